@@ -1,0 +1,1 @@
+//! The JSON forms of aSSURE: record, configuration, parameter choices, status, info.

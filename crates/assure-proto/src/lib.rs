@@ -1,0 +1,6 @@
+//! aSSURE formats: keys, signatures, derivations, owner data, bootstrap images, labels, records.
+#![no_std]
+extern crate alloc;
+
+// Formats of keys and trust.
+// Formats around them.

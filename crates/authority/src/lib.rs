@@ -1,0 +1,1 @@
+//! The Trusted Authority: maker, owner and bootstrap rules, and the ownership state machine.

@@ -1,0 +1,1 @@
+//! X.509 for the edges: requests, certificates, identities in them.

@@ -1,0 +1,3 @@
+//! CoAP messages, exchanges, block-wise transfer and observation as a machine without I/O.
+#![no_std]
+extern crate alloc;

@@ -1,0 +1,1 @@
+//! The provider for servers: aws-lc-rs, with RustCrypto where it has gaps.

@@ -1,0 +1,1 @@
+//! The embedded back end: tables and journals in one redb file.

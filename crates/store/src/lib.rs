@@ -1,0 +1,20 @@
+//! Records and journals behind two traits.
+//!
+//! [`Table`] is for records: every commit asserts the versions of what its decision was based on.
+//! [`Journal`] is for messages. [`Decision`] and [`run`] carry a domain operation from its reads to its
+//! commit. Back ends implement the traits and pass [`contract`].
+
+#[cfg(feature = "contract")]
+pub mod contract;
+mod decision;
+mod journal;
+mod memory;
+mod table;
+
+pub use decision::{Committed, Decision, Operation, RunError, STALE_RETRIES_MAX, run};
+pub use journal::{Entry, Journal, JournalError, Position};
+pub use memory::Memory;
+pub use table::{
+    Batch, CommitError, Fault, Key, Page, Range, ReadSet, Record, RequestId, Snapshot, Space, Table, Version,
+    Write,
+};

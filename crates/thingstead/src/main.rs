@@ -1,0 +1,3 @@
+//! The one program: every role of Thingstead.
+
+fn main() {}

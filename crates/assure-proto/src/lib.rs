@@ -3,4 +3,6 @@
 extern crate alloc;
 
 // Formats of keys and trust.
+pub mod cbor;
+
 // Formats around them.

@@ -15,7 +15,10 @@
 use core::time::Duration;
 
 use clock::Timestamp;
+use minicbor::{Decode, Encode};
 use model::ManagementId;
+
+use crate::stored;
 
 /// Owner changes of one device within [`CHANGE_WINDOW`].
 /// Source: decision H6.
@@ -62,28 +65,38 @@ pub enum Receiver {
 }
 
 /// A change that the bootstrap server has not confirmed yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
 pub struct PendingChange {
     /// The attempt.
+    #[cbor(n(0), with = "stored::id16")]
     pub operation: OperationId,
     /// Who asked for it.
+    #[cbor(n(1), with = "stored::management_id")]
     pub by: ManagementId,
     /// The owner sequence number that it brings.
+    #[n(2)]
     pub seq: u32,
     /// The owner that it brings.
+    #[cbor(n(3), with = "stored::owner")]
     pub owner: Option<ManagementId>,
 }
 
 /// Who owns one device.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
 pub struct Ownership {
     /// How many owners the device has had.
+    #[n(0)]
     pub seq: u32,
     /// The present owner.
+    #[cbor(n(1), with = "stored::owner")]
     pub owner: Option<ManagementId>,
     /// The change on its way.
+    #[n(2)]
     pub pending: Option<PendingChange>,
     /// When owners changed last, oldest first; at most [`CHANGE_COUNT_MAX`].
+    #[cbor(n(3), with = "stored::times")]
     pub changes: Vec<Timestamp>,
 }
 

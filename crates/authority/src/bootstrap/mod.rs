@@ -1,0 +1,14 @@
+//! The bootstrap server: hands each device the image that its present owner left for it.
+//!
+//! It mirrors the owner sequence number of every device and serves or stores an image only when image,
+//! mirror and registration server agree. It never holds anything that opens an image.
+
+mod device;
+mod image;
+mod owner;
+
+pub use device::{
+    CreateDevice, Created, DeviceProof, ImportIssued, Imported, IssuedDevice, ReadDevice, RemoveDevice,
+};
+pub use image::{ImageAnswer, ReadImage, ServeImage, StoreImage, StoreImageAnswer};
+pub use owner::{MirrorOwner, Mirrored, OwnerNow};

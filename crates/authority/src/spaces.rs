@@ -1,0 +1,53 @@
+//! The key spaces of the authority's stores.
+
+use clock::Timestamp;
+use model::{CorrelationId, ManagementId, Uuid};
+use store::{Key, Space};
+
+/// Audit entries of any role, by time.
+pub const AUDIT: Space = Space(0x01);
+
+/// Registration: devices by UUID.
+pub(crate) const DEVICE: Space = Space(0x10);
+/// Registration: management systems by id.
+pub(crate) const MANAGEMENT: Space = Space(0x11);
+/// Registration: announced transfers by receiver and device.
+pub(crate) const ANNOUNCED: Space = Space(0x12);
+/// Registration: parameter sets by UUID.
+pub(crate) const PARAMETER_SET: Space = Space(0x13);
+/// Registration: failed claims by management system.
+pub(crate) const FAILED_CLAIMS: Space = Space(0x14);
+/// Registration: devices whose owner change is on its way, by UUID.
+pub(crate) const PENDING: Space = Space(0x15);
+/// Any role: the last file read from, and written to, each partner across the air gap.
+pub(crate) const GAP: Space = Space(0x16);
+/// Any role: files for the air gap that are not known to be written yet, by partner and number.
+pub(crate) const GAP_OUTBOX: Space = Space(0x17);
+/// Identity: devices by UUID.
+pub(crate) const IDENTITY_DEVICE: Space = Space(0x18);
+/// Identity: stations by key id.
+pub(crate) const STATION: Space = Space(0x19);
+/// Any role: keys and settings of the role itself, by name.
+pub(crate) const SELF: Space = Space(0x1a);
+/// Bootstrap: devices by UUID.
+pub(crate) const BOOTSTRAP_DEVICE: Space = Space(0x20);
+/// Bootstrap: images by device UUID.
+pub(crate) const IMAGE: Space = Space(0x21);
+
+/// The record of `device` in `space`.
+pub(crate) fn device_key(space: Space, device: Uuid) -> Key {
+    Key::new(space, device.0)
+}
+
+/// The record of a management system in `space`.
+pub(crate) fn management_key(space: Space, id: &ManagementId) -> Key {
+    Key::new(space, id.as_str())
+}
+
+/// Audit entries sort by time; the correlation and the operation keep entries of one millisecond apart.
+pub(crate) fn audit_key(at: Timestamp, correlation: CorrelationId, operation: &str) -> Key {
+    let mut name = at.as_unix_millis().to_be_bytes().to_vec();
+    name.extend_from_slice(&correlation.0);
+    name.extend_from_slice(operation.as_bytes());
+    Key::new(AUDIT, name)
+}

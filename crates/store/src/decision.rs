@@ -63,6 +63,9 @@ pub enum RunError {
 ///
 /// # Errors
 /// See [`RunError`].
+///
+/// # Panics
+/// When the operation needs only what its snapshot already holds: it would never decide.
 pub fn run<O: Operation>(
     table: &dyn Table,
     operation: &O,
@@ -73,7 +76,12 @@ pub fn run<O: Operation>(
     loop {
         let snapshot = table.snapshot(&reads).map_err(RunError::Unavailable)?;
         match operation.decide(&snapshot, now) {
-            Decision::Need(more) => reads.extend(more),
+            Decision::Need(more) => {
+                let asks_for_more = more.keys.iter().any(|key| !snapshot.covers(key))
+                    || more.ranges.iter().any(|range| !snapshot.covers_range(range));
+                assert!(asks_for_more, "an operation asked again for what it had been given");
+                reads.extend(more);
+            }
             Decision::Done { batch, reply, effects } => match table.commit(&snapshot, &batch) {
                 Ok(_) => return Ok(Committed { reply, effects }),
                 Err(CommitError::Stale) if attempts < STALE_RETRIES_MAX => attempts += 1,

@@ -20,13 +20,17 @@ pub struct Entry {
 pub enum JournalError {
     /// The disk is full: nothing was appended.
     Full,
-    /// Nothing was appended.
+    /// Whether it happened is not known; appending again may store the entries twice.
+    OutcomeUnknown(Fault),
+    /// Nothing was changed: the back end failed, or a name or value was over its limit.
     Unavailable(Fault),
 }
 
 /// An append-only sequence of messages per space and name.
 pub trait Journal: Send + Sync {
-    /// Appends `values` in order and answers when the operating system has them (durability `Process`).
+    /// Appends `values` in order, all or none, and answers when the operating system has them (durability
+    /// `Process`). The answer is the position of the first of them; when `values` is empty, the one the
+    /// next entry will have.
     ///
     /// # Errors
     /// See [`JournalError`].
@@ -38,7 +42,7 @@ pub trait Journal: Send + Sync {
     /// [`Fault`] when they cannot be read.
     fn read(&self, space: Space, name: &[u8], from: Position, limit: usize) -> Result<Vec<Entry>, Fault>;
 
-    /// Drops all entries before `before`.
+    /// Drops all entries before `before`. Positions go on as if they were still there.
     ///
     /// # Errors
     /// See [`JournalError`].

@@ -2,11 +2,19 @@
 
 use std::collections::BTreeMap;
 
+/// The longest name of a record or journal, in bytes.
+pub const NAME_SIZE_MAX: usize = 512;
+
+/// The largest value of a record or journal entry, in bytes.
+pub const VALUE_SIZE_MAX: usize = 4 * 1024 * 1024;
+
 /// A key space: one byte in front of every key. Spaces belong to one crate each, which lists its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Space(pub u8);
 
-/// The name of a record: its space and up to 512 bytes, sorted bytewise.
+/// The name of a record: its space and up to [`NAME_SIZE_MAX`] bytes, sorted bytewise.
+///
+/// A longer name can be looked up, and is absent; a commit that writes one is refused.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// The space the record belongs to.
@@ -61,6 +69,17 @@ pub struct Page {
     pub records: Vec<(Key, Record)>,
     /// Whether more follow: the cursor is the last name of this page.
     pub more: bool,
+}
+
+impl Page {
+    /// Whether both pages hold the same names with the same versions and end alike: what a commit asserts.
+    #[must_use]
+    pub fn shows_the_same_as(&self, other: &Self) -> bool {
+        fn seen(page: &Page) -> impl Iterator<Item = (&Key, Version)> {
+            page.records.iter().map(|(key, record)| (key, record.version))
+        }
+        self.more == other.more && seen(self).eq(seen(other))
+    }
 }
 
 /// What a decision wants to see.
@@ -134,6 +153,12 @@ impl Snapshot {
         self.ranges.get(range).expect("a decision reads only its read set")
     }
 
+    /// Whether `range` is in this snapshot.
+    #[must_use]
+    pub fn covers_range(&self, range: &Range) -> bool {
+        self.ranges.contains_key(range)
+    }
+
     /// Every record that was read with its version, absence included.
     pub fn versions(&self) -> impl Iterator<Item = (&Key, Version)> {
         self.records.iter().map(|(key, record)| (key, record.as_ref().map_or(Version::ABSENT, |r| r.version)))
@@ -183,6 +208,44 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty()
     }
+
+    /// Checks the sizes of every name and value; back ends call it before they write anything.
+    ///
+    /// # Errors
+    /// [`Fault`] names the first size over its limit: the domain let something through that it should
+    /// have refused.
+    pub fn check_sizes(&self) -> Result<(), Fault> {
+        self.writes.iter().try_for_each(|write| match write {
+            Write::Put(key, value) => {
+                check_name_size(&key.name)?;
+                check_value_size(value)
+            }
+            Write::Delete(key) => check_name_size(&key.name),
+        })
+    }
+}
+
+/// Checks a name against [`NAME_SIZE_MAX`].
+///
+/// # Errors
+/// [`Fault`] when it is longer.
+pub fn check_name_size(name: &[u8]) -> Result<(), Fault> {
+    check_size("name", name.len(), NAME_SIZE_MAX)
+}
+
+/// Checks a value against [`VALUE_SIZE_MAX`].
+///
+/// # Errors
+/// [`Fault`] when it is larger.
+pub fn check_value_size(value: &[u8]) -> Result<(), Fault> {
+    check_size("value", value.len(), VALUE_SIZE_MAX)
+}
+
+fn check_size(what: &str, size: usize, size_max: usize) -> Result<(), Fault> {
+    if size <= size_max {
+        return Ok(());
+    }
+    Err(Fault { detail: format!("{what} of {size} bytes where at most {size_max} are stored") })
 }
 
 /// Our disk, database or network failed; `detail` is for the log and names no secret.
@@ -209,7 +272,7 @@ pub enum CommitError {
     Full,
     /// Whether it happened is not known; the same request may be repeated after reading.
     OutcomeUnknown(Fault),
-    /// Nothing was written.
+    /// Nothing was written: the back end failed, or a name or value was over its limit.
     Unavailable(Fault),
 }
 
@@ -234,7 +297,12 @@ pub trait Table: Send + Sync {
     fn snapshot(&self, reads: &ReadSet) -> Result<Snapshot, Fault>;
 
     /// Applies `batch` if every record and range of `based_on` is as it was read, and makes it durable
-    /// (`Power`: an fsync precedes the answer). An empty batch only checks.
+    /// (`Power`: an fsync precedes the answer). An empty batch only checks, and answers with the version of
+    /// the last commit.
+    ///
+    /// A range is as it was read when a scan of it gives the same names with the same versions and the
+    /// same `more`: a record that came or went inside the page makes the snapshot stale, one behind the
+    /// end of a full page does not.
     ///
     /// # Errors
     /// See [`CommitError`].

@@ -1,1 +1,0 @@
-//! The tests every back end passes.

@@ -240,3 +240,9 @@ pub trait Provider: Send + Sync {
     /// [`CryptoError::Unsupported`] when this provider does not have the group.
     fn start_exchange(&self, group: Group, dice: &mut Dice) -> Result<Box<dyn KeyExchange>, CryptoError>;
 }
+
+impl core::fmt::Debug for dyn Provider {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Provider({})", self.name())
+    }
+}

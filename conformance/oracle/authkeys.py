@@ -85,12 +85,12 @@ class Store:
         """The five checks of 7.4 in the order of the reason codes."""
         signature, definition = found.signature, found.definition
         require(signature.key_id != definition.key_id, "self-signed")
+        hmac_by_device = signature.key_id == self.device_uuid and signature.format >= 16
+        require(not hmac_by_device, "signed-by-device-secret")
         require(signature.key_id in self.known, "unknown-signer")
         signer = self.known[signature.key_id]
         # a key id already in the store is compared by the caller (10.1.1)
         require(definition.key_id not in self.known, "duplicate-key-id")
-        hmac_by_device = signature.key_id == self.device_uuid and signature.format >= 16
-        require(not hmac_by_device, "signed-by-device-secret")
         require(may_sign(signer.class_, found.class_), "class-not-allowed")
         if (signer.class_, found.class_) == (DEVICE, CHANNEL):
             same = signer.metadata.get(OWNER_UUID) == found.metadata.get(OWNER_UUID)

@@ -137,7 +137,7 @@ pub trait PrivateKey: Send + Sync {
     ) -> Result<Secret, CryptoError>;
 }
 
-impl core::fmt::Debug for dyn PrivateKey {
+impl core::fmt::Debug for dyn PrivateKey + '_ {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "PrivateKey({:?})", self.public().kind())
     }

@@ -36,7 +36,7 @@ const P521_HEAD: &[u8] = &[
     0x81, 0x04, 0x00, 0x23, 0x03, 0x81, 0x86, 0x00,
 ];
 /// rsaEncryption with NULL parameters.
-const RSA_ALGORITHM: &[u8] =
+pub(crate) const RSA_ALGORITHM: &[u8] =
     &[0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
 const RSA_EXPONENT: &[u8] = &[0x02, 0x03, 0x01, 0x00, 0x01];
 const UNCOMPRESSED: u8 = 4;
@@ -46,6 +46,15 @@ const fn head(curve: Curve) -> &'static [u8] {
         Curve::P256 => P256_HEAD,
         Curve::P384 => P384_HEAD,
         Curve::P521 => P521_HEAD,
+    }
+}
+
+/// The AlgorithmIdentifier inside [`head`]: what stands between the outer tag and the BIT STRING.
+pub(crate) fn algorithm(curve: Curve) -> &'static [u8] {
+    match curve {
+        Curve::P256 => &P256_HEAD[2..P256_HEAD.len() - 3],
+        Curve::P384 => &P384_HEAD[2..P384_HEAD.len() - 3],
+        Curve::P521 => &P521_HEAD[3..P521_HEAD.len() - 4],
     }
 }
 
@@ -139,7 +148,7 @@ fn rsa_modulus(spki: &[u8]) -> Option<&[u8]> {
 }
 
 /// One DER element with `tag` and a length of at most two bytes, and what follows it.
-fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+pub(crate) fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (length, start) = match der {
         [t, 0x82, high, low, ..] if *t == tag && *high != 0 => {
             (usize::from(*high) << 8 | usize::from(*low), 4)

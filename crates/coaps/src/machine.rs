@@ -1,0 +1,335 @@
+//! The machine itself.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+
+use clock::{Deadlines, Moment, Now};
+use coap_proto::{Busy, Endpoint, ExchangeId, Gone, PathLimits, PeerId, Request, RequestId, Response};
+use dtls_proto::{Answer, ClientSetup, Listener, NotAsked, SendError, Session, SetupError, Verdict};
+
+use crate::association::{Association, Place, Stage};
+use crate::{Address, AssociationId, CoapsLimits, Counters, End, Output};
+
+/// Why no association was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectError {
+    /// [`CoapsLimits::association_count_max`] associations exist.
+    TooMany,
+    /// The setup cannot work.
+    Setup(SetupError),
+}
+
+/// What is due when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Session(AssociationId),
+    Idle(AssociationId),
+}
+
+/// CoAP over DTLS with many peers, as client and server at once.
+pub struct Coaps<A> {
+    listener: Option<Listener>,
+    coap: Endpoint,
+    limits: CoapsLimits,
+    associations: BTreeMap<AssociationId, Association<A>>,
+    places: BTreeMap<A, Place>,
+    rising_count: usize,
+    next_id: u64,
+    due: Deadlines<Due>,
+    outputs: VecDeque<Output<A>>,
+    counters: Counters,
+}
+
+impl<A: Address> Coaps<A> {
+    /// A machine that listens to strangers when it has a `listener`, and speaks through `coap`.
+    #[must_use]
+    pub fn new(listener: Option<Listener>, coap: Endpoint, limits: CoapsLimits) -> Self {
+        Self {
+            listener,
+            coap,
+            limits,
+            associations: BTreeMap::new(),
+            places: BTreeMap::new(),
+            rising_count: 0,
+            next_id: 1,
+            due: Deadlines::new(),
+            outputs: VecDeque::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes in one datagram.
+    pub fn receive(&mut self, from: A, datagram: &[u8], now: Now) {
+        let place = self.places.get(&from).copied().unwrap_or_default();
+        if dtls_proto::starts_handshake(datagram) {
+            let own = place.rising.filter(|id| self.accepted(*id, datagram));
+            match own {
+                Some(id) => self.feed(id, datagram, now),
+                None => self.meet(from, datagram, now),
+            }
+            return;
+        }
+        if place.live.is_none() && place.rising.is_none() {
+            self.counters.strangers = self.counters.strangers.saturating_add(1);
+        }
+        // Which of the two a record belongs to is known only to their keys; the other counts it as noise.
+        for id in [place.rising, place.live].into_iter().flatten() {
+            self.feed(id, datagram, now);
+        }
+    }
+
+    fn accepted(&self, id: AssociationId, datagram: &[u8]) -> bool {
+        self.associations.get(&id).is_some_and(|association| association.session.accepted_from(datagram))
+    }
+
+    /// A hello of somebody who has no session being set up for it.
+    fn meet(&mut self, from: A, datagram: &[u8], now: Now) {
+        let full = self.associations.len() >= self.limits.association_count_max
+            || self.rising_count >= self.limits.rising_count_max;
+        let Some(listener) = &mut self.listener else {
+            self.counters.strangers = self.counters.strangers.saturating_add(1);
+            return;
+        };
+        match listener.receive(&from.to_bytes(), datagram, now) {
+            Verdict::Reply(datagram) => self.outputs.push_back(Output::Transmit { to: from, datagram }),
+            Verdict::Drop(_) => self.counters.strangers = self.counters.strangers.saturating_add(1),
+            Verdict::Accept(_) if full => {
+                self.counters.over_limit = self.counters.over_limit.saturating_add(1)
+            }
+            Verdict::Accept(session) => {
+                let id = self.add(session, from, Stage::Rising, now);
+                self.drain_session(id, now);
+            }
+        }
+    }
+
+    fn add(&mut self, session: Box<Session>, address: A, stage: Stage, now: Now) -> AssociationId {
+        let id = AssociationId(self.next_id);
+        self.next_id += 1;
+        let replaced = self.places.entry(address.clone()).or_default().rising.replace(id);
+        let association = Association { session, address, stage, last_heard: now.moment };
+        self.associations.insert(id, association);
+        self.rising_count += usize::from(stage == Stage::Rising);
+        if let Some(old) = replaced {
+            self.remove(old, End::Replaced, now);
+        }
+        id
+    }
+
+    /// Opens an association with `to`.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub fn connect(&mut self, to: A, setup: ClientSetup, now: Now) -> Result<AssociationId, ConnectError> {
+        if self.associations.len() >= self.limits.association_count_max {
+            return Err(ConnectError::TooMany);
+        }
+        let session = Session::client(setup, now).map_err(ConnectError::Setup)?;
+        let id = self.add(Box::new(session), to, Stage::Calling, now);
+        self.drain_session(id, now);
+        Ok(id)
+    }
+
+    /// Decides what a handshake asked; an association that is over has nothing to ask any more.
+    ///
+    /// # Errors
+    /// [`NotAsked`] when the answer does not fit the open question.
+    pub fn answer(&mut self, id: AssociationId, answer: Answer, now: Now) -> Result<(), NotAsked> {
+        let Some(association) = self.associations.get_mut(&id) else { return Ok(()) };
+        association.session.answer(answer, now)?;
+        self.drain_session(id, now);
+        Ok(())
+    }
+
+    /// Asks the peer of a connected association.
+    ///
+    /// # Errors
+    /// See [`Busy`]; `UnknownPeer` while it is not connected.
+    pub fn request(&mut self, id: AssociationId, request: Request, now: Now) -> Result<RequestId, Busy> {
+        let asked = self.coap.request(id.peer(), request, now)?;
+        self.drain_coap(now);
+        Ok(asked)
+    }
+
+    /// Answers a request of a peer.
+    ///
+    /// # Errors
+    /// [`Gone`] when the exchange is over.
+    pub fn respond(&mut self, exchange: ExchangeId, response: Response, now: Now) -> Result<(), Gone> {
+        self.coap.respond(exchange, response, now)?;
+        self.drain_coap(now);
+        Ok(())
+    }
+
+    /// Says close_notify and forgets the association.
+    pub fn close(&mut self, id: AssociationId, now: Now) {
+        if let Some(association) = self.associations.get_mut(&id) {
+            association.session.close(now);
+            self.drain_session(id, now);
+        }
+    }
+
+    /// The address of an association.
+    #[must_use]
+    pub fn address(&self, id: AssociationId) -> Option<&A> {
+        self.associations.get(&id).map(|association| &association.address)
+    }
+
+    /// Associations in all.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.associations.len()
+    }
+
+    /// Whether there is no association.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.associations.is_empty()
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Does what is due.
+    pub fn expire(&mut self, now: Now) {
+        while let Some(due) = self.due.take_due(now.moment) {
+            match due {
+                Due::Session(id) => {
+                    if let Some(association) = self.associations.get_mut(&id) {
+                        association.session.expire(now);
+                        self.drain_session(id, now);
+                    }
+                }
+                Due::Idle(id) => self.close_if_idle(id, now),
+            }
+        }
+        self.coap.expire(now);
+        self.drain_coap(now);
+    }
+
+    fn close_if_idle(&mut self, id: AssociationId, now: Now) {
+        let Some(association) = self.associations.get(&id) else { return };
+        let at = association.last_heard + self.limits.idle_duration_max;
+        if at <= now.moment {
+            self.close(id, now);
+        } else {
+            self.due.set(Due::Idle(id), at);
+        }
+    }
+
+    /// The next effect.
+    pub fn next_output(&mut self) -> Option<Output<A>> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`Coaps::expire`].
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Moment> {
+        [self.due.next(), self.coap.next_deadline()].into_iter().flatten().min()
+    }
+
+    fn feed(&mut self, id: AssociationId, datagram: &[u8], now: Now) {
+        if let Some(association) = self.associations.get_mut(&id) {
+            association.session.receive(datagram, now);
+            self.drain_session(id, now);
+        }
+    }
+
+    /// Takes everything out of a session, and everything that follows from it.
+    fn drain_session(&mut self, id: AssociationId, now: Now) {
+        while let Some(output) = self.associations.get_mut(&id).and_then(|a| a.session.next_output()) {
+            self.pass_on(id, output, now);
+        }
+        match self.associations.get(&id).and_then(|association| association.session.next_deadline()) {
+            Some(at) => self.due.set(Due::Session(id), at),
+            None => self.due.clear(&Due::Session(id)),
+        }
+    }
+
+    fn pass_on(&mut self, id: AssociationId, output: dtls_proto::Output, now: Now) {
+        let Some(association) = self.associations.get_mut(&id) else { return };
+        let address = association.address.clone();
+        match output {
+            dtls_proto::Output::Transmit(datagram) => {
+                self.outputs.push_back(Output::Transmit { to: address, datagram });
+            }
+            dtls_proto::Output::Ask(question) => {
+                self.outputs.push_back(Output::Ask { association: id, from: address, question });
+            }
+            dtls_proto::Output::Ticket(ticket) => {
+                self.outputs.push_back(Output::Ticket { association: id, ticket });
+            }
+            dtls_proto::Output::Connected(summary) => {
+                self.go_live(id, now);
+                self.outputs.push_back(Output::Connected { association: id, address, summary });
+            }
+            dtls_proto::Output::Data(plaintext) => {
+                association.last_heard = now.moment;
+                self.coap.receive(id.peer(), &plaintext, now);
+                self.drain_coap(now);
+            }
+            dtls_proto::Output::Closed(closing) => self.remove(id, End::Closed(closing), now),
+        }
+    }
+
+    fn go_live(&mut self, id: AssociationId, now: Now) {
+        let Some(association) = self.associations.get_mut(&id) else { return };
+        self.rising_count -= usize::from(association.stage == Stage::Rising);
+        association.stage = Stage::Live;
+        association.last_heard = now.moment;
+        let limits = PathLimits { datagram_size_max: association.session.plaintext_size_max(), secure: true };
+        let place = self.places.entry(association.address.clone()).or_default();
+        place.rising = place.rising.filter(|rising| *rising != id);
+        let replaced = place.live.replace(id);
+        self.due.set(Due::Idle(id), now.moment + self.limits.idle_duration_max);
+        self.counters.connected = self.counters.connected.saturating_add(1);
+        if let Some(old) = replaced {
+            self.remove(old, End::Replaced, now);
+        }
+        // The endpoint's own limit on peers is at least ours, see `Coaps::new`; a refusal leaves requests
+        // of this association unanswered with `UnknownPeer`.
+        if self.coap.connect(id.peer(), limits, now).is_err() {
+            self.counters.over_limit = self.counters.over_limit.saturating_add(1);
+        }
+    }
+
+    fn remove(&mut self, id: AssociationId, end: End, now: Now) {
+        let Some(association) = self.associations.remove(&id) else { return };
+        self.rising_count -= usize::from(association.stage == Stage::Rising);
+        self.due.clear(&Due::Session(id));
+        self.due.clear(&Due::Idle(id));
+        let left = self.places.remove(&association.address).and_then(|place| place.without(id));
+        if let Some(place) = left {
+            self.places.insert(association.address, place);
+        }
+        self.coap.forget(id.peer(), now);
+        self.drain_coap(now);
+        self.outputs.push_back(Output::Ended { association: id, end });
+    }
+
+    /// Takes everything out of the endpoint; what it sends goes through the sessions.
+    fn drain_coap(&mut self, now: Now) {
+        while let Some(output) = self.coap.next_output() {
+            match output {
+                coap_proto::Output::Transmit { peer, datagram } => self.send(peer, &datagram, now),
+                other => self.outputs.push_back(Output::Coap(other)),
+            }
+        }
+    }
+
+    fn send(&mut self, peer: PeerId, plaintext: &[u8], now: Now) {
+        let id = AssociationId::from(peer);
+        let Some(association) = self.associations.get_mut(&id) else { return };
+        match association.session.send(plaintext, now) {
+            // A session that is over says so in its outputs; retransmission finds nothing to send to.
+            Ok(()) | Err(SendError::NotConnected | SendError::Closed | SendError::Exhausted) => {}
+            Err(SendError::TooLong { .. }) => {
+                self.counters.too_long = self.counters.too_long.saturating_add(1);
+            }
+        }
+        self.drain_session(id, now);
+    }
+}

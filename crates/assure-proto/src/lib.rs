@@ -33,8 +33,48 @@ pub use signer::Signer;
 
 // Formats around them.
 pub mod cms;
-mod payload;
-mod time;
+pub mod ecies;
 
+mod address;
+mod channel;
+mod gap_content;
+mod gap_file;
+mod info;
+mod label;
+mod maker_record;
+mod parameter_set;
+mod payload;
+mod peer_name;
+mod psk_hint;
+mod secret_payload;
+mod time;
+mod trust_bundle;
+
+pub use address::{Address, BACNET_ADDRESS_LENGTH_MAX, BOOTSTRAP_SUFFIX, BootstrapServerId};
+pub use channel::{
+    CHANNEL_FLAGS_MAX, CHANNEL_LIST_MAX, ChannelDefinition, ChannelId, ChannelState, ChannelStatus, Privileges,
+    decode_channel_list, encode_channel_list,
+};
+pub use gap_content::{
+    BootstrapKey, DeviceTrust, EnrolRequest, GAP_DEVICES_MAX, GAP_KEYS_MAX, GapContent, GapKind, IssuedSecret,
+    OWNER_SECRETS_ISSUED, OwnerSecret, REFILL_MAX, RegistrationKeys, RejectReason,
+};
+pub use gap_file::{
+    GAP_FILE_LENGTH_MAX, GapError, GapFile, GapHeader, GapSender, GapSequence, GapTurn, seal_gap_file,
+};
+pub use info::{DeviceInfo, GoodbyeReason, INFO_TEXT_LENGTH_MAX};
+pub use label::{CASE_INPUT_LENGTH_MAX, CASE_STRING_LENGTH, CaseHash, CaseId, LABEL_LENGTH, Label};
+pub use maker_record::{MakerRecord, RECORD_LENGTH_MAX, RecordError};
+pub use parameter_set::{
+    CHOICES_MAX, PARAMETER_SET_LENGTH_MAX, ParameterChoice, ParameterMessage, ParameterMethod, ParameterSet,
+};
 pub use payload::{MESSAGES_MAX, TooManyMessages, decode_payload, encode_payload};
+pub use peer_name::{PEER_NAME_EXTENSION, PEER_NAME_LENGTH, decode_peer_name, encode_peer_name};
+pub use psk_hint::{
+    HINT_LENGTH_MAX, PSK_IDENTITY_LENGTH, PskHint, decode_psk_identity, encode_psk_identity,
+};
+pub use secret_payload::{
+    CipherSuite, PAYLOAD_ROUNDS, PAYLOAD_ROUNDS_MAX, PayloadRefusal, SecretPayload, seal_secret_payload,
+};
 pub use time::{PreciseTime, SimpleTime};
+pub use trust_bundle::{TRUST_BUNDLE_LENGTH_MAX, TrustBundle, TrustBundleError, key_fingerprint};

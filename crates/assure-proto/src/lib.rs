@@ -9,12 +9,16 @@ mod authenticated_key;
 mod class;
 mod derivation;
 mod hint_chain;
+mod image;
 mod key_definition;
+mod key_store;
 mod owner_data;
 mod pkcs8_shape;
 mod root;
 mod signature;
 mod signer;
+mod staged_keys;
+mod time_trust;
 
 pub use authenticated_key::{AuthenticatedKey, IssueError, Metadata};
 pub use class::Class;
@@ -23,13 +27,23 @@ pub use derivation::{
     ROUNDS_WRITTEN, RoundBudget, SALT_LENGTH,
 };
 pub use hint_chain::{CHAIN_COUNT_MAX, DerivationCache, derive_chain};
+pub use image::{
+    BootstrapImage, BuildError, IMAGE_KEY_COUNT_MAX, IMAGE_LENGTH_MAX, ImageContents, PayloadKey, build_image,
+    next_created_at,
+};
 pub use key_definition::{DerivedKey, KeyDefinition, KeyFormat, KeyPair};
+pub use key_store::{Anchors, KeyRefusal, KeyStore, Put, SIGNATURE_CHAIN_MAX, StoredKey};
 pub use owner_data::{OwnerBinding, OwnerData, definition_hash};
 pub use root::{Root, RootKey, root_key_id};
 pub use signature::{
     Signature, SignatureError, SignatureFormat, SignatureValue, TimeRefusal, Validity, VerifyingKey,
 };
 pub use signer::Signer;
+pub use staged_keys::{
+    AcceptedImage, Advance, BootstrapSession, Circumstances, FUTURE_SECS_MAX, GardenSwitch, ImageRefusal,
+    OwnDevice, OwnershipRecord, SEQUENCE_STEP_MAX, STAGED_KEY_COUNT_MAX, validate_image,
+};
+pub use time_trust::{TimeSource, TimeTrust};
 
 // Formats around them.
 pub mod cms;

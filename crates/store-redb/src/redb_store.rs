@@ -1,0 +1,263 @@
+//! One file, opened, and opened again after a failure.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use redb::{Builder, Database, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction};
+use store::Fault;
+
+use crate::backend::Lent;
+use crate::error::{ChangeError, OpenError, fault};
+use crate::files::StoreFiles;
+use crate::layout::{
+    COUNTER_CHANGES, COUNTER_FORMAT, COUNTER_LAST_COMMIT, COUNTERS, ENTRIES, FORMAT, JOURNALS, RECORDS,
+};
+
+/// How a store is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Memory for pages of the file, in bytes.
+    pub cache_size: usize,
+}
+
+impl Default for Options {
+    /// A cache of 16 MiB.
+    fn default() -> Self {
+        Self { cache_size: 16 * 1024 * 1024 }
+    }
+}
+
+/// Records and journals in one redb file; safe to share between threads.
+#[derive(Debug)]
+pub struct RedbStore {
+    backend: Lent,
+    options: Options,
+    opened: RwLock<Opened>,
+    /// Held through a change and through what follows when it fails: the next change must not come
+    /// between a failed commit and the look whether it happened.
+    changing: Mutex<()>,
+    /// The claim on the files, given up last.
+    files: Option<StoreFiles>,
+}
+
+/// The database; `None` between a failure and the next successful opening.
+#[derive(Debug)]
+struct Opened {
+    database: Option<Database>,
+    /// Which opening this is: tells a failure of this database from one that was dealt with already.
+    opening: u64,
+}
+
+impl RedbStore {
+    /// Opens the store in the file at `path`; makes it, readable by its owner alone, when it is not there.
+    ///
+    /// Beside it lie `path.lock`, which says who has the store open, and during the first start
+    /// `path.new`. A first start that is cut short leaves no store and is made again by the next.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+        let files = StoreFiles::claim(path.as_ref())?;
+        if !files.exists()? {
+            let made = Self::with_backend(Box::new(files.make()?), options)?;
+            drop(made);
+            files.put_in_place()?;
+        }
+        let mut store = Self::with_backend(Box::new(files.open()?), options)?;
+        store.files = Some(files);
+        Ok(store)
+    }
+
+    /// Opens the store in `backend`: the place where tests let a disk fail.
+    ///
+    /// The backend must work again after [`StorageBackend::close`]. An empty backend becomes an empty
+    /// store; when power fails before this returns, what is left is no store ([`OpenError::NotAStore`]).
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn with_backend(backend: Box<dyn StorageBackend>, options: Options) -> Result<Self, OpenError> {
+        let backend = Lent(Arc::from(backend));
+        let database = open_database(&backend, options)?;
+        let opened = RwLock::new(Opened { database: Some(database), opening: 0 });
+        Ok(Self { backend, options, opened, changing: Mutex::new(()), files: None })
+    }
+
+    /// Runs `look` on the state of one moment; opens the file again and repeats it once after a failure.
+    pub(crate) fn read<T>(
+        &self,
+        look: impl Fn(&ReadTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, Fault> {
+        let (failed, _) = match self.read_once(&look) {
+            Ok(seen) => return Ok(seen),
+            Err(failure) => failure,
+        };
+        self.open_again(failed).map_err(|error| Fault { detail: error.to_string() })?;
+        self.read_once(&look).map_err(|(_, error)| fault(&error))
+    }
+
+    /// The number of the opening comes with the error.
+    fn read_once<T>(
+        &self,
+        look: impl Fn(&ReadTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, (u64, redb::Error)> {
+        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(database) = &opened.database else {
+            return Err((opened.opening, redb::Error::DatabaseClosed));
+        };
+        let seen = database.begin_read().map_err(redb::Error::from).and_then(|moment| look(&moment));
+        seen.map_err(|error| (opened.opening, error))
+    }
+
+    /// Runs `work` in a transaction and makes it durable; `None` from `work` leaves everything as it was.
+    pub(crate) fn change<T>(
+        &self,
+        work: impl FnOnce(&WriteTransaction) -> Result<Option<T>, redb::Error>,
+    ) -> Result<Option<T>, ChangeError> {
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        // The look opens the file again if an earlier failure left it closed.
+        let changes = self.read(changes_so_far).map_err(ChangeError::Unavailable)?;
+        match self.attempt(work, changes + 1) {
+            Attempt::Done(value) => Ok(value),
+            Attempt::Failed { opening, error } => {
+                // Nothing was committed; whether the file can be opened now does not change that, and
+                // whoever comes next tries again.
+                let _ = self.open_again(opening);
+                Err(ChangeError::did_not_happen(&error))
+            }
+            Attempt::Unclear { opening, error, value } => {
+                let changes_now = self
+                    .open_again(opening)
+                    .map_err(|reopening| Fault { detail: format!("{error}; then {reopening}") })
+                    .and_then(|()| self.read(changes_so_far))
+                    .map_err(ChangeError::OutcomeUnknown)?;
+                if changes_now == changes {
+                    return Err(ChangeError::did_not_happen(&error));
+                }
+                assert_eq!(changes_now, changes + 1, "changes are made one after the other");
+                Ok(Some(value))
+            }
+        }
+    }
+
+    fn attempt<T>(
+        &self,
+        work: impl FnOnce(&WriteTransaction) -> Result<Option<T>, redb::Error>,
+        change: u64,
+    ) -> Attempt<T> {
+        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+        let opening = opened.opening;
+        let Some(database) = &opened.database else {
+            return Attempt::Failed { opening, error: redb::Error::DatabaseClosed };
+        };
+        let prepared = begin_durable(database).and_then(|transaction| {
+            let value = work(&transaction)?;
+            transaction.open_table(COUNTERS)?.insert(COUNTER_CHANGES, change)?;
+            Ok((transaction, value))
+        });
+        match prepared {
+            Err(error) => Attempt::Failed { opening, error },
+            // Dropping the transaction takes it back.
+            Ok((_, None)) => Attempt::Done(None),
+            Ok((transaction, Some(value))) => match transaction.commit() {
+                Ok(()) => Attempt::Done(Some(value)),
+                Err(error) => Attempt::Unclear { opening, error: error.into(), value },
+            },
+        }
+    }
+
+    /// Closes the database of opening number `failed` and opens its file again; does nothing when that was
+    /// done already.
+    fn open_again(&self, failed: u64) -> Result<(), OpenError> {
+        let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        if opened.opening != failed {
+            return Ok(());
+        }
+        drop(opened.database.take());
+        opened.database = Some(open_database(&self.backend, self.options)?);
+        opened.opening += 1;
+        Ok(())
+    }
+}
+
+/// What became of a change.
+enum Attempt<T> {
+    /// It is durable, or `work` wanted none.
+    Done(Option<T>),
+    /// It failed before its commit.
+    Failed { opening: u64, error: redb::Error },
+    /// Its commit failed: it is there as a whole or not at all.
+    Unclear { opening: u64, error: redb::Error, value: T },
+}
+
+fn open_database(backend: &Lent, options: Options) -> Result<Database, OpenError> {
+    let database = Builder::new()
+        .set_cache_size(options.cache_size)
+        .create_with_backend(backend.clone())
+        .map_err(|error| OpenError::from(redb::Error::from(error)))?;
+    match format_of(&database)? {
+        Some(FORMAT) => {}
+        Some(found) if found > FORMAT => return Err(OpenError::NewerFormat { found, known: FORMAT }),
+        Some(_) => return Err(no_store("its format number was never in use")),
+        None => lay_out(&database)?,
+    }
+    Ok(database)
+}
+
+/// The format number; `None` in a file that holds nothing yet.
+fn format_of(database: &Database) -> Result<Option<u64>, OpenError> {
+    let moment = database.begin_read().map_err(redb::Error::from)?;
+    let counters = match moment.open_table(COUNTERS) {
+        Ok(counters) => counters,
+        Err(redb::TableError::TableDoesNotExist(_)) => {
+            let others = moment.list_tables().map_err(redb::Error::from)?.count();
+            return if others == 0 { Ok(None) } else { Err(no_store("another program's tables are in it")) };
+        }
+        Err(other) => return Err(redb::Error::from(other).into()),
+    };
+    let format = counters.get(COUNTER_FORMAT).map_err(redb::Error::from)?;
+    match format {
+        Some(format) => Ok(Some(format.value())),
+        None => Err(no_store("it has no format number")),
+    }
+}
+
+fn no_store(detail: &str) -> OpenError {
+    OpenError::NotAStore(Fault { detail: detail.to_owned() })
+}
+
+/// Makes the empty tables, so that every later transaction finds them.
+fn lay_out(database: &Database) -> Result<(), redb::Error> {
+    let transaction = begin_durable(database)?;
+    {
+        let mut counters = transaction.open_table(COUNTERS)?;
+        counters.insert(COUNTER_FORMAT, FORMAT)?;
+        counters.insert(COUNTER_LAST_COMMIT, 0)?;
+        counters.insert(COUNTER_CHANGES, 0)?;
+    }
+    transaction.open_table(RECORDS)?;
+    transaction.open_table(ENTRIES)?;
+    transaction.open_table(JOURNALS)?;
+    Ok(transaction.commit()?)
+}
+
+/// A transaction whose commit is synced in two steps and needs no long repair after a crash.
+fn begin_durable(database: &Database) -> Result<WriteTransaction, redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_quick_repair(true);
+    Ok(transaction)
+}
+
+fn changes_so_far(moment: &ReadTransaction) -> Result<u64, redb::Error> {
+    counter(&moment.open_table(COUNTERS)?, COUNTER_CHANGES)
+}
+
+/// The value of a counter that [`lay_out`] wrote.
+pub(crate) fn counter(
+    counters: &impl redb::ReadableTable<&'static str, u64>,
+    name: &str,
+) -> Result<u64, redb::Error> {
+    match counters.get(name)? {
+        Some(value) => Ok(value.value()),
+        None => Err(redb::Error::Corrupted(format!("the counter of {name} is missing"))),
+    }
+}

@@ -1,0 +1,149 @@
+//! What is opened, and what is not.
+
+use redb::{Database, ReadableDatabase, TableDefinition};
+use store::{Batch, Key, Snapshot, Space, Table};
+use store_redb::{OpenError, Options, RedbStore};
+
+use crate::place::Place;
+
+const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
+
+fn open(place: &Place) -> Result<RedbStore, OpenError> {
+    RedbStore::open(place.store(), Options::default())
+}
+
+fn write_format(place: &Place, format: u64) {
+    let database = Database::create(place.store()).expect("opens");
+    let transaction = database.begin_write().expect("begins");
+    transaction.open_table(COUNTERS).expect("opens").insert("format", format).expect("inserts");
+    transaction.commit().expect("commits");
+}
+
+#[test]
+fn a_file_that_is_open_is_not_opened_again() {
+    let place = Place::new();
+    let store = open(&place).expect("opens");
+    assert_eq!(open(&place).expect_err("it is open"), OpenError::InUse);
+    drop(store);
+    open(&place).expect("it was closed");
+}
+
+#[test]
+fn a_newer_format_is_refused_and_stays_newer() {
+    let place = Place::new();
+    drop(open(&place).expect("opens"));
+    write_format(&place, 2);
+    for _ in 0..2 {
+        assert_eq!(open(&place).expect_err("newer"), OpenError::NewerFormat { found: 2, known: 1 });
+    }
+    let database = Database::open(place.store()).expect("opens");
+    let counters = database.begin_read().expect("begins").open_table(COUNTERS).expect("opens");
+    assert_eq!(counters.get("format").expect("readable").map(|format| format.value()), Some(2));
+}
+
+#[test]
+fn a_format_that_was_never_in_use_is_refused() {
+    let place = Place::new();
+    drop(open(&place).expect("opens"));
+    write_format(&place, 0);
+    assert!(matches!(open(&place), Err(OpenError::NotAStore(_))));
+}
+
+#[test]
+fn another_programs_database_is_refused_and_left_alone() {
+    const THEIRS: TableDefinition<'_, u64, u64> = TableDefinition::new("theirs");
+    let place = Place::new();
+    let database = Database::create(place.store()).expect("opens");
+    let transaction = database.begin_write().expect("begins");
+    transaction.open_table(THEIRS).expect("opens").insert(1, 2).expect("inserts");
+    transaction.commit().expect("commits");
+    drop(database);
+    assert!(matches!(open(&place), Err(OpenError::NotAStore(_))));
+    let database = Database::open(place.store()).expect("opens");
+    assert_eq!(database.begin_read().expect("begins").list_tables().expect("lists").count(), 1);
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_and_left_alone() {
+    let place = Place::new();
+    let text = b"these are minutes of an assembly and no store".repeat(100);
+    std::fs::write(place.store(), &text).expect("writable");
+    assert!(matches!(open(&place), Err(OpenError::NotAStore(_))));
+    assert_eq!(std::fs::read(place.store()).expect("readable"), text);
+}
+
+#[test]
+fn a_first_start_that_was_cut_short_is_made_again() {
+    let place = Place::new();
+    std::fs::write(place.store().with_extension("redb.new"), [0; 5000]).expect("writable");
+    let store = open(&place).expect("opens");
+    store.commit(&Snapshot::default(), &one_record()).expect("commits");
+    drop(store);
+    assert!(!place.store().with_extension("redb.new").exists());
+    let record = open(&place).expect("opens").get(&Key::new(Space(1), *b"a")).expect("readable");
+    assert_eq!(record.expect("present").value, b"one");
+}
+
+#[test]
+fn of_two_first_starts_at_once_one_is_refused_and_nothing_is_lost() {
+    let place = Place::new();
+    let opened: Vec<_> = std::thread::scope(|scope| {
+        let starts: Vec<_> = (0..4).map(|_| scope.spawn(|| open(&place))).collect();
+        starts.into_iter().map(|start| start.join().expect("no start panics")).collect()
+    });
+    let mut stores: Vec<RedbStore> = Vec::new();
+    for outcome in opened {
+        match outcome {
+            Ok(store) => stores.push(store),
+            Err(error) => assert_eq!(error, OpenError::InUse),
+        }
+    }
+    assert_eq!(stores.len(), 1);
+    stores[0].commit(&Snapshot::default(), &one_record()).expect("commits");
+    drop(stores);
+    let record = open(&place).expect("opens").get(&Key::new(Space(1), *b"a")).expect("readable");
+    assert_eq!(record.expect("present").value, b"one");
+}
+
+fn one_record() -> Batch {
+    let mut batch = Batch::default();
+    batch.put(Key::new(Space(1), *b"a"), *b"one");
+    batch
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_a_fault() {
+    let place = Place::new();
+    let below = place.store().join("deeper").join("store.redb");
+    assert!(matches!(RedbStore::open(below, Options::default()), Err(OpenError::Unavailable(_))));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_new_file_belongs_to_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    drop(open(&place).expect("opens"));
+    let files: Vec<_> = place.files();
+    assert!(files.contains(&place.store()));
+    for file in files {
+        let mode = std::fs::metadata(&file).expect("there").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{file:?}: {mode:o}");
+    }
+}
+
+#[test]
+fn a_small_cache_holds_large_stores() {
+    let place = Place::new();
+    let options = Options { cache_size: 64 * 1024 };
+    let store = RedbStore::open(place.store(), options).expect("opens");
+    let mut batch = Batch::default();
+    for at in 0..50_u8 {
+        batch.put(Key::new(Space(1), [at]), vec![at; 20_000]);
+    }
+    store.commit(&Snapshot::default(), &batch).expect("commits");
+    for at in 0..50_u8 {
+        let record = store.get(&Key::new(Space(1), [at])).expect("readable").expect("present");
+        assert_eq!(record.value, vec![at; 20_000]);
+    }
+}

@@ -40,10 +40,7 @@ pub enum Mirrored {
     /// It stands, now or by the same change before.
     Stands,
     /// A higher number stands here: the registration server lost a change.
-    Ahead {
-        /// The number here.
-        seq: u32,
-    },
+    Ahead(OwnerNow),
     /// No such device here.
     Unknown,
 }
@@ -62,7 +59,7 @@ impl Operation for MirrorOwner {
             None => Mirrored::Unknown,
             Some(device) if device.changed_by == Some(LastChange(self.operation)) => Mirrored::Stands,
             Some(device) if device.seq > self.owner.seq || self.steals(&device) => {
-                Mirrored::Ahead { seq: device.seq }
+                Mirrored::Ahead(OwnerNow { seq: device.seq, owner: device.owner })
             }
             Some(mut device) => {
                 device.seq = self.owner.seq;

@@ -1,14 +1,32 @@
 //! The registration server: knows who owns what, and signs owner data.
 
+mod change_owner;
 mod device;
+mod grant;
+mod keys;
+mod management;
 mod ownership;
 mod parameter_sets;
+mod queries;
 
+pub use change_owner::{
+    AdoptMirror, CannotDecide, ChangeOwner, CompleteChange, FAILURE_COUNT_MAX, FAILURE_WINDOW, OwnerAnswer,
+    Target,
+};
 pub use device::{
     CreateDevice, Created, DeviceKind, ImportIssued, Imported, IssuedRegistration, IssuedSecret, PoolEntry,
     RemoveDevice, SecretChain,
 };
+pub use keys::{OnlineKey, RegistrationKeys};
+pub use management::{
+    Announce, Certified, LinkRsaKey, Linked, NotCertified, RegisterManagement, RenewCertificate,
+    TakeAnnouncedOnly,
+};
 pub use ownership::{
-    CHANGE_COUNT_MAX, CHANGE_WINDOW, OperationId, OwnerRequest, Ownership, PendingChange, Receiver, Ruling,
+    CHANGE_COUNT_MAX, CHANGE_WINDOW, ChangeKind, OperationId, OwnerRequest, Ownership, PendingChange,
+    Receiver, Ruling,
 };
 pub use parameter_sets::{ReadParameterSet, SetStored, StoreParameterSet};
+pub use queries::{
+    ConfigurationAnswer, OwnerPart, ReadConfiguration, ReadDeviceParameters, ReadOwner, ReadPending,
+};

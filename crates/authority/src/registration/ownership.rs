@@ -64,6 +64,37 @@ pub enum Receiver {
     Unwilling,
 }
 
+/// What kind of change is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(index_only)]
+pub enum ChangeKind {
+    /// An unowned device got an owner.
+    #[n(0)]
+    Claim,
+    /// The owner named another.
+    #[n(1)]
+    Transfer,
+    /// The owner named itself: new secret, next number.
+    #[n(2)]
+    Rekey,
+    /// The owner gave it up.
+    #[n(3)]
+    Release,
+}
+
+impl ChangeKind {
+    /// The operation as it stands in the audit log.
+    #[must_use]
+    pub const fn operation(self) -> &'static str {
+        match self {
+            Self::Claim => "owner.claim",
+            Self::Transfer => "owner.transfer",
+            Self::Rekey => "owner.rekey",
+            Self::Release => "owner.release",
+        }
+    }
+}
+
 /// A change that the bootstrap server has not confirmed yet.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -80,6 +111,9 @@ pub struct PendingChange {
     /// The owner that it brings.
     #[cbor(n(3), with = "stored::owner")]
     pub owner: Option<ManagementId>,
+    /// What kind of change it is.
+    #[n(4)]
+    pub kind: ChangeKind,
 }
 
 /// Who owns one device.
@@ -141,7 +175,17 @@ impl Ownership {
             return Ruling::TooMany { retry_after };
         }
         let Some(seq) = self.seq.checked_add(u32::from(brings_an_owner)) else { return Ruling::Refused };
-        Ruling::Begin(PendingChange { operation: fresh, by: caller.clone(), seq, owner: wanted })
+        let kind = self.kind_of(wanted.as_ref());
+        Ruling::Begin(PendingChange { operation: fresh, by: caller.clone(), seq, owner: wanted, kind })
+    }
+
+    fn kind_of(&self, wanted: Option<&ManagementId>) -> ChangeKind {
+        match (&self.owner, wanted) {
+            (None, _) => ChangeKind::Claim,
+            (Some(_), None) => ChangeKind::Release,
+            (Some(owner), Some(next)) if owner == next => ChangeKind::Rekey,
+            (Some(_), Some(_)) => ChangeKind::Transfer,
+        }
     }
 
     /// The owner that `request` would bring, if `caller` may ask for it at all. While a change is on its

@@ -11,8 +11,8 @@ use wire::{DecodeError, Reason};
 
 use crate::cbor::{Kind, Reader, Writer};
 
-/// Length in bytes of the longest BACnet address that is read.
-pub const BACNET_ADDRESS_LENGTH_MAX: usize = 255;
+/// Length in bytes of the longest BACnet address: IPv6 and a port.
+pub const BACNET_ADDRESS_LENGTH_MAX: usize = 18;
 
 /// The suffix of bootstrap server names, unless configured otherwise (ruling A-ASSURE-61).
 pub const BOOTSTRAP_SUFFIX: &str = ".bootstrap.assure.internal";
@@ -28,7 +28,7 @@ pub enum Address {
     Bacnet {
         /// The network; `None` for the local one.
         network: Option<u16>,
-        /// The address on that network, as long as its medium has it.
+        /// The address on that network, 1 to [`BACNET_ADDRESS_LENGTH_MAX`] bytes, as its medium has it.
         address: Vec<u8>,
     },
     /// Type 1: an IP address and UDP ports.
@@ -37,7 +37,7 @@ pub enum Address {
         remote: IpAddr,
         /// The local port; 0 means any.
         local_port: u16,
-        /// The peer's port.
+        /// The peer's port; not 0.
         remote_port: u16,
     },
     /// Type 2: a Bluetooth MAC address.
@@ -59,7 +59,8 @@ impl Address {
     /// Reads the ARRAY.
     ///
     /// # Errors
-    /// [`DecodeError`] on a type that is not assigned, a wrong length, a port or network above 16 bits.
+    /// [`DecodeError`] on a type that is not assigned, a wrong length, a port or network above 16 bits,
+    /// a remote port of 0.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::whole(bytes)?;
         let address = Self::read(&mut reader)?;
@@ -118,10 +119,10 @@ impl Address {
         } else {
             Some(reader.u16()?)
         };
-        let over_limit = reader.error(Reason::OverLimit);
+        let wrong_length = reader.error(Reason::OutOfRange);
         let address = reader.bytes()?;
-        if address.len() > BACNET_ADDRESS_LENGTH_MAX {
-            return Err(over_limit);
+        if !(1..=BACNET_ADDRESS_LENGTH_MAX).contains(&address.len()) {
+            return Err(wrong_length);
         }
         Ok(Self::Bacnet { network, address: address.to_vec() })
     }
@@ -132,7 +133,12 @@ impl Address {
             v4 if v4.len() == 4 => <[u8; 4]>::try_from(v4).map(IpAddr::from).map_err(|_| wrong_length)?,
             other => <[u8; 16]>::try_from(other).map(IpAddr::from).map_err(|_| wrong_length)?,
         };
-        Ok(Self::Ip { remote, local_port: reader.u16()?, remote_port: reader.u16()? })
+        let local_port = reader.u16()?;
+        let no_port = reader.error(Reason::OutOfRange);
+        match reader.u16()? {
+            0 => Err(no_port),
+            remote_port => Ok(Self::Ip { remote, local_port, remote_port }),
+        }
     }
 }
 

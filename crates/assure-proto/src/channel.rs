@@ -91,7 +91,8 @@ impl Privileges {
     /// All of them: what the replay of a bootstrap payload has.
     pub const ALL: Self = Self { channel_management: true, system_management: true, key_management: true };
     /// None of them.
-    pub const NONE: Self = Self { channel_management: false, system_management: false, key_management: false };
+    pub const NONE: Self =
+        Self { channel_management: false, system_management: false, key_management: false };
 
     /// Whether the holder of these may grant `asked`: nobody grants what he lacks.
     ///

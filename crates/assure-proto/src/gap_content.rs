@@ -6,12 +6,13 @@
 use alloc::vec::Vec;
 
 use crypto::{PublicKey, Secret};
-use model::{ServerRole, Uuid};
+use model::Uuid;
 use wire::{DecodeError, Reason};
 use zeroize::Zeroizing;
 
 use crate::authenticated_key::AuthenticatedKey;
 use crate::cbor::{Kind, Reader, Writer};
+use crate::class::Class;
 use crate::key_definition::{DerivedKey, KeyDefinition, KeyFormat};
 use crate::label::CaseHash;
 
@@ -138,41 +139,67 @@ pub enum BootstrapKey {
 /// Why a record was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RejectReason {
-    /// 0: the blob does not open for this maker and device.
-    NotGenuine,
-    /// 1: the station is not listed.
+    /// 0: the station is not listed.
     UnknownStation,
-    /// 2: the station's signature does not hold.
+    /// 1: the station's signature does not hold.
     BadSignature,
+    /// 2: the record is about another device.
+    OtherDevice,
     /// 3: the record is malformed or lacks what it must have.
     Malformed,
-    /// 4: the record is about another device.
-    OtherDevice,
-    /// 5: the device exists already.
-    Exists,
+    /// 4: the blob does not open for this maker and device.
+    NotOpened,
+    /// 5: another rule refuses it; the device may exist already.
+    Refused,
 }
 
 impl RejectReason {
     /// Every reason, each at the index of its number.
     pub const ALL: [Self; 6] = [
-        Self::NotGenuine,
         Self::UnknownStation,
         Self::BadSignature,
-        Self::Malformed,
         Self::OtherDevice,
-        Self::Exists,
+        Self::Malformed,
+        Self::NotOpened,
+        Self::Refused,
     ];
 
     /// The number on the wire.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
-            Self::NotGenuine => 0,
-            Self::UnknownStation => 1,
-            Self::BadSignature => 2,
+            Self::UnknownStation => 0,
+            Self::BadSignature => 1,
+            Self::OtherDevice => 2,
             Self::Malformed => 3,
-            Self::OtherDevice => 4,
-            Self::Exists => 5,
+            Self::NotOpened => 4,
+            Self::Refused => 5,
+        }
+    }
+}
+
+/// What a party across the gap from the identity server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GapRole {
+    /// 0: the gateway that makers upload to.
+    Gateway,
+    /// 1: the registration server.
+    Registration,
+    /// 2: the bootstrap server.
+    Bootstrap,
+}
+
+impl GapRole {
+    /// Every role, each at the index of its number.
+    pub const ALL: [Self; 3] = [Self::Gateway, Self::Registration, Self::Bootstrap];
+
+    /// The number on the wire.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Gateway => 0,
+            Self::Registration => 1,
+            Self::Bootstrap => 2,
         }
     }
 }
@@ -180,12 +207,12 @@ impl RejectReason {
 /// A server's public keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnrolRequest {
-    /// What the server is; never the identity server.
-    pub role: ServerRole,
+    /// What the server is.
+    pub role: GapRole,
     /// Its gap key, which signed the file.
     pub gap_key: KeyDefinition,
-    /// The keys it wants signed.
-    pub keys: Vec<KeyDefinition>,
+    /// The keys it wants signed, and the class each is to have.
+    pub keys: Vec<(Class, KeyDefinition)>,
 }
 
 /// The trust of one shared-secret device in a new generation.
@@ -197,6 +224,8 @@ pub struct DeviceTrust {
     pub signing: IssuedSecret,
     /// W, signed by the new T.
     pub wrapping: IssuedSecret,
+    /// Fresh owner secrets, in place of those not given out.
+    pub pool: Vec<OwnerSecret>,
 }
 
 /// The content of an air-gap file. Secrets in it are wiped when dropped and never shown by `Debug`.
@@ -255,6 +284,8 @@ pub enum GapContent {
         gap_key: KeyDefinition,
         /// The keys that were asked for, signed.
         keys: Vec<AuthenticatedKey>,
+        /// The generation of the authority's class 1 keys.
+        generation: u32,
     },
     /// Keys of a new generation.
     NewGeneration {
@@ -292,13 +323,17 @@ impl GapContent {
                 out.array(3).bytes(&maker.0).bytes(&device.0).bytes(blob);
             }
             Self::IssueRegistration { device, maker, case_hash, parameter_set, keys } => {
-                let secrets = matches!(keys, RegistrationKeys::SharedSecret { .. });
-                out.array(if secrets { 8 } else { 5 }).bytes(&device.0).bytes(&maker.0);
+                out.array(8).bytes(&device.0).bytes(&maker.0);
                 out.bytes(&case_hash.0).bytes(&parameter_set.0).uint(keys.format() as u8);
-                if let RegistrationKeys::SharedSecret { signing, wrapping, pool } = keys {
-                    signing.write(&mut out);
-                    wrapping.write(&mut out);
-                    write_pool(&mut out, pool);
+                match keys {
+                    RegistrationKeys::Ec | RegistrationKeys::Rsa => {
+                        out.array(0).array(0).array(0);
+                    }
+                    RegistrationKeys::SharedSecret { signing, wrapping, pool } => {
+                        signing.write(&mut out);
+                        wrapping.write(&mut out);
+                        write_pool(&mut out, pool);
+                    }
                 }
             }
             Self::IssueBootstrap { device, json, key } => {
@@ -318,18 +353,20 @@ impl GapContent {
                 write_pool(&mut out, pool);
             }
             Self::EnrolRequest(request) => request.write(&mut out),
-            Self::EnrolAnswer { gap_key, keys } => {
-                out.array(2).raw(&gap_key.encode());
+            Self::EnrolAnswer { gap_key, keys, generation } => {
+                out.array(3).bytes(&gap_key.encode());
                 write_keys(&mut out, keys);
+                out.uint(*generation);
             }
             Self::NewGeneration { generation, keys, devices } => {
                 out.array(3).uint(*generation);
                 write_keys(&mut out, keys);
                 out.array(devices.len());
                 for trust in devices {
-                    out.array(3).bytes(&trust.device.0);
+                    out.array(4).bytes(&trust.device.0);
                     trust.signing.write(&mut out);
                     trust.wrapping.write(&mut out);
+                    write_pool(&mut out, &trust.pool);
                 }
             }
         }
@@ -369,18 +406,15 @@ impl GapContent {
             }
             GapKind::EnrolRequest => Self::EnrolRequest(EnrolRequest::read(&mut reader)?),
             GapKind::EnrolAnswer => {
-                reader.array_of(2)?;
+                reader.array_of(3)?;
                 let gap_key = read_public(&mut reader)?;
-                Self::EnrolAnswer { gap_key, keys: read_list(&mut reader, GAP_KEYS_MAX, AuthenticatedKey::read)? }
+                let keys = read_list(&mut reader, GAP_KEYS_MAX, read_authenticated)?;
+                Self::EnrolAnswer { gap_key, keys, generation: read_generation(&mut reader)? }
             }
             GapKind::NewGeneration => {
                 reader.array_of(3)?;
-                let zero = reader.error(Reason::OutOfRange);
-                let generation = reader.u32()?;
-                if generation == 0 {
-                    return Err(zero);
-                }
-                let keys = read_list(&mut reader, GAP_KEYS_MAX, AuthenticatedKey::read)?;
+                let generation = read_generation(&mut reader)?;
+                let keys = read_list(&mut reader, GAP_KEYS_MAX, read_authenticated)?;
                 let devices = read_list(&mut reader, GAP_DEVICES_MAX, DeviceTrust::read)?;
                 Self::NewGeneration { generation, keys, devices }
             }
@@ -391,33 +425,34 @@ impl GapContent {
 }
 
 fn read_registration(reader: &mut Reader<'_>) -> Result<GapContent, DecodeError> {
-    let wrong_count = reader.error(Reason::OutOfRange);
-    let count = reader.array()?;
+    reader.array_of(8)?;
     let (device, maker) = (Uuid(reader.bytes_of()?), Uuid(reader.bytes_of()?));
     let (case_hash, parameter_set) = (CaseHash(reader.bytes_of()?), Uuid(reader.bytes_of()?));
     let unknown = reader.error(Reason::OutOfRange);
-    let keys = match (reader.u64()?, count) {
-        (0, 5) => RegistrationKeys::Ec,
-        (1, 5) => RegistrationKeys::Rsa,
-        (2, 8) => RegistrationKeys::SharedSecret {
+    let keys = match reader.u64()? {
+        0 => RegistrationKeys::Ec,
+        1 => RegistrationKeys::Rsa,
+        2 => RegistrationKeys::SharedSecret {
             signing: IssuedSecret::read(reader)?,
             wrapping: IssuedSecret::read(reader)?,
             pool: read_list(reader, OWNER_SECRETS_ISSUED, OwnerSecret::read)?,
         },
-        (0..=2, _) => return Err(wrong_count),
         _ => return Err(unknown),
     };
+    if keys.format() != KeyFormat::Derived {
+        (0..3).try_for_each(|_| reader.array_of(0))?;
+    }
     Ok(GapContent::IssueRegistration { device, maker, case_hash, parameter_set, keys })
 }
 
 impl IssuedSecret {
     fn write(&self, out: &mut Writer) {
-        out.array(2).bytes(self.secret.expose()).raw(self.key.encoded());
+        out.array(2).bytes(self.secret.expose()).bytes(self.key.encoded());
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         reader.array_of(2)?;
-        Ok(Self { secret: Secret::from(reader.bytes()?), key: AuthenticatedKey::read(reader)? })
+        Ok(Self { secret: Secret::from(reader.bytes()?), key: read_authenticated(reader)? })
     }
 }
 
@@ -425,7 +460,7 @@ impl OwnerSecret {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         reader.array_of(2)?;
         let other_kind = reader.error(Reason::OutOfRange);
-        let KeyDefinition::Derived(definition) = KeyDefinition::read(reader)? else { return Err(other_kind) };
+        let KeyDefinition::Derived(definition) = read_definition(reader)? else { return Err(other_kind) };
         Ok(Self { definition, secret: Secret::from(reader.bytes()?) })
     }
 }
@@ -442,58 +477,86 @@ impl BootstrapKey {
 
 impl EnrolRequest {
     fn write(&self, out: &mut Writer) {
-        let role: u8 = match self.role {
-            ServerRole::Identity => 0,
-            ServerRole::Registration => 1,
-            ServerRole::Bootstrap => 2,
-        };
-        out.array(3).uint(role).raw(&self.gap_key.encode()).array(self.keys.len());
-        for key in &self.keys {
-            out.raw(&key.encode());
+        out.array(3).uint(self.role.number()).bytes(&self.gap_key.encode()).array(self.keys.len());
+        for (class, key) in &self.keys {
+            out.array(2).uint(class.number()).bytes(&key.encode());
         }
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         reader.array_of(3)?;
         let unknown = reader.error(Reason::OutOfRange);
-        let role = match reader.u64()? {
-            1 => ServerRole::Registration,
-            2 => ServerRole::Bootstrap,
-            _ => return Err(unknown),
-        };
+        let number = reader.u64()?;
+        let role = GapRole::ALL.into_iter().find(|role| u64::from(role.number()) == number).ok_or(unknown)?;
         let gap_key = read_public(reader)?;
-        Ok(Self { role, gap_key, keys: read_list(reader, GAP_KEYS_MAX, read_public)? })
+        let keys = read_list(reader, GAP_KEYS_MAX, |reader| {
+            reader.array_of(2)?;
+            let unknown = reader.error(Reason::OutOfRange);
+            let class = Class::from_number(reader.u8()?).ok_or(unknown)?;
+            Ok((class, read_public(reader)?))
+        })?;
+        Ok(Self { role, gap_key, keys })
     }
 }
 
 impl DeviceTrust {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        reader.array_of(3)?;
-        let device = Uuid(reader.bytes_of()?);
-        Ok(Self { device, signing: IssuedSecret::read(reader)?, wrapping: IssuedSecret::read(reader)? })
+        reader.array_of(4)?;
+        Ok(Self {
+            device: Uuid(reader.bytes_of()?),
+            signing: IssuedSecret::read(reader)?,
+            wrapping: IssuedSecret::read(reader)?,
+            pool: read_list(reader, OWNER_SECRETS_ISSUED, OwnerSecret::read)?,
+        })
     }
+}
+
+/// Keys stand in BYTE STRINGs: their own nesting counts from their own start.
+fn read_authenticated(reader: &mut Reader<'_>) -> Result<AuthenticatedKey, DecodeError> {
+    read_inside(reader, AuthenticatedKey::decode)
+}
+
+fn read_definition(reader: &mut Reader<'_>) -> Result<KeyDefinition, DecodeError> {
+    read_inside(reader, KeyDefinition::decode)
 }
 
 /// A definition of an EC or RSA key without its private part.
 fn read_public(reader: &mut Reader<'_>) -> Result<KeyDefinition, DecodeError> {
     let refused = reader.error(Reason::OutOfRange);
-    let definition = KeyDefinition::read(reader)?;
+    let definition = read_definition(reader)?;
     let is_public = definition.public_key().is_some() && !definition.has_private();
     if is_public { Ok(definition) } else { Err(refused) }
+}
+
+fn read_inside<T>(
+    reader: &mut Reader<'_>,
+    decode: impl Fn(&[u8]) -> Result<T, DecodeError>,
+) -> Result<T, DecodeError> {
+    let bytes = reader.bytes()?;
+    let base = reader.position() - bytes.len();
+    decode(bytes).map_err(|error| error.moved_by(base))
+}
+
+fn read_generation(reader: &mut Reader<'_>) -> Result<u32, DecodeError> {
+    let zero = reader.error(Reason::OutOfRange);
+    match reader.u32()? {
+        0 => Err(zero),
+        generation => Ok(generation),
+    }
 }
 
 fn write_pool(out: &mut Writer, pool: &[OwnerSecret]) {
     out.array(pool.len());
     for owner in pool {
         let definition = KeyDefinition::Derived(owner.definition.clone());
-        out.array(2).raw(&definition.encode()).bytes(owner.secret.expose());
+        out.array(2).bytes(&definition.encode()).bytes(owner.secret.expose());
     }
 }
 
 fn write_keys(out: &mut Writer, keys: &[AuthenticatedKey]) {
     out.array(keys.len());
     for key in keys {
-        out.raw(key.encoded());
+        out.bytes(key.encoded());
     }
 }
 

@@ -3,6 +3,10 @@
 //! `ARRAY ["assure-gap", 1, from, to, sequence number, kind, CMS, signature]`. The content is encrypted to
 //! the recipient's key and the whole is signed by the sender's; the signature is checked first. Each pair of
 //! sender and recipient counts its files from 1, and the recipient takes them in order only.
+//!
+//! Two kinds come before the parties know each other's keys. A request for enrolment holds public keys only
+//! and stands in the clear; it is signed by the key in it, and a person compares its fingerprint. The answer
+//! is signed by the EC root of the trust bundle.
 //! Source: ruling A-ASSURE-12; decisions G 22, G 23; layouts 2.11; ADR 0025.
 
 use alloc::format;
@@ -10,13 +14,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use clock::Dice;
-use crypto::{CryptoError, PrivateKey, Provider, PublicKey};
+use crypto::{CryptoError, HashAlgorithm, PrivateKey, Provider, PublicKey};
 use model::{KeyId, Uuid};
 use wire::{DecodeError, Reason};
 
 use crate::cbor::{Reader, Writer};
 use crate::cms::{self, CMS_LENGTH_MAX, OpenError};
-use crate::gap_content::{GapContent, GapKind};
+use crate::gap_content::{EnrolRequest, GapContent, GapKind};
 use crate::signature::{Signature, SignatureError, Validity, VerifyingKey, covered};
 use crate::signer::Signer;
 
@@ -61,6 +65,8 @@ pub struct GapSender<'a> {
 pub enum GapError {
     /// The bytes are no air-gap file, or what was in it is no content of its kind.
     Malformed(DecodeError),
+    /// It is a request for enrolment where another kind belongs, or the reverse.
+    OtherKind,
     /// It is for somebody else.
     OtherRecipient,
     /// It is from somebody else, or signed with another key's id.
@@ -75,6 +81,7 @@ impl core::fmt::Display for GapError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Malformed(error) => write!(f, "malformed air-gap file: {error}"),
+            Self::OtherKind => f.write_str("air-gap file of a kind that does not belong here"),
             Self::OtherRecipient => f.write_str("air-gap file for another recipient"),
             Self::OtherSender => f.write_str("air-gap file from another sender"),
             Self::Signature(_) => f.write_str("air-gap file not signed by its sender"),
@@ -96,7 +103,8 @@ impl From<DecodeError> for GapError {
 pub struct GapFile<'a> {
     header: GapHeader,
     kind: GapKind,
-    encrypted: &'a [u8],
+    /// CMS, or the request for enrolment itself.
+    content: &'a [u8],
     signature: Signature,
     to_be_signed: Vec<u8>,
 }
@@ -128,12 +136,12 @@ impl<'a> GapFile<'a> {
         }
         let unknown_kind = reader.error(Reason::OutOfRange);
         let kind = GapKind::from_number(reader.u64()?).ok_or(unknown_kind)?;
-        let encrypted = reader.bytes()?;
+        let content = reader.bytes()?;
         let placed = Signature::read(&mut reader)?;
         reader.finish()?;
         let to_be_signed = covered(bytes, placed.values_at, placed.signature.format);
         let header = GapHeader { from, to, sequence_number };
-        Ok(Self { header, kind, encrypted, signature: placed.signature, to_be_signed })
+        Ok(Self { header, kind, content, signature: placed.signature, to_be_signed })
     }
 
     /// The header, as the file claims it.
@@ -162,52 +170,60 @@ impl<'a> GapFile<'a> {
         if self.header.to != *recipient {
             return Err(GapError::OtherRecipient);
         }
+        if self.kind == GapKind::EnrolRequest {
+            return Err(GapError::OtherKind);
+        }
         if self.header.from != sender.id || self.signature.key_id != sender.key_id {
             return Err(GapError::OtherSender);
         }
         let verified = self.signature.verify(provider, VerifyingKey::Public(sender.key), &self.to_be_signed);
         verified.map_err(GapError::Signature)?;
-        let content = cms::open(provider, key, None, self.encrypted).map_err(GapError::Encryption)?;
+        let content = cms::open(provider, key, None, self.content).map_err(GapError::Encryption)?;
         Ok(GapContent::decode(self.kind, content.expose())?)
     }
 
-    /// Decrypts a request for enrolment, whose sender is not known yet: the key in the content must have
-    /// signed the file. Nobody is trusted by it; a person compares the fingerprint of that key.
+    /// Reads a request for enrolment, whose sender is not known yet: the key in it must have signed the file.
+    ///
+    /// Nobody is trusted by it; a person compares [`enrolment_fingerprint`].
     ///
     /// # Errors
-    /// [`GapError`]; [`GapError::OtherSender`] when it holds another kind of content.
+    /// [`GapError`]; [`GapError::OtherKind`] when it holds something else.
     pub fn open_enrolment(
         &self,
         provider: &dyn Provider,
         recipient: &Uuid,
-        key: &dyn PrivateKey,
-    ) -> Result<crate::EnrolRequest, GapError> {
+    ) -> Result<EnrolRequest, GapError> {
         if self.header.to != *recipient {
             return Err(GapError::OtherRecipient);
         }
         if self.kind != GapKind::EnrolRequest {
-            return Err(GapError::OtherSender);
+            return Err(GapError::OtherKind);
         }
-        let content = cms::open(provider, key, None, self.encrypted).map_err(GapError::Encryption)?;
-        let GapContent::EnrolRequest(request) = GapContent::decode(self.kind, content.expose())? else {
-            return Err(GapError::OtherSender);
+        let GapContent::EnrolRequest(request) = GapContent::decode(self.kind, self.content)? else {
+            return Err(GapError::OtherKind);
         };
-        if self.signature.key_id != request.gap_key.id() {
-            return Err(GapError::OtherSender);
-        }
-        let public = request.gap_key.public_key().ok_or(GapError::OtherSender)?;
-        let verified = self.signature.verify(provider, VerifyingKey::Public(public), &self.to_be_signed);
+        let signer = request.gap_key.public_key().filter(|_| self.signature.key_id == request.gap_key.id());
+        let key = VerifyingKey::Public(signer.ok_or(GapError::OtherSender)?);
+        let verified = self.signature.verify(provider, key, &self.to_be_signed);
         verified.map_err(GapError::Signature)?;
         Ok(request)
     }
 }
 
-/// Encrypts `content` to `recipient`'s key and signs the file.
+/// What a person compares before a server is enrolled: SHA-256 of the request as it stands in the file.
+#[must_use]
+pub fn enrolment_fingerprint(provider: &dyn Provider, request: &EnrolRequest) -> [u8; 32] {
+    let content = GapContent::EnrolRequest(request.clone()).encode();
+    provider.digest(HashAlgorithm::Sha256, &[&content]).first_32()
+}
+
+/// Encrypts `content` to `recipient`'s gap key and signs the file.
 ///
-/// The recipient's key is its P-256 gap key; for a request for enrolment, the P-521 key of the trust bundle.
+/// An answer to an enrolment is signed with the EC root. For a request, see [`write_enrolment`].
 ///
 /// # Errors
-/// [`CryptoError::BadInput`] when the number is zero or the content too long; else what the provider says.
+/// [`CryptoError::BadInput`] when the number is zero, the content too long or a request for enrolment; else
+/// what the provider says.
 pub fn seal_gap_file(
     provider: &dyn Provider,
     header: &GapHeader,
@@ -217,13 +233,48 @@ pub fn seal_gap_file(
     validity: Validity,
     dice: &mut Dice,
 ) -> Result<Vec<u8>, CryptoError> {
-    if header.sequence_number == 0 {
+    let kind = content.kind();
+    if kind == GapKind::EnrolRequest {
         return Err(CryptoError::BadInput);
     }
     let encrypted = cms::seal(provider, recipient, &KeyId::from(header.to), None, &content.encode(), dice)?;
+    write_file(provider, header, kind, &encrypted, sender, validity, dice)
+}
+
+/// Writes a request for enrolment and signs it with the gap key that is in it.
+///
+/// # Errors
+/// [`CryptoError::WrongKey`] when `sender` is another key; [`CryptoError::BadInput`] when the number is zero.
+pub fn write_enrolment(
+    provider: &dyn Provider,
+    header: &GapHeader,
+    request: EnrolRequest,
+    sender: &Signer<'_>,
+    validity: Validity,
+    dice: &mut Dice,
+) -> Result<Vec<u8>, CryptoError> {
+    if request.gap_key.id() != sender.key_id() {
+        return Err(CryptoError::WrongKey);
+    }
+    let content = GapContent::EnrolRequest(request).encode();
+    write_file(provider, header, GapKind::EnrolRequest, &content, sender, validity, dice)
+}
+
+fn write_file(
+    provider: &dyn Provider,
+    header: &GapHeader,
+    kind: GapKind,
+    content: &[u8],
+    sender: &Signer<'_>,
+    validity: Validity,
+    dice: &mut Dice,
+) -> Result<Vec<u8>, CryptoError> {
+    if header.sequence_number == 0 {
+        return Err(CryptoError::BadInput);
+    }
     let mut items = Writer::new();
     items.text(MAGIC).uint(VERSION).bytes(&header.from.0).bytes(&header.to.0);
-    items.uint(header.sequence_number).uint(content.kind().number()).bytes(&encrypted);
+    items.uint(header.sequence_number).uint(kind.number()).bytes(content);
     sender.close(provider, &items.finish(), 7, &[], validity, dice)
 }
 

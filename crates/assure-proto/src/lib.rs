@@ -70,17 +70,19 @@ pub use channel::{
     decode_channel_list, encode_channel_list,
 };
 pub use gap_content::{
-    BootstrapKey, DeviceTrust, EnrolRequest, GAP_DEVICES_MAX, GAP_KEYS_MAX, GapContent, GapKind, IssuedSecret,
+    BootstrapKey, DeviceTrust, EnrolRequest, GAP_DEVICES_MAX, GAP_KEYS_MAX, GapContent, GapKind, GapRole, IssuedSecret,
     OWNER_SECRETS_ISSUED, OwnerSecret, REFILL_MAX, RegistrationKeys, RejectReason,
 };
 pub use gap_file::{
-    GAP_FILE_LENGTH_MAX, GapError, GapFile, GapHeader, GapSender, GapSequence, GapTurn, seal_gap_file,
+    GAP_FILE_LENGTH_MAX, GapError, GapFile, GapHeader, GapSender, GapSequence, GapTurn, enrolment_fingerprint,
+    seal_gap_file, write_enrolment,
 };
 pub use info::{DeviceInfo, GoodbyeReason, INFO_TEXT_LENGTH_MAX};
 pub use label::{CASE_INPUT_LENGTH_MAX, CASE_STRING_LENGTH, CaseHash, CaseId, LABEL_LENGTH, Label};
 pub use maker_record::{MakerRecord, RECORD_LENGTH_MAX, RecordError};
 pub use parameter_set::{
     CHOICES_MAX, PARAMETER_SET_LENGTH_MAX, ParameterChoice, ParameterMessage, ParameterMethod, ParameterSet,
+    PayloadForm,
 };
 pub use payload::{MESSAGES_MAX, TooManyMessages, decode_payload, encode_payload};
 pub use peer_name::{PEER_NAME_EXTENSION, PEER_NAME_LENGTH, decode_peer_name, encode_peer_name};

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use wire::{DecodeError, Reason};
 
-use crate::cbor::{Reader, Writer};
+use crate::cbor::{Kind, Reader, Writer};
 
 /// Length in bytes of the longest parameter set.
 /// Source: decision G 4.
@@ -47,6 +47,36 @@ impl ParameterMethod {
     }
 }
 
+/// What a message carries.
+/// Source: ruling A-ASSURE-44.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PayloadForm {
+    /// An authenticated key (7.4).
+    AuthenticatedKey,
+    /// A channel definition (10.1.6).
+    Channel,
+    /// Any CBOR.
+    CborAny,
+    /// Nothing.
+    Empty,
+}
+
+impl PayloadForm {
+    /// Every form.
+    pub const ALL: [Self; 4] = [Self::AuthenticatedKey, Self::Channel, Self::CborAny, Self::Empty];
+
+    /// The name in parameter sets, here and in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AuthenticatedKey => "authenticated_key",
+            Self::Channel => "channel",
+            Self::CborAny => "cbor-any",
+            Self::Empty => "empty",
+        }
+    }
+}
+
 /// One kind of message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParameterMessage {
@@ -54,8 +84,8 @@ pub struct ParameterMessage {
     pub method: ParameterMethod,
     /// 1: the path; what stands in braces is filled in.
     pub path: String,
-    /// 2: the name of the payload's form: `authenticated_key`, `channel`, `cbor-any`, `empty` or the maker's.
-    pub payload: String,
+    /// 2: what it carries.
+    pub payload: PayloadForm,
     /// 3: whether an image must carry such a message.
     pub required: bool,
     /// 4: at least so many of them.
@@ -64,8 +94,8 @@ pub struct ParameterMessage {
     pub max: u32,
     /// 6: what it is for.
     pub description: Option<String>,
-    /// Pairs under other keys, in their order: the key, and its value as one CBOR item. Kept, without effect.
-    pub further: Vec<(u64, Vec<u8>)>,
+    /// Pairs under other integer keys, in their order: key and value, each one CBOR item. Kept, without effect.
+    pub further: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// A named group of messages.
@@ -104,8 +134,8 @@ impl ParameterSet {
     /// Reads a set.
     ///
     /// # Errors
-    /// [`DecodeError`] on another form: over [`PARAMETER_SET_LENGTH_MAX`] or [`CHOICES_MAX`], a method that is
-    /// none, a message without method, path or payload, more at least than at most.
+    /// [`DecodeError`] on another form: over [`PARAMETER_SET_LENGTH_MAX`] or [`CHOICES_MAX`], a method or
+    /// payload form that is none, a message without method, path or payload, more at least than at most.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         if bytes.len() > PARAMETER_SET_LENGTH_MAX {
             return Err(DecodeError::new(PARAMETER_SET_LENGTH_MAX, Reason::OverLimit));
@@ -139,7 +169,7 @@ impl ParameterMessage {
         out.map(3 + present + self.further.len());
         out.uint(0_u8).uint(self.method.digit());
         out.uint(1_u8).text(&self.path);
-        out.uint(2_u8).text(&self.payload);
+        out.uint(2_u8).text(self.payload.name());
         if self.required {
             out.uint(3_u8).bool(true);
         }
@@ -153,7 +183,7 @@ impl ParameterMessage {
             out.uint(6_u8).text(description);
         }
         for (key, value) in &self.further {
-            out.uint(*key).raw(value);
+            out.raw(key).raw(value);
         }
     }
 
@@ -187,31 +217,45 @@ fn default_min(required: bool) -> u32 {
 struct Fields {
     method: Option<ParameterMethod>,
     path: Option<String>,
-    payload: Option<String>,
+    payload: Option<PayloadForm>,
     required: bool,
     min: Option<u32>,
     max: Option<u32>,
     description: Option<String>,
-    further: Vec<(u64, Vec<u8>)>,
+    further: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Fields {
     fn read_pair(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-        match reader.u64()? {
-            0 => {
+        let key_at = reader.position();
+        let key = match reader.peek() {
+            Some(Kind::Negative) => {
+                reader.item()?;
+                None
+            }
+            _ => Some(reader.u64()?),
+        };
+        let key_bytes = reader.since(key_at);
+        match key {
+            Some(0) => {
                 let unknown = reader.error(Reason::OutOfRange);
                 let digit = reader.u64()?;
                 let method =
                     ParameterMethod::ALL.into_iter().find(|method| u64::from(method.digit()) == digit);
                 self.method = Some(method.ok_or(unknown)?);
             }
-            1 => self.path = Some(reader.text()?.into()),
-            2 => self.payload = Some(reader.text()?.into()),
-            3 => self.required = reader.bool()?,
-            4 => self.min = Some(reader.u32()?),
-            5 => self.max = Some(reader.u32()?),
-            6 => self.description = Some(reader.text()?.into()),
-            other => self.further.push((other, reader.item()?.to_vec())),
+            Some(1) => self.path = Some(reader.text()?.into()),
+            Some(2) => {
+                let unknown = reader.error(Reason::OutOfRange);
+                let name = reader.text()?;
+                let form = PayloadForm::ALL.into_iter().find(|form| form.name() == name);
+                self.payload = Some(form.ok_or(unknown)?);
+            }
+            Some(3) => self.required = reader.bool()?,
+            Some(4) => self.min = Some(reader.u32()?),
+            Some(5) => self.max = Some(reader.u32()?),
+            Some(6) => self.description = Some(reader.text()?.into()),
+            Some(_) | None => self.further.push((key_bytes.to_vec(), reader.item()?.to_vec())),
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use crypto::{Curve, HashAlgorithm};
 use wire::{DecodeError, Reason};
 
 use super::OpenError;
-use super::der::{self, NULL, OID, OCTET_STRING, Reader, SEQUENCE};
+use super::der::{self, NULL, OCTET_STRING, OID, Reader, SEQUENCE};
 
 /// id-envelopedData (RFC 5652).
 pub(super) const ENVELOPED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 3];

@@ -6,7 +6,7 @@ import labels
 import rsa
 import sign
 
-# 2026-06-24 08:26:40 UTC as an aSSURE timestamp (7.11.1)
+# 2026-06-24 12:26:40 UTC as an aSSURE timestamp (7.11.1)
 NOON = 520_000_000
 
 

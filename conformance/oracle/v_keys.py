@@ -16,7 +16,7 @@ ABOUT = ("Key definitions of 7.2 ('kind': definition), use of derivations (use) 
 
 
 def build():
-    entries = _written() + _malformed() + _derivations() + _limits() + _issuer()
+    entries = _written() + _malformed() + _private_parts() + _derived_structures() + _derivations() + _limits() + _issuer()
     return {"keys.json": file_octets(ABOUT, entries)}
 
 
@@ -62,25 +62,23 @@ def _malformed():
     kid, sp, point = ec.key_id, ec.spki, ec.key.point
     p256, ec_oid = ecc.P256, der.oid("1.2.840.10045.2.1")
 
-    def ec_def(spki, private=b""):
-        return cbor.encode([1, 0, kid, spki, private])
+    def ec_def(spki):
+        return cbor.encode([1, 0, kid, spki, b""])
 
-    def rsa_def(spki, private=b""):
-        return cbor.encode([1, 1, rs.key_id, spki, private])
+    def rsa_def(spki):
+        return cbor.encode([1, 1, rs.key_id, spki, b""])
 
     def ec_spki(parameters, bits):
         return der.sequence(der.sequence(ec_oid, parameters), bits)
 
     named, good_bits = der.oid(p256.oid), der.bit_string(point)
     off_curve = point[:-1] + bytes([point[-1] ^ 1])
-    other = ecc.PrivateKey.from_label(p256, "keys/other")
     foreign = ecc.PrivateKey.from_label(ecc.P384, "keys/other")
     n, e = rs.key.n, rs.key.e
     plain_bits = der.bit_string(der.sequence(der.integer(n), der.integer(e)))
     no_null = der.sequence(der.sequence(der.oid("1.2.840.113549.1.1.1")), plain_bits)
     pss = der.sequence(der.sequence(der.oid("1.2.840.113549.1.1.10")), plain_bits)
     long_form = b"\x30\x81" + sp[1:]
-    v2 = keys.pkcs8(ec.key, version=1, attributes=der.context(1, b"\x00" + point, False))
     cases = [
         ("content 0", cbor.encode([0, 0, kid, sp, b""]), "key-content"),
         ("content 3", cbor.encode([3, 0, kid, sp, b""]), "key-content"),
@@ -123,6 +121,29 @@ def _malformed():
         ("RSA without NULL", rsa_def(no_null), "spki-der"),
         ("RSASSA-PSS key", rsa_def(pss), "spki-algorithm"),
         ("RSAPublicKey instead of SPKI", rsa_def(der.sequence(der.integer(n), der.integer(e))), "spki-der"),
+        ("derived without derivation", cbor.encode([1, 2, kid]), "derivation-count"),
+    ]
+    for bits in (1024, 2047, 4104):
+        modulus = rsa.PrivateKey.from_label(bits, "keys/size").n if bits < 4000 else (1 << bits - 1) + 1
+        cases.append(("RSA modulus of %d bits" % bits, rsa_def(keys.rsa_spki(modulus, e)), "rsa-size"))
+    return [_defined(name, data, reason) for name, data, reason in cases]
+
+
+def _private_parts():
+    """Private parts that are no PKCS#8 v1 of the public one."""
+    ec, rs = people.ec("keys/P-256"), people.rsa_party("keys/rsa")
+    sp, p256 = ec.spki, ecc.P256
+    other = ecc.PrivateKey.from_label(p256, "keys/other")
+    foreign = ecc.PrivateKey.from_label(ecc.P384, "keys/other")
+    v2 = keys.pkcs8(ec.key, version=1, attributes=der.context(1, b"\x00" + ec.key.point, False))
+
+    def ec_def(spki, private):
+        return cbor.encode([1, 0, ec.key_id, spki, private])
+
+    def rsa_def(spki, private):
+        return cbor.encode([1, 1, rs.key_id, spki, private])
+
+    cases = [
         ("EC private of another key", ec_def(sp, keys.pkcs8(other)), "private-key-mismatch"),
         ("EC private of another curve", ec_def(sp, keys.pkcs8(foreign)), "pkcs8-algorithm"),
         ("EC private as PKCS#8 v2", ec_def(sp, v2), "pkcs8-version"),
@@ -136,15 +157,16 @@ def _malformed():
         ("RSA private of another key", rsa_def(rs.spki, keys.pkcs8(
             rsa.PrivateKey.from_label(2048, "keys/other"))), "private-key-mismatch"),
         ("RSA private as PKCS#1", rsa_def(rs.spki, _pkcs1(rs.key)), "pkcs8-der"),
-        ("derived without derivation", cbor.encode([1, 2, kid]), "derivation-count"),
     ]
-    for bits in (1024, 2047, 4104):
-        modulus = rsa.PrivateKey.from_label(bits, "keys/size").n if bits < 4000 else (1 << bits - 1) + 1
-        cases.append(("RSA modulus of %d bits" % bits, rsa_def(keys.rsa_spki(modulus, e)), "rsa-size"))
+    return [_defined(name, data, reason) for name, data, reason in cases]
+
+
+def _derived_structures():
+    """Derivations that do not decode."""
     ref = people.Secret("keys/reference")
     one = people.Secret("keys/derived")
     way = one.derived_from(ref)
-    cases += [
+    cases = [
         ("nine derivations", keys.derived(one.key_id, [way] * 9), "derivation-count"),
         ("derivation of three items", keys.derived(one.key_id, [way[:3]]), "derivation-structure"),
         ("derivation of five items", keys.derived(one.key_id, [way + [b""]]), "derivation-structure"),

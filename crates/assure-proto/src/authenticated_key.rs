@@ -141,7 +141,8 @@ impl AuthenticatedKey {
         if signer.key_id() == definition.id() {
             return Err(IssueError::SelfSigned);
         }
-        let shared = matches!(class, Class::TrustedAuthority | Class::ManagementSystem | Class::BootstrapService);
+        let shared =
+            matches!(class, Class::TrustedAuthority | Class::ManagementSystem | Class::BootstrapService);
         let kind = definition.public_key().map(crypto::PublicKey::kind);
         if shared && matches!(kind, Some(KeyKind::Ec(Curve::P384 | Curve::P521))) {
             return Err(IssueError::Curve);
@@ -150,8 +151,7 @@ impl AuthenticatedKey {
         items.uint(IDENTITY_CONTENT).uint(class.number()).raw(&definition.encode_private());
         metadata.write(&mut items);
         let items = Zeroizing::new(items.finish());
-        let encoded =
-            signer.close(provider, &items, 4, &[], validity, dice).map_err(IssueError::Crypto)?;
+        let encoded = signer.close(provider, &items, 4, &[], validity, dice).map_err(IssueError::Crypto)?;
         let encoded = Zeroizing::new(encoded);
         Ok(Self::decode(&encoded).expect("the items were written in the order they are read"))
     }

@@ -183,7 +183,11 @@ impl Derivation {
     }
 
     pub(crate) fn write(&self, out: &mut Writer) {
-        out.array(4).bytes(&self.reference.0).bytes(&self.salt).uint(self.rounds).bytes(&self.encrypted_secret);
+        out.array(4)
+            .bytes(&self.reference.0)
+            .bytes(&self.salt)
+            .uint(self.rounds)
+            .bytes(&self.encrypted_secret);
     }
 
     fn evaluate(
@@ -195,8 +199,8 @@ impl Derivation {
         match reference {
             HeldKey::Secret(reference) => self.evaluate_secret(provider, reference, budget),
             HeldKey::Private(key) => {
-                let secret =
-                    cms::open(provider, key, None, &self.encrypted_secret).map_err(|_| DeriveError::NotOpened)?;
+                let secret = cms::open(provider, key, None, &self.encrypted_secret)
+                    .map_err(|_| DeriveError::NotOpened)?;
                 let fits = DERIVED_LENGTHS.contains(&secret.len());
                 if fits { Ok(secret) } else { Err(DeriveError::SecretLength) }
             }

@@ -219,8 +219,9 @@ impl KeyDefinition {
         if format == KeyFormat::Derived {
             let count_is_wrong = DecodeError::new(start, Reason::OverLimit);
             let count = count.checked_sub(3).filter(|count| *count <= DERIVATION_COUNT_MAX);
-            let derivations =
-                (0..count.ok_or(count_is_wrong)?).map(|_| Derivation::read(reader)).collect::<Result<_, _>>()?;
+            let derivations = (0..count.ok_or(count_is_wrong)?)
+                .map(|_| Derivation::read(reader))
+                .collect::<Result<_, _>>()?;
             return DerivedKey::new(id, derivations).map(Self::Derived).ok_or(count_is_wrong);
         }
         if count != 5 {

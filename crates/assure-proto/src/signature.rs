@@ -96,7 +96,8 @@ pub struct Validity {
 
 impl Validity {
     /// No limit on either side: what a device without a clock writes on keys it made.
-    pub const UNLIMITED: Self = Self { created_at: SimpleTime { secs: 0 }, valid_until: SimpleTime { secs: 0 } };
+    pub const UNLIMITED: Self =
+        Self { created_at: SimpleTime { secs: 0 }, valid_until: SimpleTime { secs: 0 } };
 
     /// From `created_at` on, without end.
     #[must_use]

@@ -12,6 +12,6 @@ mod validate;
 pub use record::{Advance, OwnershipRecord, SEQUENCE_STEP_MAX};
 pub use refusal::ImageRefusal;
 pub use validate::{
-    AcceptedImage, BootstrapSession, Circumstances, OwnDevice, FUTURE_SECS_MAX, GardenSwitch,
+    AcceptedImage, BootstrapSession, Circumstances, FUTURE_SECS_MAX, GardenSwitch, OwnDevice,
     STAGED_KEY_COUNT_MAX, validate_image,
 };

@@ -104,9 +104,9 @@ pub fn validate_image(
     let owner_hash = definition_hash(provider, owner.authenticated_key().definition_bytes());
     let generation =
         check_owner_data(provider, &image, &keys, device, (owner, owner_hash), circumstances.time)?;
-    let by_owner = keys.iter().any(|key| {
-        key.class() == Class::BootstrapService && key.signer_class() != Class::TrustedAuthority
-    });
+    let by_owner = keys
+        .iter()
+        .any(|key| key.class() == Class::BootstrapService && key.signer_class() != Class::TrustedAuthority);
     // the flag was set under one generation and number; another generation is another owner's matter
     if by_owner && circumstances.garden == GardenSwitch::Untouched && generation != device.record.generation {
         return Err(ImageRefusal::BootstrapKeyNotByAuthority);
@@ -115,8 +115,7 @@ pub fn validate_image(
     let created_at = image.signature().validity.created_at;
     let sequence_number = image.owner_data().sequence_number();
     let image_hash = provider.digest(HashAlgorithm::Sha256, &[image.encoded()]).first_32();
-    let advance =
-        device.record.admits(generation, sequence_number, &owner_hash, created_at, &image_hash)?;
+    let advance = device.record.admits(generation, sequence_number, &owner_hash, created_at, &image_hash)?;
     let payload = decrypt(provider, &image, device, owner)?;
     let messages =
         decode_payload(payload.expose()).map(|messages| messages.into_iter().map(Secret::from).collect());
@@ -195,8 +194,7 @@ fn stage_keys(
     for key in image.authenticated_keys().iter().filter(|key| key.id() != device.uuid.into()) {
         let key_id = key.id();
         let refused = |cause| ImageRefusal::Key { key_id, cause };
-        let stored =
-            staged.check(provider, &anchors, key.clone(), circumstances.time).map_err(refused)?;
+        let stored = staged.check(provider, &anchors, key.clone(), circumstances.time).map_err(refused)?;
         let by_authority = stored.signer_class() == Class::TrustedAuthority;
         if stored.class() == Class::BootstrapService && !by_authority && !in_garden {
             return Err(ImageRefusal::BootstrapKeyNotByAuthority);

@@ -107,6 +107,7 @@ def _history(cases, world):
     taken = _record_of(world, world.image(b, 2))
     cases.add("former owner's image", first, "sequence-lower", taken)
     cases.add("former owner, new image at his number", world.image(a, 1, created=NOON + 9), "sequence-lower", taken)
+    cases.add("same owner, lower sequence", first, "sequence-lower", Record(1, 2, after.owner_hash, NOON - 1))
     cases.add("sequence 0 at a fresh device", world.image(a, 0), "owner-differs", reading="R-14")
     cases.add("sequence + 1024", world.image(a, 1025), record=after)
     cases.add("sequence + 1025 (H7)", world.image(a, 1026), "sequence-too-far", after)
@@ -116,6 +117,8 @@ def _history(cases, world):
     high = Record(2, 7, after.owner_hash, NOON, after.image_hash)
     cases.add("lower generation (H7)", first, "generation-lower", high)
     cases.add("lower generation, sequence 2^31 - 1", world.image(a, 2**31 - 1), "generation-lower", high)
+    cases.add("lower generation, all else in order", first, "generation-lower",
+              Record(2, 1, after.owner_hash, NOON - 1))
     newer = _generation(world, 2)
     cases.add("higher generation, lower sequence", newer, record=Record(1, 500, after.owner_hash, NOON + 5))
     cases.add("higher generation, any sequence", _generation(world, 2, 5000), record=after)
@@ -191,6 +194,12 @@ def _owner_side(cases, world):
         owner=world.owner_data(a, 1, uuid=labels.uuid(world.name + "/other-device"))), "owner-signature")
     cases.add("owner data of another owner", world.image(owner=world.owner_data(b, 1)), "owner-signature")
     cases.add("owner data by the owner himself", world.image(owner=world.owner_data(a, 1, a.party)), "owner-signer")
+    subject = a.party if isinstance(world, worlds.PublicWorld) else a.definition
+    numbered = world.sign(MANAGEMENT, subject, world.online, {1: 1})
+    under_root = world.sign(MANAGEMENT, subject, world.root, {1: 1})
+    for word, key in (("", numbered), (" and is signed by the root", under_root)):
+        cases.add("owner data by the owner himself, whose key names a generation" + word, world.image(
+            keys=world.header(a)[:2] + [key], owner=world.owner_data(a, 1, a.party)), "owner-signer")
     cases.add("owner data by the bootstrap server", world.image(
         owner=world.owner_data(a, 1, world.bootstrap)), "owner-signer")
     cases.add("owner data by the root itself", world.image(owner=world.owner_data(a, 1, world.root)), "owner-signer")

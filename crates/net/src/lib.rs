@@ -1,1 +1,16 @@
-//! Sockets, TLS, timers, limits and shutdown.
+//! The edge to the machine below: sockets, TLS, clocks, entropy, limits and shutdown.
+//!
+//! This is the only crate of the product that reads clocks and draws entropy; everything under it takes both
+//! as arguments.
+
+pub mod https_client;
+pub mod https_server;
+pub mod now;
+pub mod seed;
+pub mod shutdown;
+pub mod tls;
+pub mod udp;
+pub mod x509_path;
+
+mod admission;
+mod stall;

@@ -1,0 +1,248 @@
+//! A small HTTPS client: one call, one connection, every step bounded.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::client::conn::http1;
+use hyper::header::{CONNECTION, HOST, HeaderValue};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use rustls::{AlertDescription, ClientConfig};
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::tls::{TlsIdentity, TlsSetupError, client_config};
+
+/// What a call may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallLimits {
+    /// For all of it: name, connection, handshake, request, answer.
+    pub time_max: Duration,
+    /// Bytes of the answer's body.
+    pub body_size_max: usize,
+}
+
+impl Default for CallLimits {
+    fn default() -> Self {
+        Self { time_max: Duration::from_secs(30), body_size_max: 256 * 1024 }
+    }
+}
+
+/// Where a server is, and under which name it proves itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    /// A host name or an address (IPv6 without brackets).
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Why a call has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallError {
+    /// The host is neither a name nor an address.
+    BadHost,
+    /// No connection came about.
+    Unreachable(io::ErrorKind),
+    /// The server's certificate is not one of this host under the trusted roots.
+    UntrustedServer,
+    /// The server refuses our certificate, or asks for one that we do not have.
+    CertificateRefused,
+    /// The TLS handshake failed otherwise.
+    Handshake,
+    /// The time was over.
+    Late {
+        /// Whether the request had begun to leave.
+        sent: bool,
+    },
+    /// The connection broke, or what came back is no HTTP.
+    Broken,
+    /// The body of the answer is over the limit.
+    AnswerTooLong,
+}
+
+impl CallError {
+    /// Whether the server may have acted on the request; then only a repeatable one may be sent again.
+    #[must_use]
+    pub const fn outcome_is_unknown(self) -> bool {
+        match self {
+            Self::BadHost
+            | Self::Unreachable(_)
+            | Self::UntrustedServer
+            | Self::CertificateRefused
+            | Self::Handshake => false,
+            Self::Late { sent } => sent,
+            Self::Broken | Self::AnswerTooLong => true,
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadHost => f.write_str("the host is neither a name nor an address"),
+            Self::Unreachable(kind) => write!(f, "no connection: {kind}"),
+            Self::UntrustedServer => f.write_str("the server is not the one it should be"),
+            Self::CertificateRefused => f.write_str("the server refuses our certificate"),
+            Self::Handshake => f.write_str("the TLS handshake failed"),
+            Self::Late { .. } => f.write_str("no answer in time"),
+            Self::Broken => f.write_str("the connection broke"),
+            Self::AnswerTooLong => f.write_str("the answer is too long"),
+        }
+    }
+}
+
+impl Error for CallError {}
+
+/// Calls servers under given roots, with or without a certificate of ours.
+#[derive(Clone)]
+pub struct Client {
+    connector: TlsConnector,
+    limits: CallLimits,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client that trusts servers under `roots` (DER) and shows `identity` where asked for one.
+    ///
+    /// # Errors
+    /// [`TlsSetupError::Roots`], [`TlsSetupError::Library`].
+    pub fn new(
+        roots: &[Vec<u8>],
+        identity: Option<&TlsIdentity>,
+        limits: CallLimits,
+    ) -> Result<Self, TlsSetupError> {
+        let config: Arc<ClientConfig> = client_config(roots, identity)?;
+        Ok(Self { connector: TlsConnector::from(config), limits })
+    }
+
+    /// Sends one request and reads the whole answer. The URI of `request` is a path with an optional query;
+    /// `Host` and `Connection` are written here.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn call(
+        &self,
+        endpoint: &Endpoint,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, CallError> {
+        let deadline = Instant::now() + self.limits.time_max;
+        let stream = timeout_at(deadline, self.connect(endpoint));
+        let stream = stream.await.map_err(|_| CallError::Late { sent: false })??;
+        let exchange = exchange(stream, endpoint, request, self.limits.body_size_max);
+        timeout_at(deadline, exchange).await.map_err(|_| CallError::Late { sent: true })?
+    }
+
+    async fn connect(&self, endpoint: &Endpoint) -> Result<TlsStream<TcpStream>, CallError> {
+        let name = ServerName::try_from(endpoint.host.clone()).map_err(|_| CallError::BadHost)?;
+        let socket = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await;
+        let socket = socket.map_err(|error| CallError::Unreachable(error.kind()))?;
+        self.connector.connect(name, socket).await.map_err(|error| match tls_error(&error) {
+            Some(rustls::Error::InvalidCertificate(_)) => CallError::UntrustedServer,
+            Some(rustls::Error::AlertReceived(alert)) if blames_our_certificate(*alert) => {
+                CallError::CertificateRefused
+            }
+            Some(_) | None => CallError::Handshake,
+        })
+    }
+}
+
+async fn exchange(
+    stream: TlsStream<TcpStream>,
+    endpoint: &Endpoint,
+    request: Request<Bytes>,
+    body_size_max: usize,
+) -> Result<Response<Bytes>, CallError> {
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+    let (mut parts, body) = request.into_parts();
+    let host = HeaderValue::try_from(endpoint.to_string()).map_err(|_| CallError::BadHost)?;
+    parts.headers.insert(HOST, host);
+    parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    let request = Request::from_parts(parts, Full::new(body));
+    let answer = async {
+        let answer = sender.send_request(request).await.map_err(|error| broken(&error))?;
+        let (parts, body) = answer.into_parts();
+        let body = Limited::new(body, body_size_max).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() { CallError::AnswerTooLong } else { broken(&*error) }
+        })?;
+        Ok(Response::from_parts(parts, body.to_bytes()))
+    };
+    // The connection has to be driven beside the exchange; when it fails first, its error says why.
+    let mut answer = std::pin::pin!(answer);
+    let mut connection = std::pin::pin!(connection);
+    let mut failure = None;
+    loop {
+        tokio::select! {
+            biased;
+            answered = answer.as_mut() => return answered.map_err(|error| failure.unwrap_or(error)),
+            ended = connection.as_mut(), if failure.is_none() => {
+                failure = Some(ended.err().map_or(CallError::Broken, |error| broken(&error)));
+            }
+        }
+    }
+}
+
+/// The TLS error in a chain of causes.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref::<rustls::Error>() {
+            return Some(found);
+        }
+        let inside = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause = match inside {
+            Some(inside) => Some(inside),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+/// With TLS 1.3 a server judges our certificate after our handshake has ended, so its alert comes here.
+fn broken(error: &(dyn Error + 'static)) -> CallError {
+    match tls_error(error) {
+        Some(rustls::Error::AlertReceived(alert)) if blames_our_certificate(*alert) => {
+            CallError::CertificateRefused
+        }
+        Some(_) | None => CallError::Broken,
+    }
+}
+
+fn blames_our_certificate(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::NoCertificate
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            | AlertDescription::CertificateRequired
+    )
+}

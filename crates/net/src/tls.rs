@@ -1,0 +1,157 @@
+//! TLS 1.2 and 1.3 set up: our certificate and key, whose certificates we accept.
+//!
+//! No session is resumed: a resumed session would carry a client certificate past the moment at which its
+//! rights or its path ended (ADR 0061).
+
+use std::fmt;
+use std::sync::Arc;
+
+use crypto::Secret;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+pub use certificate::TlsPeer;
+
+/// A fault in the material that TLS was to be set up with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsSetupError {
+    /// There is no certificate in the chain, or one is malformed.
+    Chain,
+    /// The private key is malformed or of a kind that TLS here does not use.
+    Key,
+    /// The private key is not the one of the first certificate.
+    KeyMismatch,
+    /// There is no root certificate, or one is malformed.
+    Roots,
+    /// The TLS library refuses its own defaults.
+    Library,
+}
+
+impl fmt::Display for TlsSetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Chain => "the certificate chain is empty or malformed",
+            Self::Key => "the private key is malformed or of an unsupported kind",
+            Self::KeyMismatch => "the private key is not the certificate's",
+            Self::Roots => "there is no root certificate, or one is malformed",
+            Self::Library => "the TLS library could not be set up",
+        })
+    }
+}
+
+impl std::error::Error for TlsSetupError {}
+
+/// Our side's certificate chain and private key.
+#[derive(Clone)]
+pub struct TlsIdentity(Arc<CertifiedKey>);
+
+impl fmt::Debug for TlsIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TlsIdentity({} certificates)", self.0.cert.len())
+    }
+}
+
+impl TlsIdentity {
+    /// From certificates in DER, leaf first and without the root, and the leaf's key as PKCS#8.
+    ///
+    /// # Errors
+    /// [`TlsSetupError::Chain`], [`TlsSetupError::Key`], [`TlsSetupError::KeyMismatch`].
+    pub fn new(chain: &[Vec<u8>], pkcs8: &Secret) -> Result<Self, TlsSetupError> {
+        let chain: Vec<_> = chain.iter().map(|der| CertificateDer::from(der.clone())).collect();
+        for der in &chain {
+            webpki::EndEntityCert::try_from(der).map_err(|_| TlsSetupError::Chain)?;
+        }
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.expose()));
+        let key = aws_lc_rs::sign::any_supported_type(&key).map_err(|_| TlsSetupError::Key)?;
+        if chain.is_empty() {
+            return Err(TlsSetupError::Chain);
+        }
+        let certified = CertifiedKey::new(chain, key);
+        certified.keys_match().map_err(|_| TlsSetupError::KeyMismatch)?;
+        Ok(Self(Arc::new(certified)))
+    }
+
+    fn resolver(&self) -> Arc<SingleCertAndKey> {
+        Arc::new(SingleCertAndKey::from(CertifiedKey::clone(&self.0)))
+    }
+}
+
+/// Whether a server asks its clients for certificates, and whose it accepts (roots in DER).
+#[derive(Clone, Copy, Debug)]
+pub enum ClientCertificates<'a> {
+    /// It does not ask.
+    NotAsked,
+    /// It asks; a client without one is let in as a stranger, a wrong one ends the handshake.
+    Optional(&'a [Vec<u8>]),
+    /// No handshake ends well without one.
+    Required(&'a [Vec<u8>]),
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+fn root_store(roots: &[Vec<u8>]) -> Result<Arc<RootCertStore>, TlsSetupError> {
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        store.add(CertificateDer::from(root.clone())).map_err(|_| TlsSetupError::Roots)?;
+    }
+    if store.is_empty() { Err(TlsSetupError::Roots) } else { Ok(Arc::new(store)) }
+}
+
+/// The set-up of an HTTPS server.
+///
+/// # Errors
+/// [`TlsSetupError::Roots`], [`TlsSetupError::Library`].
+/// Source: aSSURE 9.2, 9.3 (REST over HTTPS with client authentication).
+pub fn server_config(
+    identity: &TlsIdentity,
+    clients: ClientCertificates<'_>,
+) -> Result<Arc<ServerConfig>, TlsSetupError> {
+    let provider = provider();
+    let verifier = match clients {
+        ClientCertificates::NotAsked => WebPkiClientVerifier::no_client_auth(),
+        ClientCertificates::Optional(roots) | ClientCertificates::Required(roots) => {
+            let builder =
+                WebPkiClientVerifier::builder_with_provider(root_store(roots)?, Arc::clone(&provider));
+            let builder = match clients {
+                ClientCertificates::Optional(_) => builder.allow_unauthenticated(),
+                ClientCertificates::Required(_) | ClientCertificates::NotAsked => builder,
+            };
+            builder.build().map_err(|_| TlsSetupError::Roots)?
+        }
+    };
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|_| TlsSetupError::Library)?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(identity.resolver());
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// The set-up of an HTTPS client that trusts servers under `roots` and shows `identity` where asked for one.
+///
+/// # Errors
+/// [`TlsSetupError::Roots`], [`TlsSetupError::Library`].
+pub fn client_config(
+    roots: &[Vec<u8>],
+    identity: Option<&TlsIdentity>,
+) -> Result<Arc<ClientConfig>, TlsSetupError> {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|_| TlsSetupError::Library)?
+        .with_root_certificates(root_store(roots)?);
+    let mut config = match identity {
+        Some(identity) => builder.with_client_cert_resolver(identity.resolver()),
+        None => builder.with_no_client_auth(),
+    };
+    config.resumption = rustls::client::Resumption::disabled();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}

@@ -38,6 +38,22 @@ pub struct ConfiguredDevice {
     pub capabilities: Capabilities,
 }
 
+impl ConfiguredDevice {
+    /// The JSON object of the device part alone, as the identity server issues it.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a device part has only text keys")
+    }
+
+    /// Reads the device part alone.
+    ///
+    /// # Errors
+    /// When it is not that JSON.
+    pub fn from_json(json: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(json)
+    }
+}
+
 impl Configuration {
     /// Longest configuration that is read, in bytes.
     pub const LENGTH_MAX: usize = 256 * 1024;

@@ -1,15 +1,18 @@
 //! The Trusted Authority: maker, owner and bootstrap rules, and the ownership state machine.
 //!
-//! Three servers: [`registration`] knows who owns what, [`bootstrap`] hands out images, `identity` knows
+//! Three servers: [`registration`] knows who owns what, [`bootstrap`] hands out images, [`identity`] knows
 //! the device secrets and speaks through files alone. Every operation is a pure decision over a snapshot
 //! (`store::Operation`); nothing here waits, listens or draws a number by itself.
 
 pub mod bootstrap;
+mod gap;
+pub mod identity;
 mod origin;
 pub mod registration;
 mod spaces;
 mod stored;
 
+pub use gap::{FileTaken, ForgetWritten, GapPartner, GapSelf, NotSent, OutboxFile, ReadOutbox, TakeFile};
 pub use origin::Origin;
 pub use spaces::AUDIT;
 pub use stored::BadRecord;

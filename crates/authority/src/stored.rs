@@ -158,3 +158,24 @@ pub(crate) mod times {
         from.array_iter::<u64>()?.map(|millis| millis.map(Timestamp::from_unix_millis)).collect()
     }
 }
+
+/// Public keys: `#[cbor(with = "public_key")]`, as SubjectPublicKeyInfo.
+pub(crate) mod public_key {
+    use crypto::PublicKey;
+    use minicbor::decode::Error as BadField;
+    use minicbor::encode::{Error as Unwritten, Write};
+    use minicbor::{Decoder, Encoder};
+
+    pub(crate) fn encode<C, W: Write>(
+        key: &PublicKey,
+        to: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), Unwritten<W::Error>> {
+        to.bytes(key.spki())?.ok()
+    }
+
+    pub(crate) fn decode<C>(from: &mut Decoder<'_>, _: &mut C) -> Result<PublicKey, BadField> {
+        PublicKey::from_spki(from.bytes()?)
+            .map_err(|_| BadField::message("no public key of an accepted form"))
+    }
+}

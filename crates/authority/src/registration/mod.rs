@@ -17,6 +17,7 @@ pub use device::{
     CreateDevice, Created, DeviceKind, ImportIssued, Imported, IssuedRegistration, IssuedSecret, PoolEntry,
     RemoveDevice, SecretChain,
 };
+pub(crate) use keys::signed_at;
 pub use keys::{OnlineKey, RegistrationKeys};
 pub use management::{
     Announce, Certified, LinkRsaKey, Linked, NotCertified, RegisterManagement, RenewCertificate,

@@ -47,9 +47,12 @@ impl X25519Exchange {
     pub(crate) fn start(dice: &mut Dice) -> Box<dyn KeyExchange> {
         let mut scalar = Zeroizing::new([0; 32]);
         dice.fill(&mut *scalar);
-        let private = x25519::StaticSecret::from(*scalar);
+        Box::new(Self::with(x25519::StaticSecret::from(*scalar)))
+    }
+
+    fn with(private: x25519::StaticSecret) -> Self {
         let public = x25519::PublicKey::from(&private);
-        Box::new(Self { private, public })
+        Self { private, public }
     }
 }
 
@@ -66,6 +69,37 @@ impl KeyExchange for X25519Exchange {
             Ok(Secret::from(&shared.as_bytes()[..]))
         } else {
             Err(CryptoError::BadInput)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(digits: &str) -> [u8; 32] {
+        core::array::from_fn(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap())
+    }
+
+    // verifies: RFC7748-6.1
+    #[test]
+    fn x25519_gives_the_published_secret() {
+        let parties = [
+            (
+                "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a",
+                "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a",
+            ),
+            (
+                "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb",
+                "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f",
+            ),
+        ];
+        for ((scalar, public), (_, peer)) in [(parties[0], parties[1]), (parties[1], parties[0])] {
+            let exchange = X25519Exchange::with(x25519::StaticSecret::from(bytes(scalar)));
+            assert_eq!(exchange.public(), bytes(public));
+            let secret = Box::new(exchange).finish(&bytes(peer)).unwrap();
+            let published = "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742";
+            assert_eq!(secret.expose(), bytes(published));
         }
     }
 }

@@ -25,6 +25,10 @@ impl Exchange {
                 import(&agreement::X25519, &*scalar)?
             }
         };
+        Self::with(group, private)
+    }
+
+    fn with(group: Group, private: agreement::PrivateKey) -> Result<Self, CryptoError> {
         let public = private.compute_public_key().map_err(|_| CryptoError::BadInput)?;
         Ok(Self { group, private, public })
     }
@@ -56,5 +60,38 @@ impl KeyExchange for Exchange {
         }
         let peer = UnparsedPublicKey::new(self.private.algorithm(), peer);
         agreement::agree(&self.private, peer, CryptoError::BadInput, |secret| Ok(Secret::from(secret)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(digits: &str) -> Vec<u8> {
+        let pairs = digits.as_bytes().chunks(2);
+        pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    }
+
+    // verifies: RFC7748-6.1
+    #[test]
+    fn x25519_gives_the_published_secret() {
+        let parties = [
+            (
+                "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a",
+                "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a",
+            ),
+            (
+                "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb",
+                "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f",
+            ),
+        ];
+        for ((scalar, public), (_, peer)) in [(parties[0], parties[1]), (parties[1], parties[0])] {
+            let private = import(&agreement::X25519, &bytes(scalar)).unwrap();
+            let exchange = Exchange::with(Group::X25519, private).unwrap();
+            assert_eq!(exchange.public(), bytes(public));
+            let secret = Box::new(exchange).finish(&bytes(peer)).unwrap();
+            let published = "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742";
+            assert_eq!(secret.expose(), bytes(published));
+        }
     }
 }

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::net::Ipv6Addr;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +54,36 @@ impl fmt::Display for Endpoint {
         } else {
             write!(f, "{}:{}", self.host, self.port)
         }
+    }
+}
+
+/// Text that is not `host:port`, nor `[address]:port` for IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadEndpoint;
+
+impl fmt::Display for BadEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not of the form host:port")
+    }
+}
+
+impl Error for BadEndpoint {}
+
+impl FromStr for Endpoint {
+    type Err = BadEndpoint;
+
+    fn from_str(text: &str) -> Result<Self, BadEndpoint> {
+        let (host, port) = text.rsplit_once(':').ok_or(BadEndpoint)?;
+        let port = port.parse().map_err(|_| BadEndpoint)?;
+        let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            Some(address) => address.parse::<Ipv6Addr>().map_err(|_| BadEndpoint)?.to_string(),
+            None => host.to_owned(),
+        };
+        let bare_v6 = host.contains(':') && !text.starts_with('[');
+        if bare_v6 || ServerName::try_from(host.as_str()).is_err() {
+            return Err(BadEndpoint);
+        }
+        Ok(Self { host, port })
     }
 }
 
@@ -245,4 +277,19 @@ fn blames_our_certificate(alert: AlertDescription) -> bool {
             | AlertDescription::AccessDenied
             | AlertDescription::CertificateRequired
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_print_as_they_are_read() {
+        for text in ["localhost:8443", "127.0.0.1:1", "[::1]:65535", "a-b.example.org:80"] {
+            assert_eq!(text.parse::<Endpoint>().map(|endpoint| endpoint.to_string()), Ok(text.to_owned()));
+        }
+        for bad in ["", "host", "host:", ":1", "host:65536", "::1:80", "[a.org]:80", "a b:80", "[::1:80"] {
+            assert_eq!(bad.parse::<Endpoint>(), Err(BadEndpoint), "{bad}");
+        }
+    }
 }

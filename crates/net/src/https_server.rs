@@ -277,6 +277,7 @@ fn closing(status: StatusCode) -> Response {
     answer
 }
 
+/// Reads what is left of a body, up to [`DISCARD_MAX`], in the time that a head may take.
 async fn discard(body: Incoming, within: Duration) {
     let mut body = Limited::new(body, DISCARD_MAX);
     let reading = async { while let Some(Ok(_)) = body.frame().await {} };

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crypto::Secret;
+use crypto::{PrivateKey, Secret};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -72,6 +72,15 @@ impl TlsIdentity {
         let certified = CertifiedKey::new(chain, key);
         certified.keys_match().map_err(|_| TlsSetupError::KeyMismatch)?;
         Ok(Self(Arc::new(certified)))
+    }
+
+    /// The same for a key behind the crypto boundary, which has to let its PKCS#8 form out.
+    ///
+    /// # Errors
+    /// As above; [`TlsSetupError::Key`] also when the key may not leave its provider.
+    pub fn of_key(chain: &[Vec<u8>], key: &dyn PrivateKey) -> Result<Self, TlsSetupError> {
+        let pkcs8 = key.pkcs8().map_err(|_| TlsSetupError::Key)?;
+        Self::new(chain, &pkcs8)
     }
 
     fn resolver(&self) -> Arc<SingleCertAndKey> {

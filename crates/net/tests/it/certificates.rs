@@ -8,6 +8,8 @@ use net::https_client::{CallError, CallLimits, Client, Endpoint};
 use net::https_server::Limits;
 use net::tls::{ClientCertificates, TlsIdentity, TlsSetupError, server_config};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use crate::world::{Running, SHORT, World, get_request, within};
 
 async fn who(world: &World, server: &Running, identity: Option<&TlsIdentity>) -> Result<String, CallError> {
@@ -145,5 +147,34 @@ fn material_that_does_not_fit_is_refused_at_set_up() {
     for roots in [&[][..], &[b"x".to_vec()][..]] {
         let outcome = server_config(&one.identity, ClientCertificates::Required(roots));
         assert_eq!(outcome.err(), Some(TlsSetupError::Roots));
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_never_resumed() {
+    let mut world = World::new("Root");
+    let server = Running::start(&mut world, ClientCertificates::NotAsked, Limits::default()).await;
+    let ours = net::tls::client_config(&world.roots(), None).unwrap();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        // A client that would like to resume: the defaults of the library.
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(world.roots()[0].clone().into()).unwrap();
+        let builder = rustls::ClientConfig::builder_with_provider(ours.crypto_provider().clone());
+        let builder = builder.with_protocol_versions(&[version]).unwrap();
+        let eager = builder.with_root_certificates(roots).with_no_client_auth();
+        let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(eager));
+        for _ in 0..2 {
+            let name = rustls_pki_types::ServerName::try_from("localhost").unwrap();
+            let mut stream = within(connector.connect(name, server.tcp().await)).await.unwrap();
+            // Tickets come after the handshake, with the first answer at the latest.
+            let request = b"GET /who HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+            stream.write_all(request).await.unwrap();
+            let mut answer = Vec::new();
+            within(stream.read_to_end(&mut answer)).await.unwrap();
+            assert!(answer.starts_with(b"HTTP/1.1 200"));
+            let connection = stream.get_ref().1;
+            assert_eq!(connection.handshake_kind(), Some(rustls::HandshakeKind::Full));
+            assert_eq!(connection.tls13_tickets_received(), 0);
+        }
     }
 }

@@ -8,6 +8,7 @@ use model::Uuid;
 use net::https_client::{CallError, CallLimits, Client, Endpoint};
 use net::https_server::Limits;
 use net::tls::ClientCertificates;
+use net::x509_path::{PathError, PeerRole, check};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -235,4 +236,44 @@ async fn our_client_reads_a_chunked_answer_of_python() {
     let expected = "/ from {'organizationalUnitName': 'Operator'}".to_owned();
     assert_eq!(call(&server, &roots, Some(&client)).await, Ok((202, expected)));
     server.stop().await;
+}
+
+// verifies: GISFI-5.2-09, GISFI-5.3-08
+#[tokio::test]
+async fn a_path_of_openssl_over_an_intermediate_is_found() {
+    if !found("openssl", "version").await {
+        return;
+    }
+    let files = Files::new("chain");
+    let make = async |name: &str, curve: &str, issuer: Option<&str>, extensions: &[&str]| {
+        let curve = format!("ec_paramgen_curve:{curve}");
+        let (subject, key, out) = (format!("/CN={name}"), format!("{name}.key"), format!("{name}.der"));
+        let mut command = Command::new("openssl");
+        command.current_dir(&files.0).args(["req", "-x509", "-newkey", "ec", "-pkeyopt", &curve, "-nodes"]);
+        command.args(["-subj", &subject, "-keyout", &key, "-out", &out, "-outform", "DER", "-days", "2"]);
+        command.args(["-config", &files.file("config", "[req]\ndistinguished_name=dn\n[dn]\n")]);
+        for extension in extensions {
+            command.args(["-addext", extension]);
+        }
+        if let Some(issuer) = issuer {
+            command.args(["-CA", &format!("{issuer}.der"), "-CAkey", &format!("{issuer}.key")]);
+        }
+        let output = within(command.output()).await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        std::fs::read(files.0.join(out)).unwrap()
+    };
+    let authority = "basicConstraints=critical,CA:TRUE";
+    let root = make("root", "P-384", None, &[authority]).await;
+    let middle = make("middle", "P-256", Some("root"), &[authority]).await;
+    let names = "subjectAltName=DNS:device.example";
+    let leaf = make("leaf", "P-256", Some("middle"), &["basicConstraints=CA:FALSE", names]).await;
+    let below_leaf = make("below", "P-256", Some("leaf"), &["basicConstraints=CA:FALSE", names]).await;
+    let now = World::new("any").later(0);
+    let judge = |chain: &[&Vec<u8>]| {
+        let chain: Vec<_> = chain.iter().map(|der| (*der).clone()).collect();
+        check(&chain, std::slice::from_ref(&root), now, PeerRole::Server("device.example"))
+    };
+    assert_eq!(judge(&[&leaf, &middle]), Ok(()));
+    assert_eq!(judge(&[&leaf]), Err(PathError::UnknownIssuer), "the link is missing");
+    assert_eq!(judge(&[&below_leaf, &leaf, &middle]), Err(PathError::WrongPurpose), "a leaf issues nothing");
 }

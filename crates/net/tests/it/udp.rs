@@ -157,3 +157,27 @@ async fn a_machine_without_owner_goes_on_and_bad_addresses_only_count() {
     assert_eq!(machine.refused, [b"still there"], "nobody is there to take it");
     assert_eq!((tally.send_dropped, tally.received), (1, 1));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_datagrams_does_not_keep_commands_and_stopping_out() {
+    let World { peer, address, commands, events, trigger, task } = World::start(1).await;
+    let (flood_trigger, flood_token) = shutdown();
+    let flooder = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let flood = tokio::spawn(async move {
+        while !flood_token.is_requested() {
+            flooder.send_to(&[0; 512], address).await.unwrap();
+        }
+    });
+    let own = peer.local_addr().unwrap();
+    within(commands.send(Command::Say(own, b"heard".to_vec()))).await.unwrap();
+    let mut buffer = [0; 64];
+    let (length, _) = within(peer.recv_from(&mut buffer)).await.unwrap();
+    assert_eq!(&buffer[..length], b"heard");
+    trigger.request();
+    let (machine, tally) = within(task).await.unwrap();
+    flood_trigger.request();
+    within(flood).await.unwrap();
+    drop(events);
+    assert_eq!(tally.events_refused, machine.refused.len() as u64);
+    assert!(tally.received > tally.events_refused, "one event fits the queue");
+}

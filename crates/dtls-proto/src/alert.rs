@@ -54,47 +54,64 @@ pub enum Alert {
     Other(u8),
 }
 
-const NAMED: [(u8, Alert); 22] = [
-    (0, Alert::CloseNotify),
-    (10, Alert::UnexpectedMessage),
-    (20, Alert::BadRecordMac),
-    (22, Alert::RecordOverflow),
-    (40, Alert::HandshakeFailure),
-    (42, Alert::BadCertificate),
-    (43, Alert::UnsupportedCertificate),
-    (44, Alert::CertificateRevoked),
-    (45, Alert::CertificateExpired),
-    (46, Alert::CertificateUnknown),
-    (47, Alert::IllegalParameter),
-    (48, Alert::UnknownCa),
-    (49, Alert::AccessDenied),
-    (50, Alert::DecodeError),
-    (51, Alert::DecryptError),
-    (70, Alert::ProtocolVersion),
-    (71, Alert::InsufficientSecurity),
-    (80, Alert::InternalError),
-    (90, Alert::UserCanceled),
-    (100, Alert::NoRenegotiation),
-    (110, Alert::UnsupportedExtension),
-    (115, Alert::UnknownPskIdentity),
-];
-
 impl Alert {
     /// The alert of a number.
     #[must_use]
-    pub fn from_code(code: u8) -> Self {
-        NAMED.iter().find(|(number, _)| *number == code).map_or(Self::Other(code), |(_, alert)| *alert)
+    pub const fn from_code(code: u8) -> Self {
+        match code {
+            0 => Self::CloseNotify,
+            10 => Self::UnexpectedMessage,
+            20 => Self::BadRecordMac,
+            22 => Self::RecordOverflow,
+            40 => Self::HandshakeFailure,
+            42 => Self::BadCertificate,
+            43 => Self::UnsupportedCertificate,
+            44 => Self::CertificateRevoked,
+            45 => Self::CertificateExpired,
+            46 => Self::CertificateUnknown,
+            47 => Self::IllegalParameter,
+            48 => Self::UnknownCa,
+            49 => Self::AccessDenied,
+            50 => Self::DecodeError,
+            51 => Self::DecryptError,
+            70 => Self::ProtocolVersion,
+            71 => Self::InsufficientSecurity,
+            80 => Self::InternalError,
+            90 => Self::UserCanceled,
+            100 => Self::NoRenegotiation,
+            110 => Self::UnsupportedExtension,
+            115 => Self::UnknownPskIdentity,
+            other => Self::Other(other),
+        }
     }
 
     /// Its number.
     #[must_use]
-    pub fn code(self) -> u8 {
+    pub const fn code(self) -> u8 {
         match self {
+            Self::CloseNotify => 0,
+            Self::UnexpectedMessage => 10,
+            Self::BadRecordMac => 20,
+            Self::RecordOverflow => 22,
+            Self::HandshakeFailure => 40,
+            Self::BadCertificate => 42,
+            Self::UnsupportedCertificate => 43,
+            Self::CertificateRevoked => 44,
+            Self::CertificateExpired => 45,
+            Self::CertificateUnknown => 46,
+            Self::IllegalParameter => 47,
+            Self::UnknownCa => 48,
+            Self::AccessDenied => 49,
+            Self::DecodeError => 50,
+            Self::DecryptError => 51,
+            Self::ProtocolVersion => 70,
+            Self::InsufficientSecurity => 71,
+            Self::InternalError => 80,
+            Self::UserCanceled => 90,
+            Self::NoRenegotiation => 100,
+            Self::UnsupportedExtension => 110,
+            Self::UnknownPskIdentity => 115,
             Self::Other(code) => code,
-            named => NAMED
-                .iter()
-                .find(|(_, alert)| *alert == named)
-                .map_or(Self::InternalError.code(), |(number, _)| *number),
         }
     }
 }

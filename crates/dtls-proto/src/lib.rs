@@ -22,18 +22,34 @@
 extern crate alloc;
 
 mod alert;
+mod arrival;
+mod client;
+mod codec;
+mod cookie;
 mod dialogue;
+mod flight;
+mod handshake;
+mod key_schedule;
+mod line;
+mod listener;
 mod noise;
+mod reassembly;
+mod record;
+mod server;
+mod session;
 mod setup;
 mod suite;
 mod ticket;
+mod transcript;
 
 pub use alert::{Alert, Closing, Violation};
 pub use dialogue::{
     Answer, ClientAuthentication, HelloChoice, HelloOffer, NotAsked, Output, PeerKey, PeerProof, PeerSummary,
     Question, SendError,
 };
+pub use listener::{Listener, Verdict, starts_handshake};
 pub use noise::{Noise, NoiseCounts};
+pub use session::{Arrival, Session, connection_id_of};
 pub use setup::{
     CONNECTION_ID_LENGTH_MAX, CertificateType, ClientSetup, Credential, DEFAULT_GROUPS, HINT_LENGTH_MAX,
     IDENTITY_LENGTH_MAX, Limits, ListenerSetup, PeerName, Resumption, SetupError,

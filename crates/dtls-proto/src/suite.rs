@@ -194,9 +194,7 @@ pub(crate) const SCHEMES: [SignatureScheme; 6] = [
 
 /// The scheme a key of `kind` signs with when the verifier lists `offered`.
 pub(crate) fn scheme_for(kind: KeyKind, offered: &[u16]) -> Option<SignatureScheme> {
-    SCHEMES
-        .into_iter()
-        .find(|scheme| scheme_fits(*scheme, kind) && offered.contains(&scheme_code(*scheme)))
+    SCHEMES.into_iter().find(|scheme| scheme_fits(*scheme, kind) && offered.contains(&scheme_code(*scheme)))
 }
 
 /// Whether a key of `kind` makes signatures of `scheme`.
@@ -204,8 +202,9 @@ pub(crate) fn scheme_fits(scheme: SignatureScheme, kind: KeyKind) -> bool {
     match (scheme, kind) {
         (SignatureScheme::Ecdsa(curve), KeyKind::Ec(of_key)) => curve == of_key,
         (SignatureScheme::RsaPkcs1(_), KeyKind::Rsa { .. }) => true,
-        (SignatureScheme::Ecdsa(_), KeyKind::Rsa { .. })
-        | (SignatureScheme::RsaPkcs1(_), KeyKind::Ec(_)) => false,
+        (SignatureScheme::Ecdsa(_), KeyKind::Rsa { .. }) | (SignatureScheme::RsaPkcs1(_), KeyKind::Ec(_)) => {
+            false
+        }
     }
 }
 

@@ -1,0 +1,162 @@
+//! Certificate, CertificateRequest and CertificateVerify.
+//!
+//! A Certificate is a chain `length(3) { length(3) DER }*`, or one `length(3) SubjectPublicKeyInfo`.
+//! Source: RFC 5246 section 7.4.2, 7.4.4, 7.4.8; RFC 7250 section 3.
+
+use alloc::vec::Vec;
+
+use crypto::PublicKey;
+use wire::{Builder, Cursor, DecodeError, Reason};
+
+use crate::alert::{Alert, Stop};
+use crate::codec::key_exchange::Signed;
+use crate::codec::{MESSAGE_LIMIT, u16_bytes, u16_list};
+use crate::{CertificateType, Credential, PeerKey};
+
+const CHAIN_LENGTH_MAX: usize = 8;
+const RSA_SIGN: u8 = 1;
+const ECDSA_SIGN: u8 = 64;
+
+/// The key in a Certificate and the form it came in; `None` when the peer has none to show.
+///
+/// # Errors
+/// When it is malformed, or the key has a form that is not accepted.
+pub(crate) fn decode(body: &[u8], form: CertificateType) -> Result<Option<(PublicKey, PeerKey)>, Stop> {
+    let mut cursor = Cursor::new(body);
+    let inside = cursor.vec24()?;
+    cursor.finish()?;
+    if inside.is_empty() {
+        return Ok(None);
+    }
+    let unsupported = Stop::rule(Alert::UnsupportedCertificate, "RFC7250-4.2");
+    match form {
+        CertificateType::RawPublicKey => {
+            let key = PublicKey::from_spki(inside).map_err(|_| unsupported)?;
+            Ok(Some((key.clone(), PeerKey::Raw(key))))
+        }
+        CertificateType::X509 => {
+            let chain = decode_chain(inside)?;
+            let first = chain.first().expect("the chain is not empty");
+            let spki = spki_of(first).map_err(|_| Stop::rule(Alert::BadCertificate, "RFC5280-4.1"))?;
+            let key = PublicKey::from_spki(spki).map_err(|_| unsupported)?;
+            Ok(Some((key, PeerKey::Chain(chain))))
+        }
+    }
+}
+
+fn decode_chain(list: &[u8]) -> Result<Vec<Vec<u8>>, DecodeError> {
+    let mut cursor = Cursor::new(list);
+    let mut chain = Vec::new();
+    while !cursor.is_empty() {
+        if chain.len() == CHAIN_LENGTH_MAX {
+            return Err(cursor.error(Reason::OverLimit));
+        }
+        chain.push(cursor.vec24()?.to_vec());
+    }
+    Ok(chain)
+}
+
+/// A Certificate that shows `credential`, or nothing.
+///
+/// # Errors
+/// When a certificate does not fit its field.
+pub(crate) fn encode(credential: Option<&Credential>) -> Result<Vec<u8>, Stop> {
+    let mut out = Builder::with_limit(MESSAGE_LIMIT);
+    let Some(credential) = credential else {
+        out.vec24(&[])?;
+        return Ok(out.finish());
+    };
+    match credential.certificate_type() {
+        CertificateType::RawPublicKey => {
+            out.vec24(credential.key.public().spki())?;
+        }
+        CertificateType::X509 => {
+            let hole = out.open(3)?;
+            for certificate in &credential.chain {
+                out.vec24(certificate)?;
+            }
+            out.close(hole)?;
+        }
+    }
+    Ok(out.finish())
+}
+
+/// The signature schemes a CertificateRequest lists; its other fields do not bind us.
+///
+/// # Errors
+/// When it is malformed.
+pub(crate) fn decode_request(body: &[u8]) -> Result<Vec<u16>, DecodeError> {
+    let mut cursor = Cursor::new(body);
+    cursor.vec8()?;
+    let schemes = u16_list(cursor.vec16()?)?;
+    cursor.vec16()?;
+    cursor.finish()?;
+    Ok(schemes)
+}
+
+/// A CertificateRequest for any key we can verify; names no authorities, since the policy decides.
+///
+/// # Errors
+/// When a list does not fit its field.
+pub(crate) fn encode_request(schemes: impl IntoIterator<Item = u16>) -> Result<Vec<u8>, Stop> {
+    let mut out = Builder::with_limit(MESSAGE_LIMIT);
+    out.vec8(&[ECDSA_SIGN, RSA_SIGN])?.vec16(&u16_bytes(schemes))?.vec16(&[])?;
+    Ok(out.finish())
+}
+
+/// # Errors
+/// When it is malformed.
+pub(crate) fn decode_verify(body: &[u8]) -> Result<Signed, DecodeError> {
+    let mut cursor = Cursor::new(body);
+    let signed = Signed::decode(&mut cursor)?;
+    cursor.finish()?;
+    Ok(signed)
+}
+
+/// # Errors
+/// When the signature does not fit its field.
+pub(crate) fn encode_verify(signed: &Signed) -> Result<Vec<u8>, Stop> {
+    let mut out = Builder::with_limit(MESSAGE_LIMIT);
+    signed.encode(&mut out)?;
+    Ok(out.finish())
+}
+
+const SEQUENCE: u8 = 0x30;
+const EXPLICIT_0: u8 = 0xA0;
+
+/// The SubjectPublicKeyInfo of a certificate, found by position; nothing else is looked at.
+fn spki_of(certificate: &[u8]) -> Result<&[u8], DecodeError> {
+    let mut outer = Cursor::new(certificate);
+    let whole = element(&mut outer)?.inside;
+    let mut signed = Cursor::new(whole);
+    let mut fields = Cursor::new(element(&mut signed)?.inside);
+    if fields.rest().first() == Some(&EXPLICIT_0) {
+        element(&mut fields)?; // version
+    }
+    for _serial_algorithm_issuer_validity_subject in 0..5 {
+        element(&mut fields)?;
+    }
+    let found = element(&mut fields)?;
+    if found.tag == SEQUENCE { Ok(found.whole) } else { Err(fields.error(Reason::WrongKind)) }
+}
+
+struct Element<'a> {
+    tag: u8,
+    whole: &'a [u8],
+    inside: &'a [u8],
+}
+
+fn element<'a>(cursor: &mut Cursor<'a>) -> Result<Element<'a>, DecodeError> {
+    let start = cursor.rest();
+    let before = cursor.offset();
+    let tag = cursor.u8()?;
+    let length = match cursor.u8()? {
+        short @ 0..=0x7f => usize::from(short),
+        0x81 => usize::from(cursor.u8()?),
+        0x82 => usize::from(cursor.u16()?),
+        0x83 => cursor.u24()? as usize,
+        _ => return Err(cursor.error(Reason::OverLimit)),
+    };
+    let inside = cursor.take(length)?;
+    Ok(Element { tag, whole: &start[..cursor.offset() - before], inside })
+}

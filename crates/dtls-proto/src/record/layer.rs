@@ -1,0 +1,182 @@
+//! Both epochs of an association: writing records, opening records.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::Noise;
+use crate::alert::Stop;
+use crate::record::header::{
+    ContentType, HEADER_LENGTH, RawRecord, SEQUENCE_MAX, VERSION_1_0, VERSION_1_2, push_header,
+};
+use crate::record::protection::{DirectionKey, RecordNumber};
+use crate::record::window::Window;
+use crate::record::{Epoch, PLAINTEXT_SIZE_MAX};
+
+struct Writer {
+    key: DirectionKey,
+    next: u64,
+}
+
+struct Reader {
+    key: DirectionKey,
+    window: Window,
+}
+
+/// The records of one association.
+#[derive(Default)]
+pub(crate) struct RecordLayer {
+    next_clear: u64,
+    writer: Option<Writer>,
+    reader: Option<Reader>,
+    /// On records for us, when the peer agreed to write one.
+    own_connection_id: Option<Box<[u8]>>,
+    /// On records for the peer.
+    peer_connection_id: Option<Box<[u8]>>,
+}
+
+/// What a protected record held.
+pub(crate) struct Opened {
+    pub(crate) kind: ContentType,
+    pub(crate) plaintext: Vec<u8>,
+    /// Newer than every genuine record before it.
+    pub(crate) newest: bool,
+}
+
+impl RecordLayer {
+    /// Clear records start at `next_clear`: a server continues the client's numbering.
+    /// Source: RFC 6347 section 4.2.1.
+    pub(crate) fn starting_at(next_clear: u64) -> Self {
+        Self { next_clear, ..Self::default() }
+    }
+
+    pub(crate) fn set_connection_ids(&mut self, own: &[u8], peer: &[u8]) {
+        self.own_connection_id = Some(own.into());
+        self.peer_connection_id = Some(peer.into());
+    }
+
+    pub(crate) fn own_connection_id(&self) -> Option<&[u8]> {
+        self.own_connection_id.as_deref()
+    }
+
+    pub(crate) fn peer_connection_id(&self) -> Option<&[u8]> {
+        self.peer_connection_id.as_deref()
+    }
+
+    /// Puts the keys of the protected epoch in place.
+    pub(crate) fn install(&mut self, write: DirectionKey, read: DirectionKey) {
+        self.writer = Some(Writer { key: write, next: 0 });
+        self.reader = Some(Reader { key: read, window: Window::default() });
+    }
+
+    pub(crate) const fn can_read_protected(&self) -> bool {
+        self.reader.is_some()
+    }
+
+    /// Bytes a record of this epoch is longer than its plaintext.
+    pub(crate) fn overhead(&self, epoch: Epoch) -> usize {
+        match (epoch, &self.writer) {
+            (Epoch::Protected, Some(writer)) => {
+                let id = self.peer_connection_id.as_deref().unwrap_or_default();
+                let inner_type = usize::from(!id.is_empty());
+                HEADER_LENGTH + id.len() + inner_type + writer.key.expansion()
+            }
+            (Epoch::Clear, _) | (Epoch::Protected, None) => HEADER_LENGTH,
+        }
+    }
+
+    /// Appends a record to a datagram.
+    ///
+    /// # Errors
+    /// [`Stop::Exhausted`] when the epoch has no number left, [`Stop::Fault`] when the provider fails or
+    /// the protected epoch has no keys.
+    pub(crate) fn write(
+        &mut self,
+        epoch: Epoch,
+        kind: ContentType,
+        plaintext: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Stop> {
+        assert!(plaintext.len() <= PLAINTEXT_SIZE_MAX, "callers cut plaintext to size");
+        match epoch {
+            Epoch::Clear => {
+                let sequence = take_number(&mut self.next_clear)?;
+                push_header(out, kind, VERSION_1_2, (0, sequence), &[], plaintext.len());
+                out.extend_from_slice(plaintext);
+            }
+            Epoch::Protected => {
+                let writer = self.writer.as_mut().ok_or(Stop::Fault)?;
+                let sequence = take_number(&mut writer.next)?;
+                let number = RecordNumber { epoch: Epoch::Protected.code(), sequence };
+                let id = self.peer_connection_id.as_deref().unwrap_or_default();
+                let (outer, sealed) = if id.is_empty() {
+                    (kind, writer.key.seal(number, id, kind, plaintext))
+                } else {
+                    let inner = [plaintext, &[kind.code()]].concat();
+                    (
+                        ContentType::ConnectionId,
+                        writer.key.seal(number, id, ContentType::ConnectionId, &inner),
+                    )
+                };
+                let sealed = sealed.map_err(|_| Stop::Fault)?;
+                push_header(out, outer, VERSION_1_2, (number.epoch, sequence), id, sealed.len());
+                out.extend_from_slice(&sealed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a record of the protected epoch.
+    ///
+    /// # Errors
+    /// The noise to count: the record is dropped without an answer (RFC 6347 section 4.1.2.7).
+    pub(crate) fn open(&mut self, record: &RawRecord<'_>) -> Result<Opened, Noise> {
+        let reader = self.reader.as_mut().ok_or(Noise::WrongEpoch)?;
+        if record.version != VERSION_1_2 {
+            return Err(Noise::WrongVersion);
+        }
+        let expected = self.own_connection_id.as_deref().unwrap_or_default();
+        let carries_id = record.kind == ContentType::ConnectionId;
+        if carries_id == expected.is_empty() || record.connection_id != expected {
+            return Err(Noise::WrongConnectionId);
+        }
+        if !reader.window.admits(record.sequence) {
+            return Err(Noise::Replayed);
+        }
+        let number = RecordNumber { epoch: record.epoch, sequence: record.sequence };
+        let mut plaintext = reader
+            .key
+            .open(number, record.connection_id, record.kind, record.fragment)
+            .map_err(|_| Noise::NotGenuine)?;
+        let newest = reader.window.note(record.sequence);
+        let kind = if carries_id { strip_inner_type(&mut plaintext)? } else { record.kind };
+        if plaintext.len() > PLAINTEXT_SIZE_MAX {
+            return Err(Noise::OverLimit);
+        }
+        Ok(Opened { kind, plaintext, newest })
+    }
+}
+
+/// The true type is the last byte that is not zero. Source: RFC 9146 section 4.
+fn strip_inner_type(inner: &mut Vec<u8>) -> Result<ContentType, Noise> {
+    let at = inner.iter().rposition(|byte| *byte != 0).ok_or(Noise::Malformed)?;
+    let kind = ContentType::from_code(inner[at]).filter(|kind| *kind != ContentType::ConnectionId);
+    inner.truncate(at);
+    kind.ok_or(Noise::Malformed)
+}
+
+fn take_number(next: &mut u64) -> Result<u64, Stop> {
+    if *next > SEQUENCE_MAX {
+        return Err(Stop::Exhausted);
+    }
+    let number = *next;
+    *next += 1;
+    Ok(number)
+}
+
+/// A whole clear record for a stranger, numbered as the stranger's was.
+pub(crate) fn stateless_record(kind: ContentType, sequence: u64, plaintext: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(HEADER_LENGTH + plaintext.len());
+    push_header(&mut out, kind, VERSION_1_0, (0, sequence), &[], plaintext.len());
+    out.extend_from_slice(plaintext);
+    out
+}

@@ -1,0 +1,5 @@
+//! The DTLS machine against itself, against a hostile network and against foreign stacks.
+
+mod keyed;
+mod pair;
+mod psk;

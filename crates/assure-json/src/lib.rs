@@ -2,6 +2,7 @@
 //!
 //! Source: aSSURE 6.1, 9.2.1, 11.2, 15.2 with decision G 1 of the layouts.
 
+mod authority;
 mod choices;
 mod configuration;
 mod pem;
@@ -9,6 +10,9 @@ mod record;
 mod status;
 mod text;
 
+pub use authority::{
+    CreateMessage, DeviceDataMessage, KeysMessage, MirrorMessage, OwnerChangeMessage, OwnerMessage,
+};
 pub use choices::{ChoiceMessage, Method, ParameterChoice};
 pub use configuration::{Configuration, ConfiguredDevice};
 pub use pem::{BadPem, public_key_from_pem, public_key_to_pem};

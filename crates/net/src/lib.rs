@@ -4,6 +4,7 @@
 //! as arguments.
 
 pub mod https_client;
+pub mod executor;
 pub mod https_server;
 pub mod now;
 pub mod seed;

@@ -1,2 +1,73 @@
-//! Chores of the repository.
-fn main() {}
+//! Chores of the repository: one command per chore, the same on a developer's machine and in CI.
+
+mod clauses;
+mod dependencies;
+mod files;
+mod floors;
+mod metadata;
+mod mutants;
+mod peers;
+mod purity;
+mod repository;
+mod runs;
+mod steps;
+mod tests_run;
+mod tidy;
+
+use std::process::ExitCode;
+
+use repository::Repository;
+
+/// What a chore found wrong, one line each; empty is never returned as an error.
+type Outcome = Result<(), Vec<String>>;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  check              what a change must pass: formats, lints, floors, clauses, docs, fast tests
+  test               everything: foreign peers, all tests, vectors, the demo
+  floors             which crate may use which, and what runs without an operating system
+  clauses [--check]  write docs/conformance.md from the tests, or say whether it is up to date
+  dependencies       whether docs/dependencies.md has a line for every direct dependency
+  tidy               what a reader may stumble over; never fails
+  mutants [ID..]     break one thing at a time and see the tests notice; writes docs/mutants.md
+  peers              install the foreign programs the tests talk to, where that is possible
+  fuzz               run the fuzz targets
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let repository = match Repository::find() {
+        Ok(repository) => repository,
+        Err(reason) => return complain(&[reason]),
+    };
+    let outcome = match words[..] {
+        ["check"] => runs::check(&repository),
+        ["test"] => runs::test(&repository),
+        ["floors"] => floors::check(&repository).and_then(|()| purity::check(&repository)),
+        ["clauses"] => clauses::write(&repository),
+        ["clauses", "--check"] => clauses::check(&repository),
+        ["dependencies"] => dependencies::check(&repository),
+        ["tidy"] => tidy::show(&repository),
+        ["mutants", ref wanted @ ..] => mutants::run(&repository, wanted),
+        ["peers"] => peers::install(&repository),
+        ["fuzz"] => runs::fuzz(&repository),
+        ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => Err(vec![format!("no such command: {}\n\n{HELP}", words.join(" "))]),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(lines) => complain(&lines),
+    }
+}
+
+fn complain(lines: &[String]) -> ExitCode {
+    for line in lines {
+        eprintln!("{line}");
+    }
+    ExitCode::FAILURE
+}

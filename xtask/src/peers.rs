@@ -1,0 +1,117 @@
+//! Foreign programs that the tests talk to.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::Outcome;
+use crate::repository::{Repository, is_installed, output_of, run, stdout_of};
+
+/// A program, and the Debian package that has it.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("gnutls-serv", "gnutls-bin"),
+    ("coap-client-gnutls", "libcoap3-bin"),
+    ("zbarimg", "zbar-tools"),
+    ("openssl", "openssl"),
+    ("curl", "curl"),
+];
+
+/// Debian packages without a program of their own, and a file that shows they are there.
+const LIBRARIES: &[(&str, &str)] = &[("/usr/include/openssl/ssl.h", "libssl-dev")];
+
+/// What the Python peers need.
+const PYTHON_PACKAGES: &[&str] = &["aiocoap==0.4.17", "cryptography"];
+
+/// Installs what is missing where that is possible (Debian, as root), and says what is missing elsewhere.
+///
+/// A missing peer is no failure: the tests that need it say that they were skipped.
+pub(crate) fn install(repository: &Repository) -> Outcome {
+    let packages = missing_packages();
+    if !packages.is_empty() {
+        if can_install() {
+            if let Err(reason) = apt_get(repository, &packages) {
+                println!("  {reason}");
+            }
+        } else {
+            println!("  to be installed by hand (Debian's names): {}", packages.join(" "));
+        }
+    }
+    if let Err(reason) = make_python(repository) {
+        println!("  {reason}");
+    }
+    for (program, package) in PROGRAMS {
+        let state = if is_installed(program) { "there" } else { "missing" };
+        println!("  {program:<20} {state} ({package})");
+    }
+    let python = if has_python(repository) { "there" } else { "missing" };
+    println!("  {:<20} {python} (Python, in {})", "aiocoap", repository.relative(&environment(repository)));
+    Ok(())
+}
+
+/// The Python that has the packages of the peers, or else the system's.
+pub(crate) fn python(repository: &Repository) -> PathBuf {
+    let own = environment(repository).join("bin/python");
+    if own.is_file() { own } else { PathBuf::from("python3") }
+}
+
+/// The search path of tests: the Python of the peers first.
+pub(crate) fn path(repository: &Repository) -> OsString {
+    let inherited = std::env::var_os("PATH").unwrap_or_default();
+    let own = environment(repository).join("bin");
+    let directories = own.is_dir().then_some(own).into_iter().chain(std::env::split_paths(&inherited));
+    std::env::join_paths(directories).unwrap_or(inherited)
+}
+
+fn environment(repository: &Repository) -> PathBuf {
+    repository.target().join("peers").join("python")
+}
+
+fn missing_packages() -> Vec<&'static str> {
+    let programs = PROGRAMS.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package);
+    let libraries =
+        LIBRARIES.iter().filter(|(file, _)| !Path::new(file).is_file()).map(|(_, package)| *package);
+    programs.chain(libraries).collect()
+}
+
+fn can_install() -> bool {
+    let mut id = std::process::Command::new("id");
+    id.arg("-u");
+    is_installed("apt-get") && stdout_of(id).is_ok_and(|user| user.trim() == "0")
+}
+
+fn apt_get(repository: &Repository, packages: &[&str]) -> Result<(), String> {
+    let quiet = ["-qq", "-o", "Dpkg::Use-Pty=0", "-o", "Acquire::Retries=3"];
+    let mut update = repository.command("apt-get");
+    run({
+        update.args(quiet).arg("update");
+        update
+    })?;
+    let mut install = repository.command("apt-get");
+    install.args(quiet).args(["install", "--yes", "--no-install-recommends"]).args(packages);
+    install.env("DEBIAN_FRONTEND", "noninteractive");
+    let output = output_of(install)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("apt-get: {}", String::from_utf8_lossy(&output.stderr).trim()))
+}
+
+fn has_python(repository: &Repository) -> bool {
+    let mut python = repository.command(environment(repository).join("bin/python"));
+    python.args(["-c", "import aiocoap, cryptography"]);
+    output_of(python).is_ok_and(|output| output.status.success())
+}
+
+fn make_python(repository: &Repository) -> Result<(), String> {
+    if has_python(repository) {
+        return Ok(());
+    }
+    if !is_installed("python3") {
+        return Err("there is no python3: its peers are left out".to_owned());
+    }
+    let mut make = repository.command("python3");
+    make.args(["-m", "venv"]).arg(environment(repository));
+    stdout_of(make)?;
+    let mut pip = repository.command(environment(repository).join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PYTHON_PACKAGES);
+    stdout_of(pip).map(|_| ())
+}

@@ -31,6 +31,12 @@ pub struct GapSelf {
     pub key: Arc<dyn PrivateKey>,
 }
 
+impl std::fmt::Debug for GapSelf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "GapSelf({})", self.id)
+    }
+}
+
 impl GapSelf {
     /// The gap key as a signer. Files are outside the matrix of classes; the class is that of the sender.
     #[must_use]

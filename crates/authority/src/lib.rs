@@ -9,10 +9,15 @@ mod gap;
 pub mod identity;
 mod origin;
 pub mod registration;
+mod server_keys;
 mod spaces;
 mod stored;
 
 pub use gap::{FileTaken, ForgetWritten, GapPartner, GapSelf, NotSent, OutboxFile, ReadOutbox, TakeFile};
 pub use origin::Origin;
+pub use server_keys::{
+    ENROLMENT_NUMBER, Enrolment, NoServerKeys, ReadEnrolment, ReadOwn, ServerKey, ServerKeys, StoreEnrolment,
+    WriteOwn,
+};
 pub use spaces::AUDIT;
 pub use stored::BadRecord;

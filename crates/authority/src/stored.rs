@@ -179,3 +179,26 @@ pub(crate) mod public_key {
             .map_err(|_| BadField::message("no public key of an accepted form"))
     }
 }
+
+/// Lists of byte strings: `#[cbor(with = "byte_list")]`.
+pub(crate) mod byte_list {
+    use minicbor::decode::Error as BadField;
+    use minicbor::encode::{Error as Unwritten, Write};
+    use minicbor::{Decoder, Encoder};
+
+    pub(crate) fn encode<C, W: Write>(
+        list: &[Vec<u8>],
+        to: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), Unwritten<W::Error>> {
+        to.array(list.len() as u64)?;
+        for bytes in list {
+            to.bytes(bytes)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn decode<C>(from: &mut Decoder<'_>, _: &mut C) -> Result<Vec<Vec<u8>>, BadField> {
+        from.array_iter::<&minicbor::bytes::ByteSlice>()?.map(|bytes| bytes.map(|b| b.to_vec())).collect()
+    }
+}

@@ -1,5 +1,6 @@
 //! Devices as the bootstrap server knows them.
 
+use assure_proto::{BootstrapKey, GapContent};
 use clock::Now;
 use crypto::Secret;
 use minicbor::{Decode, Encode};
@@ -43,6 +44,21 @@ pub struct IssuedDevice {
     /// How it proves itself.
     #[n(1)]
     pub proof: DeviceProof,
+}
+
+impl IssuedDevice {
+    /// A device as the identity server issued it, with its UUID.
+    #[must_use]
+    pub fn from_gap(content: GapContent) -> Option<(Uuid, Self)> {
+        let GapContent::IssueBootstrap { device, json, key } = content else { return None };
+        let proof = match key {
+            BootstrapKey::Public(key) => DeviceProof::PublicKey { spki: key.spki().to_vec() },
+            BootstrapKey::Secret(issued) => {
+                DeviceProof::BootstrapSecret { secret: issued.secret, key: issued.key.encoded().to_vec() }
+            }
+        };
+        Some((device, Self { configuration: json, proof }))
+    }
 }
 
 /// The record of one device.

@@ -2,6 +2,7 @@
 
 mod change_owner;
 mod device;
+mod exchange;
 mod grant;
 mod keys;
 mod management;
@@ -17,6 +18,7 @@ pub use device::{
     CreateDevice, Created, DeviceKind, ImportIssued, Imported, IssuedRegistration, IssuedSecret, PoolEntry,
     RemoveDevice, SecretChain,
 };
+pub use exchange::{SubmitRecord, issued_registration};
 pub(crate) use keys::signed_at;
 pub use keys::{OnlineKey, RegistrationKeys};
 pub use management::{

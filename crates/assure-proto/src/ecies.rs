@@ -104,7 +104,7 @@ pub fn open(
     context: EciesContext,
     blob: &[u8],
 ) -> Result<Secret, EciesError> {
-    let (point, ciphertext, received_tag) = split(blob).map_err(EciesError::Malformed)?;
+    let Parts { point, ciphertext, tag: received_tag } = Parts::of(blob).map_err(EciesError::Malformed)?;
     let ephemeral = PublicKey::from_point(CURVE, point)
         .map_err(|_| EciesError::Malformed(DecodeError::new(0, Reason::WrongKind)))?;
     let keys = derive(provider, &key.agree(&ephemeral)?, point, context);
@@ -116,18 +116,26 @@ pub fn open(
     Ok(provider.cbc_decrypt(cipher_key, &ZERO_IV, ciphertext)?)
 }
 
-fn split(blob: &[u8]) -> Result<(&[u8], &[u8], &[u8]), DecodeError> {
-    if blob.len() > ECIES_LENGTH_MAX {
-        return Err(DecodeError::new(ECIES_LENGTH_MAX, Reason::OverLimit));
+struct Parts<'a> {
+    point: &'a [u8],
+    ciphertext: &'a [u8],
+    tag: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn of(blob: &'a [u8]) -> Result<Self, DecodeError> {
+        if blob.len() > ECIES_LENGTH_MAX {
+            return Err(DecodeError::new(ECIES_LENGTH_MAX, Reason::OverLimit));
+        }
+        let truncated = DecodeError::new(blob.len(), Reason::Truncated);
+        let (point, rest) = blob.split_at_checked(POINT_LENGTH).ok_or(truncated)?;
+        let tag_at = rest.len().checked_sub(TAG_LENGTH).ok_or(truncated)?;
+        let (ciphertext, tag) = rest.split_at(tag_at);
+        if ciphertext.is_empty() || !ciphertext.len().is_multiple_of(BLOCK) {
+            return Err(DecodeError::new(POINT_LENGTH, Reason::OutOfRange));
+        }
+        Ok(Self { point, ciphertext, tag })
     }
-    let truncated = DecodeError::new(blob.len(), Reason::Truncated);
-    let (point, rest) = blob.split_at_checked(POINT_LENGTH).ok_or(truncated)?;
-    let (ciphertext, tag) =
-        rest.len().checked_sub(TAG_LENGTH).and_then(|at| rest.split_at_checked(at)).ok_or(truncated)?;
-    if ciphertext.is_empty() || !ciphertext.len().is_multiple_of(BLOCK) {
-        return Err(DecodeError::new(POINT_LENGTH, Reason::OutOfRange));
-    }
-    Ok((point, ciphertext, tag))
 }
 
 fn derive(provider: &dyn Provider, shared: &Secret, ephemeral: &[u8], context: EciesContext) -> Secret {

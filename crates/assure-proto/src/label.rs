@@ -140,7 +140,7 @@ impl Label {
             return Err(unknown);
         }
         let device = Uuid(reader.bytes_of()?);
-        let case_id = CaseId::from_bytes(&*Zeroizing::new(reader.bytes_of::<CASE_ID_LENGTH>()?));
+        let case_id = CaseId::from_bytes(&Zeroizing::new(reader.bytes_of::<CASE_ID_LENGTH>()?));
         reader.finish()?;
         Ok(Self { device, case_id })
     }

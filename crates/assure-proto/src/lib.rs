@@ -51,6 +51,7 @@ pub mod ecies;
 
 mod address;
 mod channel;
+mod gap_body;
 mod gap_content;
 mod gap_file;
 mod info;
@@ -70,7 +71,7 @@ pub use channel::{
     decode_channel_list, encode_channel_list,
 };
 pub use gap_content::{
-    BootstrapKey, DeviceTrust, EnrolRequest, GAP_DEVICES_MAX, GAP_KEYS_MAX, GapContent, GapKind, GapRole, IssuedSecret,
+    AuthoritySecrets, BootstrapKey, DeviceTrust, EnrolRequest, GAP_DEVICES_MAX, GAP_KEYS_MAX, GapContent, GapKind, GapRole, IssuedSecret,
     OWNER_SECRETS_ISSUED, OwnerSecret, REFILL_MAX, RegistrationKeys, RejectReason,
 };
 pub use gap_file::{

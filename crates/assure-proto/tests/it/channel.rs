@@ -194,7 +194,8 @@ fn malformed_channels_and_information_are_refused() {
     let good = definition().encode();
     reject::cuts_and_additions(&good, ChannelDefinition::decode);
     reject::flips(&good, ChannelDefinition::decode);
-    let status = ChannelStatus { definition: definition(), id: ChannelId::FIRST_ASSIGNED, state: ChannelState::Open };
+    let status =
+        ChannelStatus { definition: definition(), id: ChannelId::FIRST_ASSIGNED, state: ChannelState::Open };
     reject::cuts_and_additions(&status.encode(), ChannelStatus::decode);
     reject::flips(&status.encode(), ChannelStatus::decode);
     let addresses = [

@@ -39,7 +39,12 @@ fn case_strings_are_read_as_people_type_them() {
         assert_eq!(vector["kind"], "case_string");
         let read = CaseId::from_typed(vector["text"].as_str().unwrap());
         let canonical = read.ok().map(|id| id.case_string().to_string());
-        assert_eq!(canonical.as_deref(), vector.get("canonical").and_then(|v| v.as_str()), "{}", name(vector));
+        assert_eq!(
+            canonical.as_deref(),
+            vector.get("canonical").and_then(|v| v.as_str()),
+            "{}",
+            name(vector)
+        );
         assert_eq!(canonical.is_none(), reason(vector).is_some(), "{}", name(vector));
         seen += 1;
     }

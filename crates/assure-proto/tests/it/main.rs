@@ -16,3 +16,16 @@ mod vectors;
 mod world;
 
 // Formats around them.
+mod channel;
+mod cms;
+mod cms_peers;
+mod counting;
+mod gap;
+mod hint;
+mod label;
+mod parameter_set;
+mod payload;
+mod peer;
+mod record;
+mod reject;
+mod time;

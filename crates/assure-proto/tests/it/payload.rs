@@ -92,11 +92,15 @@ fn ts_m2_payload_of_another_derivation_is_refused_before_any_round() {
     for provider in providers() {
         let counting = Counting::new(provider);
         let bytes =
-            seal_secret_payload(provider, &secret, CipherSuite::Aes256Ccm, b"x", &mut Dice::numbered(1)).unwrap();
+            seal_secret_payload(provider, &secret, CipherSuite::Aes256Ccm, b"x", &mut Dice::numbered(1))
+                .unwrap();
         let good = SecretPayload::decode(&bytes).unwrap();
         let root_salt = [b"assure/root".as_slice(), &[9; 16]].concat();
         let attacks = [
-            (SecretPayload { salt: &root_salt, encrypted_secret: &[0; 32], ..good }, PayloadRefusal::SaltLength),
+            (
+                SecretPayload { salt: &root_salt, encrypted_secret: &[0; 32], ..good },
+                PayloadRefusal::SaltLength,
+            ),
             (SecretPayload { salt: &good.salt[..15], ..good }, PayloadRefusal::SaltLength),
             (SecretPayload { encrypted_secret: &[0; 33], ..good }, PayloadRefusal::EncryptedSecretLength),
             (SecretPayload { rounds: 0, ..good }, PayloadRefusal::Rounds),
@@ -123,8 +127,11 @@ fn malformed_sealed_payloads_are_refused() {
     let secret = Secret::new(vec![1; 32]);
     let provider = providers()[0];
     for suite in CipherSuite::ALL {
-        let good = seal_secret_payload(provider, &secret, suite, b"0123456789", &mut Dice::numbered(3)).unwrap();
-        reject::cuts_and_additions(&good, SecretPayload::decode);
+        let good =
+            seal_secret_payload(provider, &secret, suite, b"0123456789", &mut Dice::numbered(3)).unwrap();
+        reject::cuts_and_additions(&good, |bytes| {
+            SecretPayload::decode(bytes).map(|payload| payload.encode())
+        });
         reject::flips(&good, |bytes| SecretPayload::decode(bytes).map(|payload| payload.encode()));
     }
     let good =
@@ -148,7 +155,9 @@ fn messages_of_the_oracle_are_read_alike() {
         match reason(vector) {
             None => {
                 let messages = read.unwrap();
-                assert_eq!(messages.len(), vector["messages"].as_array().unwrap().len(), "{}", name(vector));
+                let count = vector["messages"].as_array().map(Vec::len);
+                let count = count.unwrap_or_else(|| number(vector, "count") as usize);
+                assert_eq!(messages.len(), count, "{}", name(vector));
                 assert_eq!(encode_payload(&messages), Ok(bytes.clone()), "{}", name(vector));
                 counts.push(messages.len());
             }
@@ -170,6 +179,6 @@ fn payloads_hold_256_messages_and_no_more() {
     let over = [&[0x99, 1, 1][..], &[0x41, 7].repeat(MESSAGES_MAX + 1)].concat();
     assert_eq!(decode_payload(&over), Err(DecodeError::new(0, Reason::OverLimit)));
     let few = encode_payload(&[&[1, 2][..], &[], &[3]]).unwrap();
-    reject::cuts_and_additions(&few, decode_payload);
+    reject::cuts_and_additions(&few, |bytes| decode_payload(bytes).map(|messages| messages.len()));
     reject::flips(&few, |bytes| decode_payload(bytes).map(|messages| encode_payload(&messages).unwrap()));
 }

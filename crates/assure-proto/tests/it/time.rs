@@ -47,7 +47,8 @@ fn check_precise(vector: &serde_json::Value) {
     }
     let time = read.unwrap();
     assert_eq!((time.secs, time.frac), (number(vector, "seconds"), number(vector, "fraction")));
-    let millis = vector["unix"].as_u64().unwrap() * 1000 + vector["nanoseconds"].as_u64().unwrap() / 1_000_000;
+    let millis =
+        vector["unix"].as_u64().unwrap() * 1000 + vector["nanoseconds"].as_u64().unwrap() / 1_000_000;
     assert_eq!(time.timestamp().as_unix_millis(), millis, "{}", name(vector));
     assert_eq!(time.encode(), bytes, "{}", name(vector));
 }

@@ -1,5 +1,7 @@
 //! The cipher suites, and the numbers of groups and signature schemes.
 
+use alloc::vec::Vec;
+
 use crypto::{Aead, Curve, Group, HashAlgorithm, KeyKind, SignatureScheme};
 
 /// A cipher suite. What is not listed does not exist here: no CBC, no SHA-1, no RSA key transport.
@@ -182,7 +184,19 @@ pub(crate) const fn scheme_code(scheme: SignatureScheme) -> u16 {
     }
 }
 
-/// The schemes we can verify, strongest use per cost first.
+/// The schemes we ask for: those of the curves in `groups`, and RSA.
+///
+/// A peer may sign with any scheme that is listed, also with the hash of another curve than its key's,
+/// which no provider here verifies. Who expects keys of one curve lists that curve alone (ADR 0041).
+pub(crate) fn schemes_of(groups: &[Group]) -> Vec<u16> {
+    let wanted = |scheme: &SignatureScheme| match scheme {
+        SignatureScheme::Ecdsa(curve) => groups.contains(&Group::Nist(*curve)),
+        SignatureScheme::RsaPkcs1(_) => true,
+    };
+    SCHEMES.into_iter().filter(wanted).map(scheme_code).collect()
+}
+
+/// The schemes we can verify, cheapest first.
 pub(crate) const SCHEMES: [SignatureScheme; 6] = [
     SignatureScheme::Ecdsa(Curve::P256),
     SignatureScheme::Ecdsa(Curve::P384),

@@ -22,7 +22,7 @@ use crate::codec::{MessageType, verify_request};
 use crate::handshake::{Role, Step, unexpected};
 use crate::key_schedule::{Agreed, Sender};
 use crate::reassembly::Message;
-use crate::suite::{SCHEMES, group_code, scheme_code};
+use crate::suite::{group_code, schemes_of};
 use crate::{
     CONNECTION_ID_LENGTH_MAX, CertificateType, ClientSetup, Credential, KeyAgreement, Noise, PeerName,
     Resumption, SetupError, Ticket,
@@ -87,7 +87,7 @@ fn extensions(setup: &ClientSetup) -> Extensions {
         out.say_uncompressed_points();
     }
     if signs {
-        out.signature_schemes = Some(SCHEMES.into_iter().map(scheme_code).collect());
+        out.signature_schemes = Some(schemes_of(&setup.groups));
         let types = &setup.server_certificate_types;
         if types[..] != [CertificateType::X509] {
             out.server_certificate_types = Some(types.iter().map(|form| form.code()).collect());

@@ -22,7 +22,7 @@ use crate::server::finish::AwaitFinished;
 use crate::server::key_exchange::KeyExchange;
 use crate::server::selection::{Selection, select};
 use crate::server::ticket_keys::{TicketContents, TicketReader};
-use crate::suite::{SCHEMES, group_code, group_from_code, scheme_code};
+use crate::suite::{group_code, group_from_code, schemes_of};
 use crate::{
     Answer, CONNECTION_ID_LENGTH_MAX, CertificateType, CipherSuite, HINT_LENGTH_MAX, HelloChoice, HelloOffer,
     KeyAgreement, PeerName, Question,
@@ -141,7 +141,7 @@ impl Greeting {
             .ok_or(Stop::rule(Alert::HandshakeFailure, "RFC5246-7.4.1.3"))?;
         let agreed = self.agree(selection.suite, choice.name, false, step);
         let mut extensions = self.extensions(&agreed);
-        self.settle_connection_ids(choice.connection_id, &mut extensions, step)?;
+        self.settle_connection_ids(choice.connection_id.clone(), &mut extensions, step)?;
         self.say_forms(&selection, &mut extensions);
         let issues_ticket =
             self.hello.extensions.ticket.is_some() && self.tickets.issues() && agreed.extended_master_secret;
@@ -149,7 +149,7 @@ impl Greeting {
             extensions.ticket = Some(Vec::new());
         }
         send_hello(&agreed, Vec::new(), extensions, step)?;
-        let ephemeral = self.send_keys(&agreed, &selection, choice.hint.clone(), step)?;
+        let ephemeral = self.send_keys(&agreed, &selection, &choice, step)?;
         step.send(MessageType::ServerHelloDone, Vec::new())?;
         step.transmit_flight()?;
         let tickets = issues_ticket.then_some(self.tickets);
@@ -223,7 +223,7 @@ impl Greeting {
         &self,
         agreed: &Agreed,
         selection: &Selection,
-        hint: Option<Vec<u8>>,
+        choice: &HelloChoice,
         step: &mut Step<'_>,
     ) -> Result<Option<Box<dyn crypto::KeyExchange>>, Stop> {
         if let Some(credential) = &selection.credential {
@@ -251,12 +251,13 @@ impl Greeting {
             _ => None,
         };
         let agreement = agreed.suite.key_agreement();
-        if agreement != KeyAgreement::Psk || hint.is_some() {
+        if agreement != KeyAgreement::Psk || choice.hint.is_some() {
+            let hint = choice.hint.clone();
             let message = ServerKeyExchange { hint, share, signed };
             step.send(MessageType::ServerKeyExchange, message.encode(agreement)?)?;
         }
         if selection.client_form.is_some() {
-            let schemes = SCHEMES.into_iter().map(scheme_code);
+            let schemes = schemes_of(&choice.groups);
             step.send(MessageType::CertificateRequest, certificate::encode_request(schemes)?)?;
         }
         Ok(ephemeral)

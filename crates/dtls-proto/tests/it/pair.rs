@@ -87,7 +87,7 @@ impl Policy {
         }
     }
 
-    fn answer(&mut self, question: Question) -> Answer {
+    pub(crate) fn answer(&mut self, question: Question) -> Answer {
         self.asked.push(question.clone());
         if let Some(alert) = self.refuse {
             return Answer::Refuse(alert);
@@ -148,7 +148,7 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
-    fn take(&mut self, output: Output) {
+    pub(crate) fn take(&mut self, output: Output) {
         assert!(self.closing.is_none(), "nothing follows Closed: {output:?}");
         match output {
             Output::Connected(summary) => {

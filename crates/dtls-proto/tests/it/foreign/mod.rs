@@ -1,0 +1,258 @@
+//! Foreign stacks on real sockets: the only tests with a real clock, and only to bound their waiting.
+//!
+//! A peer that is not installed is skipped with a line on stderr, and fails the run where `CI` is `true`.
+
+mod certificates;
+mod psk;
+mod raw_keys;
+
+use std::io::{Read, Write};
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use clock::{Dice, Moment};
+use dtls_proto::{ClientSetup, Limits, Listener, ListenerSetup, Output, Session, Verdict, starts_handshake};
+
+use crate::pair::{Heard, Policy, provider};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Whether a program can be run; says so when not.
+pub(crate) fn installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
+        return true;
+    }
+    eprintln!("SKIPPED peer {program}: not installed");
+    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{program} must be there");
+    false
+}
+
+/// A folder of its own that goes with the test.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("dtls-proto-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a temporary folder can be made");
+        Self(path)
+    }
+
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.0.join(name).to_str().expect("temporary folders have plain names").to_owned()
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.0.join(name)).expect("the file was written before")
+    }
+
+    /// Runs openssl in the folder.
+    pub(crate) fn openssl(&self, arguments: &str) {
+        let outcome = Command::new("openssl").args(arguments.split(' ')).current_dir(&self.0).output();
+        let outcome = outcome.expect("openssl is installed");
+        assert!(outcome.status.success(), "{arguments}: {}", String::from_utf8_lossy(&outcome.stderr));
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(Path::new(&self.0)));
+    }
+}
+
+/// A foreign process; ended with the test.
+pub(crate) struct Peer {
+    child: Child,
+    said: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Peer {
+    pub(crate) fn start(program: &str, arguments: &[&str]) -> Self {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program is installed");
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let listen = |mut pipe: Box<dyn Read + Send>| {
+            let said = said.clone();
+            std::thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                while let Ok(count @ 1..) = pipe.read(&mut buffer) {
+                    said.lock().expect("no reader panics").extend_from_slice(&buffer[..count]);
+                }
+            });
+        };
+        listen(Box::new(child.stdout.take().expect("it is piped")));
+        listen(Box::new(child.stderr.take().expect("it is piped")));
+        Self { child, said }
+    }
+
+    pub(crate) fn tell(&mut self, line: &str) {
+        let pipe = self.child.stdin.as_mut().expect("it is piped");
+        writeln!(pipe, "{line}").expect("the peer reads");
+        pipe.flush().expect("the peer reads");
+    }
+
+    pub(crate) fn said(&self) -> String {
+        String::from_utf8_lossy(&self.said.lock().expect("no reader panics")).into_owned()
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// One of our sessions on a socket.
+pub(crate) struct Bridge {
+    socket: UdpSocket,
+    start: Instant,
+    listener: Option<Listener>,
+    pub(crate) session: Option<Session>,
+    pub(crate) policy: Policy,
+    pub(crate) heard: Heard,
+}
+
+impl Bridge {
+    /// A server on a port of the system's choice.
+    pub(crate) fn server(policy: Policy) -> Self {
+        let mut setup = ListenerSetup::new(provider(), Dice::numbered(5));
+        setup.ticket_key_duration = Some(Duration::from_secs(3600));
+        let listener = Listener::new(setup, Moment::START);
+        Self::new(policy, Some(listener))
+    }
+
+    /// A client of the peer on `port`.
+    pub(crate) fn client(setup: ClientSetup, policy: Policy, port: u16) -> Self {
+        let limits = Limits { retransmit_after: Duration::from_millis(200), ..Limits::default() };
+        let setup = ClientSetup { limits, ..setup };
+        let mut bridge = Self::new(policy, None);
+        bridge.socket.connect(("127.0.0.1", port)).expect("the loopback is there");
+        bridge.session = Some(Session::client(setup, Moment::START).expect("the setup is sound"));
+        bridge
+    }
+
+    fn new(policy: Policy, listener: Option<Listener>) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("the loopback has a free port");
+        let start = Instant::now();
+        Self { socket, start, listener, session: None, policy, heard: Heard::default() }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.socket.local_addr().expect("the socket is bound").port()
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        Moment::START + self.start.elapsed()
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.session.as_mut().and_then(Session::next_output) {
+            let now = self.now();
+            let session = self.session.as_mut().expect("it has just put something out");
+            match output {
+                // A peer that is not up yet refuses; the next transmission will find it.
+                Output::Transmit(datagram) => drop(self.socket.send(&datagram)),
+                Output::Ask(question) => {
+                    let answer = self.policy.answer(question);
+                    session.answer(answer, now).expect("the question is open");
+                }
+                other => self.heard.take(other),
+            }
+        }
+    }
+
+    fn receive(&mut self) {
+        let mut buffer = [0; 2048];
+        self.socket.set_read_timeout(Some(Duration::from_millis(20))).expect("the wait is not zero");
+        let now = self.now();
+        if let Ok((count, from)) = self.socket.recv_from(&mut buffer) {
+            let datagram = &buffer[..count];
+            let ours = |session: &Session| !starts_handshake(datagram) || session.accepted_from(datagram);
+            match (&mut self.session, &mut self.listener) {
+                (Some(session), None) => {
+                    session.receive(datagram, now);
+                }
+                (Some(session), Some(_)) if ours(session) => {
+                    session.receive(datagram, now);
+                }
+                (_, Some(listener)) => match listener.receive(from.to_string().as_bytes(), datagram, now) {
+                    Verdict::Reply(reply) => drop(self.socket.send_to(&reply, from)),
+                    Verdict::Accept(session) => {
+                        self.socket.connect(from).expect("the loopback is there");
+                        self.session = Some(*session);
+                    }
+                    Verdict::Drop(_) => {}
+                },
+                (None, None) => {}
+            }
+        }
+        let now = self.now();
+        if let Some(session) = &mut self.session {
+            session.expire(now);
+        }
+    }
+
+    /// Runs until `done`, or panics with what the peer said.
+    pub(crate) fn until(&mut self, peer: &Peer, what: &str, mut done: impl FnMut(&Self, &Peer) -> bool) {
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            self.drain();
+            if done(self, peer) {
+                return;
+            }
+            let over = self.heard.closing;
+            let asked = &self.policy.asked;
+            assert!(
+                over.is_none() && Instant::now() < patience,
+                "{what} did not happen; closing: {over:?}; asked: {asked:?}; peer: {}",
+                peer.said()
+            );
+            self.receive();
+        }
+    }
+
+    pub(crate) fn until_connected(&mut self, peer: &Peer) {
+        self.until(peer, "connecting", |bridge, _| bridge.heard.summary.is_some());
+    }
+
+    /// Sends a line each way and sees both arrive.
+    pub(crate) fn exchange_lines(&mut self, peer: &mut Peer) {
+        self.until_connected(peer);
+        peer.tell("line of the peer");
+        self.until(peer, "a line of the peer", |bridge, _| {
+            bridge.heard.data.iter().any(|data| data.starts_with(b"line of the peer"))
+        });
+        let now = self.now();
+        let session = self.session.as_mut().expect("it is connected");
+        session.send(b"line of ours\n", now).expect("it is connected");
+        self.until(peer, "a line of ours", |_, peer| peer.said().contains("line of ours"));
+    }
+}
+
+impl Bridge {
+    /// Sends a line to a peer that sends it back.
+    pub(crate) fn echo(&mut self, peer: &Peer) {
+        self.until_connected(peer);
+        let now = self.now();
+        let session = self.session.as_mut().expect("it is connected");
+        session.send(b"there and back\n", now).expect("it is connected");
+        self.until(peer, "an echo", |bridge, _| {
+            bridge.heard.data.iter().any(|data| data.starts_with(b"there and back"))
+        });
+    }
+}
+
+/// A port that was free a moment ago, for peers that cannot choose one themselves.
+pub(crate) fn free_port() -> u16 {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("the loopback has a free port");
+    socket.local_addr().expect("the socket is bound").port()
+}

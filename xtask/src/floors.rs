@@ -33,7 +33,7 @@ const PLACES: &[Place] = &[
     beside("certificate", 1, &["crypto"]),
     beside("dtls-proto", 1, &["crypto"]),
     place("coap-proto", 1),
-    beside("coaps", 1, &["coap-proto", "dtls-proto"]),
+    beside("coaps", 1, &["coap-proto", "crypto", "dtls-proto"]),
     beside("osap-proto", 1, &["crypto"]),
     place("mqtt-proto", 1),
     place("xml", 1),
@@ -68,7 +68,7 @@ const PLACES: &[Place] = &[
     place("osap-front", 4),
     place("xmpp-front", 4),
     place("lan-front", 4),
-    place("http-front", 4),
+    beside("http-front", 4, &["net"]),
     place("net", 4),
     // programs
     place("thingstead", 5),

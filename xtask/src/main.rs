@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     let outcome = match words[..] {
         ["check"] => runs::check(&repository),
         ["test"] => runs::test(&repository),
-        ["floors"] => floors::check(&repository).and_then(|()| purity::check(&repository)),
+        ["floors"] => runs::floors(&repository),
         ["clauses"] => clauses::write(&repository),
         ["clauses", "--check"] => clauses::check(&repository),
         ["dependencies"] => dependencies::check(&repository),

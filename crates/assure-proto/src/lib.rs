@@ -28,8 +28,8 @@ pub use derivation::{
 };
 pub use hint_chain::{CHAIN_COUNT_MAX, DerivationCache, derive_chain};
 pub use image::{
-    BootstrapImage, BuildError, IMAGE_KEY_COUNT_MAX, IMAGE_LENGTH_MAX, ImageContents, PayloadKey, build_image,
-    next_created_at,
+    BootstrapImage, BuildError, IMAGE_KEY_COUNT_MAX, IMAGE_LENGTH_MAX, ImageContents, PayloadKey,
+    build_image, next_created_at,
 };
 pub use key_definition::{DerivedKey, KeyDefinition, KeyFormat, KeyPair};
 pub use key_store::{Anchors, KeyRefusal, KeyStore, Put, SIGNATURE_CHAIN_MAX, StoredKey};
@@ -67,16 +67,17 @@ mod trust_bundle;
 
 pub use address::{Address, BACNET_ADDRESS_LENGTH_MAX, BOOTSTRAP_SUFFIX, BootstrapServerId};
 pub use channel::{
-    CHANNEL_FLAGS_MAX, CHANNEL_LIST_MAX, ChannelDefinition, ChannelId, ChannelState, ChannelStatus, Privileges,
-    decode_channel_list, encode_channel_list,
+    CHANNEL_FLAGS_MAX, CHANNEL_LIST_MAX, ChannelDefinition, ChannelId, ChannelState, ChannelStatus,
+    Privileges, decode_channel_list, encode_channel_list,
 };
 pub use gap_content::{
-    AuthoritySecrets, BootstrapKey, DeviceTrust, EnrolRequest, GAP_DEVICES_MAX, GAP_KEYS_MAX, GapContent, GapKind, GapRole, IssuedSecret,
-    OWNER_SECRETS_ISSUED, OwnerSecret, REFILL_MAX, RegistrationKeys, RejectReason,
+    AuthoritySecrets, BootstrapKey, DeviceTrust, EnrolRequest, GAP_DEVICES_MAX, GAP_KEYS_MAX, GapContent,
+    GapKind, GapRole, IssuedSecret, OWNER_SECRETS_ISSUED, OwnerSecret, REFILL_MAX, RegistrationKeys,
+    RejectReason,
 };
 pub use gap_file::{
-    GAP_FILE_LENGTH_MAX, GapError, GapFile, GapHeader, GapSender, GapSequence, GapTurn, enrolment_fingerprint,
-    seal_gap_file, write_enrolment,
+    GAP_FILE_LENGTH_MAX, GapError, GapFile, GapHeader, GapSender, GapSequence, GapTurn,
+    enrolment_fingerprint, seal_gap_file, write_enrolment,
 };
 pub use info::{DeviceInfo, GoodbyeReason, INFO_TEXT_LENGTH_MAX};
 pub use label::{CASE_INPUT_LENGTH_MAX, CASE_STRING_LENGTH, CaseHash, CaseId, LABEL_LENGTH, Label};
@@ -87,9 +88,7 @@ pub use parameter_set::{
 };
 pub use payload::{MESSAGES_MAX, TooManyMessages, decode_payload, encode_payload};
 pub use peer_name::{PEER_NAME_EXTENSION, PEER_NAME_LENGTH, decode_peer_name, encode_peer_name};
-pub use psk_hint::{
-    HINT_LENGTH_MAX, PSK_IDENTITY_LENGTH, PskHint, decode_psk_identity, encode_psk_identity,
-};
+pub use psk_hint::{HINT_LENGTH_MAX, PSK_IDENTITY_LENGTH, PskHint, decode_psk_identity, encode_psk_identity};
 pub use secret_payload::{
     CipherSuite, PAYLOAD_ROUNDS, PAYLOAD_ROUNDS_MAX, PayloadRefusal, SecretPayload, seal_secret_payload,
 };

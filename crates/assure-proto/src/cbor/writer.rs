@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use zeroize::Zeroize;
+
 use super::{FALSE, NULL, TRUE, major};
 
 /// Appends items in their shortest form; the caller writes as many as it announced, maps in order.
@@ -56,8 +58,20 @@ impl Writer {
 
     /// One or more items that are encoded already.
     pub fn raw(&mut self, items: &[u8]) -> &mut Self {
+        let needed = self.bytes.len() + items.len();
+        if needed > self.bytes.capacity() {
+            self.grow(needed);
+        }
         self.bytes.extend_from_slice(items);
         self
+    }
+
+    /// Moves to a larger buffer and wipes the old one: what is written may be secret.
+    fn grow(&mut self, needed: usize) {
+        let mut larger = Vec::with_capacity(needed.max(2 * self.bytes.capacity()));
+        larger.extend_from_slice(&self.bytes);
+        self.bytes.zeroize();
+        self.bytes = larger;
     }
 
     /// Bytes written so far.

@@ -1,8 +1,11 @@
 //! The messages of an image, and their encryption under a shared secret.
 
+use core::net::IpAddr;
+
 use assure_proto::{
-    CipherSuite, MESSAGES_MAX, PAYLOAD_ROUNDS_MAX, PayloadRefusal, SecretPayload, TooManyMessages,
-    decode_payload, encode_payload, seal_secret_payload,
+    Address, AuthenticatedKey, ChannelDefinition, CipherSuite, Class, KeyDefinition, MESSAGES_MAX, Metadata,
+    PAYLOAD_ROUNDS_MAX, PayloadRefusal, Privileges, SecretPayload, TooManyMessages, decode_payload,
+    encode_payload, seal_secret_payload,
 };
 use clock::Dice;
 use crypto::Secret;
@@ -10,7 +13,7 @@ use wire::{DecodeError, Reason};
 
 use crate::counting::Counting;
 use crate::reject;
-use crate::vectors::{self, hex, load, name, number, providers, reason};
+use crate::vectors::{self, hex, id, load, name, number, providers, reason};
 
 fn unseal(
     provider: &dyn crypto::Provider,
@@ -181,4 +184,36 @@ fn payloads_hold_256_messages_and_no_more() {
     let few = encode_payload(&[&[1, 2][..], &[], &[3]]).unwrap();
     reject::cuts_and_additions(&few, |bytes| decode_payload(bytes).map(|messages| messages.len()));
     reject::flips(&few, |bytes| decode_payload(bytes).map(|messages| encode_payload(&messages).unwrap()));
+}
+
+#[test]
+fn bodies_of_the_first_messages_are_read_alike() {
+    let file = load("payload.json");
+    let (mut keys, mut channels) = (0, 0);
+    for vector in vectors::vectors(&file).iter().filter(|v| v["kind"] == "body") {
+        let bytes = hex(vector, "bytes");
+        if vector.get("local_key_id").is_none() {
+            let key = AuthenticatedKey::decode(&bytes).unwrap();
+            assert_eq!((key.class(), key.id()), (Class::Channel, id(vector, "key_id")));
+            assert_eq!(key.metadata(), Metadata::NONE);
+            let KeyDefinition::Derived(derived) = key.definition() else { panic!("a derived secret") };
+            assert_eq!(derived.derivations()[0].reference, id(vector, "reference"));
+            keys += 1;
+            continue;
+        }
+        let channel = ChannelDefinition::decode(&bytes).unwrap();
+        assert_eq!(channel.local_key, id(vector, "local_key_id"));
+        let peer = channel.peer_key.map_or(Vec::new(), |peer| peer.0.to_vec());
+        assert_eq!(peer, hex(vector, "peer_key_id"), "{}", name(vector));
+        assert_eq!(channel.privileges, Privileges::ALL, "{}", name(vector));
+        assert!(channel.persistent_across_reboots && channel.open_immediately);
+        assert_eq!(channel.encode(), bytes, "{}", name(vector));
+        let Address::Ip { remote: IpAddr::V4(remote), local_port: 0, remote_port } = channel.address else {
+            panic!("{}: {channel:?}", name(vector))
+        };
+        assert_eq!(remote.octets()[..], hex(vector, "address"));
+        assert_eq!(u32::from(remote_port), number(vector, "port"));
+        channels += 1;
+    }
+    assert_eq!((keys, channels), (1, 2));
 }

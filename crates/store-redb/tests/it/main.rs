@@ -2,6 +2,7 @@
 
 mod crash;
 mod disk;
+mod killed;
 mod opening;
 mod place;
 mod trouble;

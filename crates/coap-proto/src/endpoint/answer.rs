@@ -103,7 +103,8 @@ impl Peer {
         shared: &mut Shared,
         now: Moment,
     ) {
-        self.send(exchange, response, None, shared, now);
+        let whole = Exchange { block2: None, ..exchange };
+        self.send(whole, response, None, shared, now);
     }
 
     pub(super) fn respond(
@@ -149,31 +150,31 @@ impl Peer {
         shared: &mut Shared,
         now: Moment,
     ) -> bool {
+        assert!(response.code.is_response(), "the application answers with a response code");
         let class = response.code.class();
         // Source: RFC 7967 section 2: bit 1 for 2.xx, bit 3 for 4.xx, bit 4 for 5.xx.
         if response.code != Code::CONTINUE && exchange.unwanted & (1 << (class - 1)) != 0 {
             self.send_nothing(&exchange, shared);
             return true;
         }
-        let cut = self.cut_tagged(exchange.block2, &mut response, exchange.token, shared);
+        let asked = exchange.block2.filter(|_| response.code.is_success());
+        let mut cut = self.cut_tagged(asked, &mut response, exchange.token, shared);
+        if self.is_amplified(&exchange, &response, cut, shared) {
+            if exchange.repeatable {
+                shared.counters.challenged += 1;
+                let challenge = self.challenge_response(shared);
+                self.send_whole(&exchange, &challenge, shared, now);
+                return false;
+            }
+            // What was done cannot be asked for again: the answer goes out in blocks that are small enough.
+            let small = self.small_block(&exchange, &response, asked, shared);
+            cut = self.cut_tagged(Some(small), &mut response, exchange.token, shared);
+        }
         let Some(datagram) = self.write_response(&exchange, &response, cut, observe, shared, now) else {
             let code = if cut == Cut::OutOfRange { Code::BAD_REQUEST } else { Code::INTERNAL_SERVER_ERROR };
-            if let Some(datagram) =
-                self.write_response(&exchange, &Response::new(code), Cut::Whole, None, shared, now)
-            {
-                self.dispatch(&exchange, datagram, shared, now);
-            }
+            self.send_whole(&exchange, &Response::new(code), shared, now);
             return false;
         };
-        if self.is_amplified(&exchange, datagram.len(), shared) {
-            shared.counters.challenged += 1;
-            let challenge = self.challenge_response(shared);
-            if let Some(datagram) = self.write_response(&exchange, &challenge, Cut::Whole, None, shared, now)
-            {
-                self.dispatch(&exchange, datagram, shared, now);
-            }
-            return false;
-        }
         if cut.has_more() {
             self.transfers.keep(exchange.key, response, shared, now);
         } else if exchange.block2.is_none_or(|block| block.number == 0) {
@@ -211,7 +212,8 @@ impl Peer {
         now: Moment,
     ) {
         let head = 4 + exchange.token.as_bytes().len() + response.options.view().encoded().len();
-        let cut = self.cut(exchange.block2, response.payload.len(), head, shared);
+        let asked = self.small_block(&exchange, &response, exchange.block2, shared);
+        let cut = self.cut(Some(asked), response.payload.len(), head, shared);
         let datagram = self.write_response(&exchange, &response, cut, None, shared, now);
         let times = &shared.config.transmission;
         let finished = datagram.is_some() && !cut.has_more();
@@ -220,9 +222,7 @@ impl Peer {
         match datagram {
             Some(datagram) => self.dispatch(&exchange, datagram, shared, now),
             None => {
-                let mut asked = exchange;
-                asked.block2 = None;
-                self.refuse(asked, Response::new(Code::BAD_REQUEST), shared, now);
+                self.refuse(exchange, Response::new(Code::BAD_REQUEST), shared, now);
             }
         }
     }
@@ -287,8 +287,43 @@ impl Peer {
         }
     }
 
-    fn is_amplified(&self, exchange: &Exchange, size: usize, shared: &Shared) -> bool {
-        let Some(bound) = shared.config.amplification else { return false };
-        !self.proven && size > bound.bytes_free && size > bound.factor * exchange.size
+    fn send_whole(&mut self, exchange: &Exchange, response: &Response, shared: &mut Shared, now: Moment) {
+        if let Some(datagram) = self.write_response(exchange, response, Cut::Whole, None, shared, now) {
+            self.dispatch(exchange, datagram, shared, now);
+        } else {
+            shared.counters.undelivered += 1;
+        }
+    }
+
+    /// Whether a response is more than an unproven address may be sent.
+    fn is_amplified(&self, exchange: &Exchange, response: &Response, cut: Cut, shared: &Shared) -> bool {
+        let Some(bound) = shared.config.amplification.filter(|_| !self.proven) else { return false };
+        let payload = match cut {
+            Cut::Whole => response.payload.len(),
+            Cut::Part { start, end, .. } => end - start,
+            Cut::OutOfRange | Cut::DoesNotFit => return false,
+        };
+        let size =
+            4 + exchange.token.as_bytes().len() + response.options.view().encoded().len() + 1 + payload;
+        size > bound.bytes_free && size > bound.factor * exchange.size
+    }
+
+    /// The asked-for block, no larger than an unproven address may be sent.
+    fn small_block(
+        &self,
+        exchange: &Exchange,
+        response: &Response,
+        asked: Option<Block>,
+        shared: &Shared,
+    ) -> Block {
+        let bound = shared.config.amplification.filter(|_| !self.proven);
+        let allowed = bound.map_or(usize::MAX, |bound| bound.bytes_free.max(bound.factor * exchange.size));
+        let head =
+            4 + exchange.token.as_bytes().len() + response.options.view().encoded().len() + ADDED_SIZE_MAX;
+        let size = BlockSize::within(allowed.saturating_sub(head)).unwrap_or(BlockSize::SMALLEST);
+        match asked {
+            Some(block) => Block::at(block.offset(), block.size.min(size), false).unwrap_or(block),
+            None => Block { number: 0, more: false, size },
+        }
     }
 }

@@ -231,6 +231,8 @@ impl Peer {
                 (None, Some(block), if keeps_body { &body[..] } else { &[] })
             }
         };
+        // One operation keeps its tag, from the first block up to the last block down.
+        let in_blocks = preferred.is_some_and(|size| body.len() > size.bytes());
         let observe = ask.observe_value().map(uint_bytes);
         let value2 = block2.and_then(|block| block.encode());
         let value1 = block1.and_then(|block| block.encode());
@@ -242,7 +244,7 @@ impl Peer {
             value1.as_ref().map(|value| (OptionNumber::BLOCK1, value.as_bytes())),
             size1.as_ref().map(|(bytes, start)| (OptionNumber::SIZE1, &bytes[*start..])),
             ask.echo.as_ref().map(|value| (OptionNumber::ECHO, &value[..])),
-            value1.as_ref().map(|_| (OptionNumber::REQUEST_TAG, &ask.tag[..])),
+            in_blocks.then_some((OptionNumber::REQUEST_TAG, &ask.tag[..])),
         ];
         let kind = match ask.request.delivery {
             Delivery::Confirmable => Kind::Confirmable,

@@ -164,6 +164,8 @@ impl Peer {
         let ask = &mut self.asks[at];
         if is_challenge(message) && ask.echo.is_none() {
             ask.echo = message.options.first(OptionNumber::ECHO).map(<[u8]>::to_vec);
+            // The server has dropped what came before: the request starts over.
+            self.asks[at].stage = self.first_stage(&self.asks[at].request, shared);
             return Step::Next;
         }
         let Ok(block1) = message.options.first(OptionNumber::BLOCK1).map(Block::decode).transpose() else {

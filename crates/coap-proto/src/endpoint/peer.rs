@@ -211,7 +211,8 @@ impl Peer {
         self.expire_observers(shared, now);
         self.transfers.expire(shared, now);
         self.seen.expire(now);
-        if self.next_deadline().is_none() && self.asks.is_empty() && !self.told_idle {
+        let is_empty = self.asks.is_empty() && self.observers.is_empty();
+        if is_empty && self.next_deadline().is_none() && !self.told_idle {
             self.told_idle = true;
             shared.emit(Output::Idle { peer: self.id });
         }

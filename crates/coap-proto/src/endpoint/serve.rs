@@ -45,6 +45,8 @@ pub(crate) struct Exchange {
     /// Classes of responses the client does not want, one bit each.
     pub(super) unwanted: u8,
     pub(super) registers: bool,
+    /// Whether the client may be asked to send the request again: nothing was done and nothing used up.
+    pub(super) repeatable: bool,
     pub(super) size: usize,
 }
 
@@ -71,6 +73,7 @@ impl Exchange {
             block2: None,
             unwanted: message.options.uint(OptionNumber::NO_RESPONSE).map_or(0, |mask| mask as u8),
             registers: false,
+            repeatable: message.code.is_safe(),
             size,
         }
     }
@@ -105,6 +108,7 @@ impl Peer {
             return self.refuse(exchange, Response::new(Code::BAD_REQUEST), shared, now);
         };
         (exchange.block1, exchange.block2) = (block1, block2);
+        exchange.repeatable &= block1.is_none_or(|block| block.number == 0);
         exchange.key = response_key(message, block1.is_some());
         if block2.is_some_and(|block| block.number > 0) {
             if let Some(response) = self.transfers.take_response(exchange.key) {

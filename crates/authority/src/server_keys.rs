@@ -211,7 +211,7 @@ impl ServerKeys {
         let Some(key) = gap_key.public_key().cloned() else { return Ok(None) };
         let identity = GapPartner { id: bundle.authority, key_id: gap_key.id(), key };
         let keys = keys.iter().map(|key| key.encoded().to_vec()).collect();
-        Ok(Some(Enrolment { identity, keys: keys, generation }))
+        Ok(Some(Enrolment { identity, keys, generation }))
     }
 }
 

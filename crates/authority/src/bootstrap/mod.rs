@@ -11,4 +11,4 @@ pub use device::{
     CreateDevice, Created, DeviceProof, ImportIssued, Imported, IssuedDevice, ReadDevice, RemoveDevice,
 };
 pub use image::{ImageAnswer, ReadImage, ServeImage, StoreImage, StoreImageAnswer};
-pub use owner::{MirrorOwner, Mirrored, OwnerNow};
+pub use owner::{MirrorOwner, Mirrored, OwnerNow, ReadMirrors};

@@ -2,12 +2,12 @@
 
 use clock::Now;
 use model::{ManagementId, Uuid};
-use store::{Batch, Decision, Operation, ReadSet, Snapshot};
+use store::{Batch, Decision, Operation, Range, ReadSet, Snapshot};
 
 use super::device::{BootstrapDevice, LastChange};
 use crate::registration::OperationId;
 use crate::spaces::{BOOTSTRAP_DEVICE, IMAGE, device_key};
-use crate::stored::BadRecord;
+use crate::stored::{self, BadRecord};
 use crate::{Origin, origin};
 
 /// What the registration server says of a device at this moment (`GetDeviceOwner`).
@@ -81,5 +81,43 @@ impl MirrorOwner {
     /// At the same number only a release may change the owner: two owners never share a number.
     fn steals(&self, device: &BootstrapDevice) -> bool {
         device.seq == self.owner.seq && self.owner.owner.is_some() && self.owner.owner != device.owner
+    }
+}
+
+/// Devices per page of [`ReadMirrors`].
+const MIRROR_PAGE: usize = 256;
+
+/// Reads the mirror of all issued devices, in the order of their UUIDs.
+/// Source: decision H5.
+#[derive(Clone, Debug)]
+pub struct ReadMirrors {
+    /// Read on after this device.
+    pub after: Option<Uuid>,
+}
+
+impl ReadMirrors {
+    fn range(&self) -> Range {
+        let after = self.after.map(|device| device.0.to_vec());
+        Range { space: BOOTSTRAP_DEVICE, prefix: Vec::new(), after, limit: MIRROR_PAGE }
+    }
+}
+
+impl Operation for ReadMirrors {
+    /// Empty at the end.
+    type Reply = Result<Vec<(Uuid, OwnerNow)>, BadRecord>;
+    type Effect = ();
+
+    fn reads(&self) -> ReadSet {
+        ReadSet::default().with_range(self.range())
+    }
+
+    fn decide(&self, snapshot: &Snapshot, _: Now) -> Decision<Self::Reply, ()> {
+        let records = snapshot.page(&self.range()).records.iter();
+        let reply = records.map(|(key, record)| {
+            let device: BootstrapDevice = stored::from_bytes(&record.value)?;
+            let uuid = <[u8; 16]>::try_from(&key.name[..]).map_err(|_| BadRecord)?;
+            Ok((Uuid(uuid), OwnerNow { seq: device.seq, owner: device.owner }))
+        });
+        Decision::Done { batch: Batch::default(), reply: reply.collect(), effects: Vec::new() }
     }
 }

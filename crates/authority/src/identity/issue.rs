@@ -1,8 +1,8 @@
 //! The secrets of one shared-secret device, derived and authenticated for each party.
 
 use assure_proto::{
-    AuthenticatedKey, BootstrapKey, Class, Derivation, DerivedKey, IssuedSecret, KeyDefinition, Metadata,
-    OWNER_SECRETS_ISSUED, OwnerSecret, RegistrationKeys, Root, Signer, Validity,
+    AuthenticatedKey, AuthoritySecrets, BootstrapKey, Class, Derivation, DerivedKey, IssuedSecret,
+    KeyDefinition, Metadata, OWNER_SECRETS_ISSUED, OwnerSecret, RegistrationKeys, Root, Signer, Validity,
 };
 use clock::Dice;
 use crypto::{Provider, Secret};
@@ -48,12 +48,15 @@ pub(crate) fn shared_secret(
         .map(|_| derive(dice).map(|(definition, secret)| OwnerSecret { definition, secret }));
     let pool = pool.collect::<Option<Vec<_>>>()?;
     Some(Issued {
-        registration: RegistrationKeys::SharedSecret {
+        registration: RegistrationKeys::SharedSecret(Box::new(AuthoritySecrets {
             signing: IssuedSecret { secret: signing_secret.clone(), key: signing_key },
             wrapping: IssuedSecret { secret: wrapping_secret, key: wrapping_key },
             pool,
-        },
-        bootstrap: BootstrapKey::Secret(IssuedSecret { secret: bootstrap_secret, key: bootstrap_key }),
+        })),
+        bootstrap: BootstrapKey::Secret(Box::new(IssuedSecret {
+            secret: bootstrap_secret,
+            key: bootstrap_key,
+        })),
     })
 }
 

@@ -80,7 +80,8 @@ pub fn issued_registration(content: GapContent) -> Option<(Uuid, Uuid, IssuedReg
     let (kind, secrets) = match keys {
         IssuedKeys::Ec => (DeviceKind::Ec, None),
         IssuedKeys::Rsa => (DeviceKind::Rsa, None),
-        IssuedKeys::SharedSecret { signing, wrapping, pool } => {
+        IssuedKeys::SharedSecret(secrets) => {
+            let assure_proto::AuthoritySecrets { signing, wrapping, pool } = *secrets;
             let entry = |owner: assure_proto::OwnerSecret| PoolEntry {
                 definition: KeyDefinition::Derived(owner.definition).encode(),
                 secret: owner.secret,

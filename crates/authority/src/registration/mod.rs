@@ -32,4 +32,5 @@ pub use ownership::{
 pub use parameter_sets::{ReadParameterSet, SetStored, StoreParameterSet};
 pub use queries::{
     ConfigurationAnswer, OwnerPart, ReadConfiguration, ReadDeviceParameters, ReadOwner, ReadPending,
+    ReadPendingChange, SignBootstrapKeys,
 };

@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
+use assure_proto::{AuthenticatedKey, Class, KeyDefinition, Metadata};
 use clock::{Dice, Now};
-use model::{ManagementId, Uuid};
+use crypto::{KeyKind, PublicKey};
+use model::{KeyId, ManagementId, Uuid};
 use store::{Batch, Decision, Operation, Range, ReadSet, Snapshot};
 
-use super::OperationId;
 use super::device::{DeviceKind, RegisteredDevice};
 use super::grant::{self, Owning};
 use super::keys::{RegistrationKeys, signed_at};
 use super::management::StoredManagement;
 use super::parameter_sets::stored_set;
+use super::{OperationId, PendingChange};
 use crate::bootstrap::OwnerNow;
-use crate::origin;
 use crate::spaces::{DEVICE, MANAGEMENT, PARAMETER_SET, PENDING, device_key, management_key};
 use crate::stored::BadRecord;
+use crate::{Origin, origin};
 
 /// Who owns a device at this moment (`GetDeviceOwner`); a change on its way does not count yet.
 #[derive(Clone, Debug)]
@@ -247,5 +249,88 @@ impl Operation for ReadPending {
             .iter()
             .filter_map(|(key, record)| Some((Uuid(id(&key.name)?), OperationId(id(&record.value)?))));
         Decision::Done { batch: Batch::default(), reply: entries.collect(), effects: Vec::new() }
+    }
+}
+
+/// The change of one device that is on its way.
+#[derive(Clone, Debug)]
+pub struct ReadPendingChange {
+    /// The device.
+    pub device: Uuid,
+}
+
+impl Operation for ReadPendingChange {
+    type Reply = Result<Option<PendingChange>, BadRecord>;
+    type Effect = ();
+
+    fn reads(&self) -> ReadSet {
+        ReadSet::of([device_key(DEVICE, self.device)])
+    }
+
+    fn decide(&self, snapshot: &Snapshot, _: Now) -> Decision<Self::Reply, ()> {
+        let reply = RegisteredDevice::read(snapshot, self.device)
+            .map(|found| found.and_then(|d| d.ownership.pending));
+        Decision::Done { batch: Batch::default(), reply, effects: Vec::new() }
+    }
+}
+
+/// Signs the bootstrap server's keys as class 3, each with the online key of its kind.
+/// Source: decision G 29.
+#[derive(Clone, Debug)]
+pub struct SignBootstrapKeys {
+    /// The keys.
+    pub public: Vec<PublicKey>,
+    /// What the server signs with.
+    pub keys: Arc<RegistrationKeys>,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// Keys in one request: one EC and one RSA key, and room for their successors.
+const BOOTSTRAP_KEYS_MAX: usize = 4;
+
+impl Operation for SignBootstrapKeys {
+    /// The authenticated keys in the same order; `None` when one of them is not to be signed.
+    type Reply = Option<Vec<Vec<u8>>>;
+    type Effect = ();
+
+    fn reads(&self) -> ReadSet {
+        ReadSet::default()
+    }
+
+    fn decide(&self, _: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
+        let mut batch = Batch::default();
+        let reply = self.sign(now);
+        if let (Some(_), Some(at)) = (&reply, origin::utc(now)) {
+            self.origin.audit(&mut batch, "authority.class3", None, "done", at);
+        }
+        Decision::Done { batch, reply, effects: Vec::new() }
+    }
+}
+
+impl SignBootstrapKeys {
+    fn sign(&self, now: Now) -> Option<Vec<Vec<u8>>> {
+        let validity = origin::utc(now).and_then(signed_at)?;
+        let mut dice = Dice::new(self.origin.seed);
+        let one = |public: &PublicKey| {
+            let signer = match public.kind() {
+                KeyKind::Ec(_) => self.keys.ec.signer(),
+                KeyKind::Rsa { .. } => self.keys.rsa.signer(),
+            };
+            let definition = KeyDefinition::public(KeyId(Uuid::v4(dice.bytes()).0), public.clone());
+            let (provider, class) = (&*self.keys.provider, Class::BootstrapService);
+            AuthenticatedKey::issue(
+                provider,
+                class,
+                &definition,
+                Metadata::NONE,
+                &signer,
+                validity,
+                &mut dice,
+            )
+            .ok()
+            .map(|key| key.encoded().to_vec())
+        };
+        (self.public.len() <= BOOTSTRAP_KEYS_MAX).then(|| self.public.iter().map(one).collect()).flatten()
     }
 }

@@ -1,5 +1,7 @@
 //! The authority's rules over a store in memory.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod bootstrap;
 mod owners;
 mod world;

@@ -1,0 +1,173 @@
+//! The manufacturer API, as the maker gateway serves it.
+//!
+//! Source: aSSURE 9.2, 14.1.
+
+use std::sync::Arc;
+
+use assure_proto::ParameterSet;
+use authority::registration::{
+    CreateDevice, Created, OperationId, ReadParameterSet, RemoveDevice, SetStored, StoreParameterSet,
+    SubmitRecord,
+};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use model::Uuid;
+
+use super::RegistrationServer;
+use crate::answer::{content, empty, fault, not_run};
+use crate::caller::Maker;
+
+/// Longest ECIES blob: the longest record with its signature, a point, a block of padding and a tag.
+const BLOB_LENGTH_MAX: usize = 17 * 1024;
+
+/// The routes of the maker gateway.
+pub fn maker_api(server: Arc<RegistrationServer>) -> Router {
+    Router::new()
+        .route("/v1/devices/{uuid}", put(upload))
+        .route("/v1/parametersets", post(create_set))
+        .route("/v1/parametersets/{uuid}", get(read_set).put(replace_set))
+        .with_state(server)
+}
+
+type Server = State<Arc<RegistrationServer>>;
+
+/// `PUT /v1/devices/{uuid}`: 201, 403, 503; 400 for a URI or body that cannot be one.
+async fn upload(
+    State(server): Server,
+    Maker(maker): Maker,
+    Path(uuid): Path<String>,
+    blob: Bytes,
+) -> Response {
+    let Ok(device) = uuid.parse::<Uuid>() else { return empty(StatusCode::BAD_REQUEST) };
+    if blob.is_empty() || blob.len() > BLOB_LENGTH_MAX {
+        return empty(StatusCode::BAD_REQUEST);
+    }
+    let operation = OperationId(server.executor.bytes());
+    let origin = server.origin(maker.to_string());
+    let create = CreateDevice { device, maker, operation, origin };
+    match server.executor.run(create).await {
+        Ok(Ok(Created::Stands)) => {}
+        Ok(Ok(Created::Exists)) => return empty(StatusCode::FORBIDDEN),
+        Ok(Err(bad)) => return fault("create device", &bad),
+        Err(error) => return not_run("create device", &error),
+    }
+    match server.submit(device, maker, operation, blob).await {
+        Ok(()) => empty(StatusCode::CREATED),
+        Err(refusal) => {
+            server.undo(device, maker, operation).await;
+            refusal
+        }
+    }
+}
+
+impl RegistrationServer {
+    /// The entry on the other server and the file for the identity server; 201 only after both.
+    async fn submit(
+        &self,
+        device: Uuid,
+        maker: Uuid,
+        operation: OperationId,
+        blob: Bytes,
+    ) -> Result<(), Response> {
+        let made = self.bootstrap.create_device(device, operation).await;
+        match made.map_err(|error| fault("create device on the bootstrap server", &error))? {
+            true => {}
+            false => return Err(empty(StatusCode::FORBIDDEN)),
+        }
+        let submit = SubmitRecord {
+            device,
+            maker,
+            operation,
+            blob: blob.into(),
+            me: self.gap.clone(),
+            identity: self.identity.clone(),
+            provider: self.keys.provider.clone(),
+            seed: self.executor.bytes(),
+        };
+        match self.executor.run(submit).await {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) => return Err(fault("submit record", &"the entry is gone")),
+            Ok(Err(error)) => return Err(fault("submit record", &error)),
+            Err(error) => return Err(not_run("submit record", &error)),
+        }
+        let flush = self.outbox_filled.clone();
+        tokio::task::spawn_blocking(move || flush()).await.map_err(|error| fault("write the file", &error))
+    }
+
+    /// Takes the upload back on both servers (ruling A-ASSURE-109); what cannot be reached now stands as
+    /// "exists, not ready" and is freed by the identity server's rejection.
+    async fn undo(&self, device: Uuid, maker: Uuid, operation: OperationId) {
+        let origin = self.origin(maker.to_string());
+        let remove = RemoveDevice { device, operation: Some(operation), reason: "failed", origin };
+        if let Err(error) = self.executor.run(remove).await {
+            tracing::warn!(?error, %device, "an upload could not be taken back");
+        }
+        if let Err(error) = self.bootstrap.remove_device(device, operation).await {
+            tracing::warn!(%error, %device, "an upload could not be taken back on the bootstrap server");
+        }
+    }
+
+    async fn store_set(
+        &self,
+        set: Uuid,
+        replaces: bool,
+        maker: Uuid,
+        bytes: Bytes,
+    ) -> Result<SetStored, Response> {
+        if ParameterSet::decode(&bytes).is_err() {
+            return Err(empty(StatusCode::BAD_REQUEST));
+        }
+        let origin = self.origin(maker.to_string());
+        let store = StoreParameterSet { set, replaces, maker, bytes: bytes.into(), origin };
+        match self.executor.run(store).await {
+            Ok(Ok(stored)) => Ok(stored),
+            Ok(Err(bad)) => Err(fault("store parameter set", &bad)),
+            Err(error) => Err(not_run("store parameter set", &error)),
+        }
+    }
+}
+
+/// `POST /v1/parametersets`: 201 with the UUID as text, 400, 503.
+async fn create_set(State(server): Server, Maker(maker): Maker, bytes: Bytes) -> Response {
+    let set = Uuid::v4(server.executor.bytes());
+    match server.store_set(set, false, maker, bytes).await {
+        Ok(SetStored::Stands) => {
+            let mut response = (StatusCode::CREATED, set.to_string()).into_response();
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+            response
+        }
+        // A fresh UUID that is taken: the caller repeats.
+        Ok(SetStored::Forbidden) => fault("store parameter set", &"the id is taken"),
+        Err(refusal) => refusal,
+    }
+}
+
+/// `PUT /v1/parametersets/{uuid}`: 201 with an empty body, 400, 403, 503.
+async fn replace_set(
+    State(server): Server,
+    Maker(maker): Maker,
+    Path(uuid): Path<String>,
+    bytes: Bytes,
+) -> Response {
+    let Ok(set) = uuid.parse() else { return empty(StatusCode::FORBIDDEN) };
+    match server.store_set(set, true, maker, bytes).await {
+        Ok(SetStored::Stands) => empty(StatusCode::CREATED),
+        Ok(SetStored::Forbidden) => empty(StatusCode::FORBIDDEN),
+        Err(refusal) => refusal,
+    }
+}
+
+/// `GET /v1/parametersets/{uuid}`: 200, 403.
+async fn read_set(State(server): Server, Maker(maker): Maker, Path(uuid): Path<String>) -> Response {
+    let Ok(set) = uuid.parse() else { return empty(StatusCode::FORBIDDEN) };
+    match server.executor.run(ReadParameterSet { set, maker }).await {
+        Ok(Ok(Some(bytes))) => content("application/cbor", bytes),
+        Ok(Ok(None)) => empty(StatusCode::FORBIDDEN),
+        Ok(Err(bad)) => fault("read parameter set", &bad),
+        Err(error) => not_run("read parameter set", &error),
+    }
+}

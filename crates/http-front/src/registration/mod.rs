@@ -1,0 +1,67 @@
+//! The registration server: its gateways, its side towards the bootstrap server, and the flows over both.
+
+mod maker_api;
+mod owner_api;
+mod owner_flow;
+mod query;
+mod source_limit;
+mod ta_api;
+
+use std::sync::{Arc, Mutex};
+
+use authority::registration::RegistrationKeys;
+use authority::{GapPartner, GapSelf, Origin};
+use net::executor::Executor;
+
+use crate::BootstrapClient;
+use source_limit::SourceLimit;
+
+pub use maker_api::maker_api;
+pub use owner_api::owner_api;
+pub use ta_api::ta_api;
+
+/// The name of this server in the audit log.
+const ROLE: &str = "registration";
+
+/// What the registration server works with; shared by its three APIs.
+pub struct RegistrationServer {
+    executor: Executor,
+    keys: Arc<RegistrationKeys>,
+    bootstrap: BootstrapClient,
+    gap: GapSelf,
+    identity: GapPartner,
+    registrations: Mutex<SourceLimit>,
+    outbox_filled: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl std::fmt::Debug for RegistrationServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RegistrationServer(..)")
+    }
+}
+
+impl RegistrationServer {
+    /// A server over `executor`'s store. `flush_outbox` writes the files of the outbox to the gap and
+    /// returns when they are safe; the maker gateway calls it before it answers 201.
+    #[must_use]
+    pub fn new(
+        executor: Executor,
+        keys: Arc<RegistrationKeys>,
+        bootstrap: BootstrapClient,
+        gap: GapSelf,
+        identity: GapPartner,
+        flush_outbox: Arc<dyn Fn() + Send + Sync>,
+    ) -> Self {
+        let registrations = Mutex::new(SourceLimit::default());
+        Self { executor, keys, bootstrap, gap, identity, registrations, outbox_filled: flush_outbox }
+    }
+
+    fn origin(&self, actor: impl Into<String>) -> Origin {
+        Origin {
+            role: ROLE,
+            actor: actor.into(),
+            correlation: self.executor.correlation(),
+            seed: self.executor.bytes(),
+        }
+    }
+}

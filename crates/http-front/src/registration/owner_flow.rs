@@ -1,0 +1,183 @@
+//! Owner changes across both servers, and configurations from both.
+
+use assure_json::{ChoiceMessage, Configuration, DeviceDataMessage, Method, ParameterChoice};
+use assure_proto::ParameterSet;
+use authority::bootstrap::OwnerNow;
+use authority::registration::{
+    AdoptMirror, ChangeOwner, CompleteChange, ConfigurationAnswer, OperationId, OwnerAnswer, OwnerPart,
+    PendingChange, ReadConfiguration, ReadPending,
+};
+use axum::http::StatusCode;
+use axum::response::Response;
+use model::{ManagementId, Uuid};
+
+use super::RegistrationServer;
+use super::query::OwnerQuery;
+use crate::answer::{content, empty, fault, later, not_run};
+use crate::ta_client::MirrorAnswer;
+
+impl RegistrationServer {
+    /// One of the four owner calls, to its end: 204, 403, 503.
+    pub(super) async fn change_owner(
+        &self,
+        caller: ManagementId,
+        device: Uuid,
+        query: OwnerQuery,
+    ) -> Response {
+        let change = ChangeOwner {
+            device,
+            caller: caller.clone(),
+            case_string: query.case_string,
+            target: query.target,
+            operation: OperationId(self.executor.bytes()),
+            keys: self.keys.clone(),
+            origin: self.origin(caller.as_str()),
+        };
+        match self.executor.run(change).await {
+            Ok(Ok(OwnerAnswer::Stands)) => empty(StatusCode::NO_CONTENT),
+            Ok(Ok(OwnerAnswer::Forbidden)) => empty(StatusCode::FORBIDDEN),
+            Ok(Ok(OwnerAnswer::Later { retry_after })) => later(retry_after),
+            Ok(Ok(OwnerAnswer::OnItsWay(change))) => match self.drive(device, &change).await {
+                Ok(()) => empty(StatusCode::NO_CONTENT),
+                Err(refusal) => refusal,
+            },
+            Ok(Err(error)) => fault("change owner", &error),
+            Err(error) => not_run("change owner", &error),
+        }
+    }
+
+    /// Makes a pending change known to the bootstrap server, then completes it here. What fails stays
+    /// pending and is driven on by a repeated call or at the next start.
+    async fn drive(&self, device: Uuid, change: &PendingChange) -> Result<(), Response> {
+        let owner = OwnerNow { seq: change.seq, owner: change.owner.clone() };
+        let mirrored = self.bootstrap.mirror_owner(device, change.operation, &owner).await;
+        match mirrored.map_err(|error| fault("change owner on the bootstrap server", &error))? {
+            MirrorAnswer::Stands => {}
+            MirrorAnswer::Ahead(mirror) => {
+                self.adopt(device, mirror).await?;
+                return Err(fault("change owner", &"the bootstrap server was ahead"));
+            }
+            MirrorAnswer::Unknown => {
+                return Err(fault("change owner", &"the bootstrap server does not know the device"));
+            }
+        }
+        let complete =
+            CompleteChange { device, operation: change.operation, origin: self.origin("bootstrap") };
+        match self.executor.run(complete).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(bad)) => Err(fault("complete owner change", &bad)),
+            Err(error) => Err(not_run("complete owner change", &error)),
+        }
+    }
+
+    async fn adopt(&self, device: Uuid, mirror: OwnerNow) -> Result<bool, Response> {
+        let adopt = AdoptMirror { device, mirror, origin: self.origin("bootstrap") };
+        match self.executor.run(adopt).await {
+            Ok(Ok(behind)) => Ok(behind),
+            Ok(Err(bad)) => Err(fault("adopt owner", &bad)),
+            Err(error) => Err(not_run("adopt owner", &error)),
+        }
+    }
+
+    /// At start: drives on every change that was on its way, and takes over what the bootstrap server has
+    /// beyond us (decision H5). Gives how many changes were driven and how many devices were behind.
+    ///
+    /// # Errors
+    /// The number of devices that could not be settled because the bootstrap server gave no answer.
+    pub async fn settle(&self) -> Result<(usize, usize), crate::TaError> {
+        let (mut driven, mut behind, mut after) = (0, 0, None);
+        loop {
+            let page = self.bootstrap.mirrors(after).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(*last);
+            for (device, mirror) in page {
+                behind += usize::from(self.adopt_if_behind(device, mirror).await);
+            }
+        }
+        let mut from = None;
+        while let Ok(pending) = self.executor.run(ReadPending { after: from }).await
+            && let Some((last, _)) = pending.last()
+        {
+            from = Some(*last);
+            for (device, operation) in pending {
+                driven += usize::from(self.drive_on(device, operation).await);
+            }
+        }
+        Ok((driven, behind))
+    }
+
+    async fn adopt_if_behind(&self, device: Uuid, mirror: OwnerNow) -> bool {
+        // A change of ours that only waits for completion is not behind: the mirror has its very number.
+        let pending = authority::registration::ReadPendingChange { device };
+        let Ok(Ok(own)) = self.executor.run(pending).await else { return false };
+        let ours = own.is_some_and(|change| change.seq == mirror.seq && change.owner == mirror.owner);
+        !ours && self.adopt(device, mirror).await.unwrap_or(false)
+    }
+
+    async fn drive_on(&self, device: Uuid, operation: OperationId) -> bool {
+        let pending = authority::registration::ReadPendingChange { device };
+        match self.executor.run(pending).await {
+            Ok(Ok(Some(change))) if change.operation == operation => {
+                self.drive(device, &change).await.is_ok()
+            }
+            Ok(Ok(_) | Err(_)) | Err(_) => false,
+        }
+    }
+
+    /// `GET /v1/devices/{uuid}/configuration`: 200, 403, 503.
+    pub(super) async fn configuration(&self, caller: ManagementId, device: Uuid) -> Response {
+        let data = match self.bootstrap.device_data(device, &caller).await {
+            Ok(Some(data)) => data,
+            Ok(None) => return empty(StatusCode::FORBIDDEN),
+            Err(error) => return fault("read device data", &error),
+        };
+        let (keys, seed) = (self.keys.clone(), self.executor.bytes());
+        match self.executor.run(ReadConfiguration { device, caller, keys, seed }).await {
+            Ok(Ok(ConfigurationAnswer::Part(part))) => match assemble(data, *part) {
+                Some(configuration) => content("application/json", configuration.to_json()),
+                None => fault("read configuration", &"the stored parameter set is malformed"),
+            },
+            Ok(Ok(ConfigurationAnswer::Forbidden)) => empty(StatusCode::FORBIDDEN),
+            Ok(Ok(ConfigurationAnswer::NotYet)) => later(core::time::Duration::from_secs(60)),
+            Ok(Err(bad)) => fault("read configuration", &bad),
+            Err(error) => not_run("read configuration", &error),
+        }
+    }
+}
+
+/// Source: aSSURE 15.2, decision G 15 (order of the keys).
+fn assemble(data: DeviceDataMessage, part: OwnerPart) -> Option<Configuration> {
+    let mut authenticated_keys = part.keys_before;
+    authenticated_keys.push(data.bootstrap_key);
+    authenticated_keys.extend(part.keys_after);
+    let parameter_choices = match part.parameter_set {
+        Some(bytes) => choices(&ParameterSet::decode(&bytes).ok()?),
+        None => Vec::new(),
+    };
+    let owner_information = part.owner_data;
+    Some(Configuration { device: data.device, authenticated_keys, owner_information, parameter_choices })
+}
+
+/// The JSON twin of a parameter set (ruling A-ASSURE-44).
+fn choices(set: &ParameterSet) -> Vec<ParameterChoice> {
+    let method = |method: assure_proto::ParameterMethod| match method {
+        assure_proto::ParameterMethod::Get => Method::Get,
+        assure_proto::ParameterMethod::Post => Method::Post,
+        assure_proto::ParameterMethod::Put => Method::Put,
+        assure_proto::ParameterMethod::Delete => Method::Delete,
+    };
+    let message = |message: &assure_proto::ParameterMessage| ChoiceMessage {
+        method: method(message.method),
+        path: message.path.clone(),
+        payload: message.payload.name().to_owned(),
+        required: message.required,
+        min: message.min,
+        max: message.max,
+        description: message.description.clone(),
+    };
+    let choice = |choice: &assure_proto::ParameterChoice| ParameterChoice {
+        name: choice.name.clone(),
+        messages: choice.messages.iter().map(message).collect(),
+    };
+    set.choices.iter().map(choice).collect()
+}

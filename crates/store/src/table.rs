@@ -164,6 +164,12 @@ impl Snapshot {
         self.records.iter().map(|(key, record)| (key, record.as_ref().map_or(Version::ABSENT, |r| r.version)))
     }
 
+    /// Gives everything away, for a back end that wraps another.
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<(Key, Option<Record>)>, Vec<(Range, Page)>) {
+        (self.records.into_iter().collect(), self.ranges.into_iter().collect())
+    }
+
     /// Every range that was read with its page.
     pub fn ranges(&self) -> impl Iterator<Item = (&Range, &Page)> {
         self.ranges.iter()

@@ -81,8 +81,7 @@ impl<T: Table> Table for Sealed<T> {
     }
 
     fn snapshot(&self, reads: &ReadSet) -> Result<Snapshot, Fault> {
-        let sealed = self.table.snapshot(reads)?;
-        let (records, ranges) = sealed.into_parts();
+        let SnapshotParts { records, ranges } = self.table.snapshot(reads)?.into_parts();
         let records = records.into_iter().map(|(key, record)| {
             let opened = record.map(|record| self.open(&key, record)).transpose()?;
             Ok((key, opened))
@@ -104,7 +103,6 @@ impl<T: Table> Table for Sealed<T> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests {
     use super::*;
     use crypto_server::Server;

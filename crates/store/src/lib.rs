@@ -15,6 +15,6 @@ pub use decision::{Committed, Decision, Operation, RunError, STALE_RETRIES_MAX, 
 pub use journal::{Entry, Journal, JournalError, Position};
 pub use memory::Memory;
 pub use table::{
-    Batch, CommitError, Fault, Key, NAME_SIZE_MAX, Page, Range, ReadSet, Record, RequestId, Snapshot, Space,
-    Table, VALUE_SIZE_MAX, Version, Write, check_name_size, check_value_size,
+    Batch, CommitError, Fault, Key, NAME_SIZE_MAX, Page, Range, ReadSet, Record, RequestId, Snapshot,
+    SnapshotParts, Space, Table, VALUE_SIZE_MAX, Version, Write, check_name_size, check_value_size,
 };

@@ -166,14 +166,26 @@ impl Snapshot {
 
     /// Gives everything away, for a back end that wraps another.
     #[must_use]
-    pub fn into_parts(self) -> (Vec<(Key, Option<Record>)>, Vec<(Range, Page)>) {
-        (self.records.into_iter().collect(), self.ranges.into_iter().collect())
+    pub fn into_parts(self) -> SnapshotParts {
+        SnapshotParts {
+            records: self.records.into_iter().collect(),
+            ranges: self.ranges.into_iter().collect(),
+        }
     }
 
     /// Every range that was read with its page.
     pub fn ranges(&self) -> impl Iterator<Item = (&Range, &Page)> {
         self.ranges.iter()
     }
+}
+
+/// Everything a [`Snapshot`] holds.
+#[derive(Clone, Debug, Default)]
+pub struct SnapshotParts {
+    /// Single records, absent ones included, in the order of their keys.
+    pub records: Vec<(Key, Option<Record>)>,
+    /// Ranges with their pages.
+    pub ranges: Vec<(Range, Page)>,
 }
 
 /// One change of one record.

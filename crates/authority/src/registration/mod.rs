@@ -1,5 +1,6 @@
 //! The registration server: knows who owns what, and signs owner data.
 
+mod certify;
 mod change_owner;
 mod device;
 mod exchange;
@@ -10,6 +11,7 @@ mod ownership;
 mod parameter_sets;
 mod queries;
 
+pub use certify::{Certificand, Certify};
 pub use change_owner::{
     AdoptMirror, CannotDecide, ChangeOwner, CompleteChange, FAILURE_COUNT_MAX, FAILURE_WINDOW, OwnerAnswer,
     Target,

@@ -1,6 +1,7 @@
 //! The registration server: its gateways, its side towards the bootstrap server, and the flows over both.
 
 mod maker_api;
+mod operator_api;
 mod owner_api;
 mod owner_flow;
 mod query;
@@ -17,6 +18,7 @@ use crate::BootstrapClient;
 use source_limit::SourceLimit;
 
 pub use maker_api::maker_api;
+pub use operator_api::operator_api;
 pub use owner_api::owner_api;
 pub use ta_api::ta_api;
 

@@ -39,14 +39,9 @@ impl Session {
         if !self.line.records.can_read_protected() {
             return self.keep_early(record);
         }
-        match self.line.records.open(record) {
-            Ok(opened) => {
-                let arrival = if opened.newest { Arrival::Newest } else { Arrival::Useful };
-                self.on_protected(opened, now).map(|()| arrival)
-            }
-            Err(Noise::NotGenuine) => Err(self.on_forged()),
-            Err(noise) => Err(noise),
-        }
+        let opened = self.line.records.open(record)?;
+        let arrival = if opened.newest { Arrival::Newest } else { Arrival::Useful };
+        self.on_protected(opened, now).map(|()| arrival)
     }
 
     fn keep_early(&mut self, record: &RawRecord<'_>) -> Result<Arrival, Noise> {

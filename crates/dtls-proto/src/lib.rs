@@ -42,6 +42,9 @@ mod suite;
 mod ticket;
 mod transcript;
 
+#[cfg(test)]
+mod after_handshake;
+
 pub use alert::{Alert, Closing, Violation};
 pub use dialogue::{
     Answer, ClientAuthentication, HelloChoice, HelloOffer, NotAsked, Output, PeerKey, PeerProof, PeerSummary,

@@ -160,7 +160,10 @@ impl Session {
                 Ok(Arrival::Newest) => arrival = Arrival::Newest,
                 Ok(Arrival::Useful) if arrival == Arrival::Noise => arrival = Arrival::Useful,
                 Ok(Arrival::Useful | Arrival::Noise) => {}
-                Err(noise) => self.line.count(noise),
+                Err(noise) => {
+                    self.line.count(noise);
+                    self.on_noise(noise);
+                }
             }
             self.advance(now);
         }
@@ -401,19 +404,19 @@ impl Session {
         self.line.put(Output::Closed(closing));
     }
 
-    /// Counts a protected record that does not open while Finished is awaited. A single one may be forged
-    /// by anybody; after the third the peer is told, since more likely it has another key.
-    pub(crate) fn on_forged(&mut self) -> Noise {
+    /// Watches for protected records that do not open while Finished is awaited. A single one may be forged
+    /// by anybody; after the third the peer is told, since more likely it has another key. Records that
+    /// came before the keys are not watched: anybody can send those.
+    fn on_noise(&mut self, noise: Noise) {
         const FORGED_MAX: u8 = 3;
-        if let Phase::Handshaking(state) = &mut self.phase
-            && !state.heard_protected
-        {
-            state.forged += 1;
-            if state.forged == FORGED_MAX {
-                self.fail(Stop::rule(Alert::BadRecordMac, "RFC6347-4.1.2.7"));
-            }
+        let Phase::Handshaking(state) = &mut self.phase else { return };
+        if noise != Noise::NotGenuine || state.heard_protected {
+            return;
         }
-        Noise::NotGenuine
+        state.forged += 1;
+        if state.forged == FORGED_MAX {
+            self.fail(Stop::rule(Alert::BadRecordMac, "RFC6347-4.1.2.7"));
+        }
     }
 }
 

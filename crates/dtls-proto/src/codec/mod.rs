@@ -132,7 +132,7 @@ pub(crate) fn push_fragment(
 
 /// The 16-bit numbers of a list; its length in bytes must be even.
 pub(crate) fn u16_list(bytes: &[u8]) -> Result<Vec<u16>, DecodeError> {
-    if bytes.len() % 2 != 0 {
+    if !bytes.len().is_multiple_of(2) {
         return Err(DecodeError::new(bytes.len(), Reason::Truncated));
     }
     Ok(bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect())

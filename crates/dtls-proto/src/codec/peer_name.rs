@@ -63,10 +63,10 @@ mod tests {
     #[test]
     fn unknown_types_end_the_reading_and_lengths_must_fit() {
         let uuid = [&[UUID][..], &NAME].concat();
-        let cases: [(Vec<u8>, Result<Option<PeerName>, Reason>); 9] = [
+        let cases = [
             (list(&[&uuid, &[9, 1, 2, 3]]), Ok(Some(NAME))),
             (list(&[&[9, 1, 2, 3], &uuid]), Ok(None)),
-            (list(&[&[255]]), Ok(None)),
+            (list(&[&[255]]), Ok(None::<PeerName>)),
             (list(&[&uuid, &uuid]), Err(Reason::Repeated)),
             (list(&[&uuid[..16]]), Err(Reason::Truncated)),
             (list(&[]), Err(Reason::Truncated)),

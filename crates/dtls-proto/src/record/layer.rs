@@ -68,6 +68,18 @@ impl RecordLayer {
         self.reader = Some(Reader { key: read, window: Window::default() });
     }
 
+    /// Bytes held for the keys, behind the layer itself.
+    #[cfg(test)]
+    pub(crate) fn key_size(&self) -> usize {
+        let ours = self.writer.as_ref().map_or(0, |writer| writer.key.size());
+        ours + self.reader.as_ref().map_or(0, |reader| reader.key.size())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn use_up_numbers(&mut self) {
+        self.writer.as_mut().expect("the session is connected").next = SEQUENCE_MAX + 1;
+    }
+
     pub(crate) const fn can_read_protected(&self) -> bool {
         self.reader.is_some()
     }
@@ -179,4 +191,42 @@ pub(crate) fn stateless_record(kind: ContentType, sequence: u64, plaintext: &[u8
     push_header(&mut out, kind, VERSION_1_0, (0, sequence), &[], plaintext.len());
     out.extend_from_slice(plaintext);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CipherSuite;
+
+    fn key(byte: u8) -> DirectionKey {
+        let provider = crypto_server::Server::new();
+        DirectionKey::new(&provider, CipherSuite::PskAes128GcmSha256, &[byte; 16], [byte; 4]).unwrap()
+    }
+
+    // verifies: RFC6347-4.1
+    #[test]
+    fn the_last_number_is_used_and_none_after_it() {
+        let mut ours = RecordLayer::starting_at(SEQUENCE_MAX);
+        ours.install(key(1), key(2));
+        ours.writer.as_mut().unwrap().next = SEQUENCE_MAX;
+        for epoch in [Epoch::Clear, Epoch::Protected] {
+            let mut out = Vec::new();
+            assert_eq!(ours.write(epoch, ContentType::Handshake, b"last", &mut out), Ok(()));
+            assert_eq!(out[5..11], [0xff; 6]);
+            out.clear();
+            assert_eq!(ours.write(epoch, ContentType::Handshake, b"over", &mut out), Err(Stop::Exhausted));
+            assert!(out.is_empty(), "nothing is written under a number that wrapped");
+        }
+    }
+
+    // verifies: RFC9146-4
+    #[test]
+    fn the_true_type_hides_behind_zeros_and_must_be_there() {
+        let mut inner = [b"text".as_slice(), &[23, 0, 0, 0]].concat();
+        assert_eq!(strip_inner_type(&mut inner), Ok(ContentType::ApplicationData));
+        assert_eq!(inner, b"text");
+        for bad in [&[0, 0][..], &[], &[25], &[1, 99]] {
+            assert_eq!(strip_inner_type(&mut bad.to_vec()), Err(Noise::Malformed));
+        }
+    }
 }

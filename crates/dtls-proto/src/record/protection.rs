@@ -40,6 +40,12 @@ impl DirectionKey {
         EXPLICIT_NONCE_LENGTH + self.tag_length as usize
     }
 
+    /// Bytes of the prepared key behind its pointer.
+    #[cfg(test)]
+    pub(crate) fn size(&self) -> usize {
+        size_of_val(&*self.key)
+    }
+
     fn nonce(&self, explicit: [u8; EXPLICIT_NONCE_LENGTH]) -> [u8; 12] {
         let mut nonce = [0; 12];
         nonce[..IMPLICIT_NONCE_LENGTH].copy_from_slice(&self.implicit_nonce);

@@ -75,7 +75,7 @@ fn raw_rsa_keys_connect_also_with_an_ec_peer() {
     }
 }
 
-// verifies: ASSURE-8.3-07, ASSURE-8.3-02, TS-M4
+// verifies: ASSURE-8.3-07
 #[test]
 fn a_swapped_key_is_refused_on_either_side() {
     let provider = crate::pair::provider();

@@ -30,6 +30,9 @@ pub(crate) fn key(provider: &dyn Provider, kind: KeyKind, run: u64) -> Arc<dyn P
     provider.generate_key(kind, &mut Dice::numbered(run)).expect("the provider makes such keys")
 }
 
+/// Decides about a datagram by its direction, its number within the direction, and its bytes.
+pub(crate) type Fates = Box<dyn FnMut(To, usize, &[u8]) -> Fate>;
+
 /// What happens to one datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -44,7 +47,7 @@ pub(crate) enum Fate {
 
 impl Fate {
     /// A bad network: one datagram in five is lost, one in ten comes twice, one in five late.
-    pub(crate) fn by_chance(run: u64) -> Box<dyn FnMut(To, usize, &[u8]) -> Self> {
+    pub(crate) fn by_chance(run: u64) -> Fates {
         let mut dice = Dice::numbered(run);
         Box::new(move |_, _, _| match dice.below(10) {
             0 | 1 => Self::Lose,
@@ -179,7 +182,10 @@ pub(crate) struct Pair {
     pub(crate) server_heard: Heard,
     pub(crate) sessions_accepted: usize,
     /// Decides about each datagram, by direction and number within the direction.
-    pub(crate) fate: Box<dyn FnMut(To, usize, &[u8]) -> Fate>,
+    pub(crate) fate: Fates,
+    /// How late questions are answered.
+    pub(crate) answer_after: Duration,
+    open: Vec<(Moment, To, Question)>,
     counts: [usize; 2],
     way: Vec<(Moment, usize, To, Vec<u8>)>,
     /// Everything that was sent, whatever became of it.
@@ -212,6 +218,8 @@ impl Pair {
             server_heard: Heard::default(),
             sessions_accepted: 0,
             fate: Box::new(|_, _, _| Fate::Deliver),
+            answer_after: Duration::ZERO,
+            open: Vec::new(),
             counts: [0; 2],
             way: Vec::new(),
             sent: Vec::new(),
@@ -252,10 +260,7 @@ impl Pair {
             if let Some(output) = self.client.next_output() {
                 match output {
                     Output::Transmit(datagram) => self.put(To::Server, datagram),
-                    Output::Ask(question) => {
-                        let answer = self.client_policy.answer(question);
-                        self.client.answer(answer, self.now).expect("the question is open");
-                    }
+                    Output::Ask(question) => self.ask(To::Client, question),
                     other => self.client_heard.take(other),
                 }
                 continue;
@@ -263,13 +268,35 @@ impl Pair {
             let Some(output) = self.server.as_mut().and_then(Session::next_output) else { return };
             match output {
                 Output::Transmit(datagram) => self.put(To::Client, datagram),
-                Output::Ask(question) => {
-                    let answer = self.server_policy.answer(question);
-                    let now = self.now;
-                    self.server().answer(answer, now).expect("the question is open");
-                }
+                Output::Ask(question) => self.ask(To::Server, question),
                 other => self.server_heard.take(other),
             }
+        }
+    }
+
+    fn ask(&mut self, end: To, question: Question) {
+        if self.answer_after.is_zero() {
+            self.answer(end, question);
+        } else {
+            self.open.push((self.now + self.answer_after, end, question));
+        }
+    }
+
+    fn answer(&mut self, end: To, question: Question) {
+        let now = self.now;
+        let (policy, session) = match end {
+            To::Client => (&mut self.client_policy, &mut self.client),
+            To::Server => (&mut self.server_policy, self.server.as_mut().expect("it has just asked")),
+        };
+        let answer = policy.answer(question);
+        session.answer(answer, now).expect("the question is open");
+    }
+
+    fn answer_due(&mut self) {
+        let due: Vec<_> = self.open.extract_if(.., |(at, ..)| *at <= self.now).collect();
+        for (_, end, question) in due {
+            self.answer(end, question);
+            self.drain();
         }
     }
 
@@ -307,7 +334,8 @@ impl Pair {
     fn next_event(&self) -> Option<Moment> {
         let arrivals = self.way.iter().map(|(at, ..)| *at);
         let deadlines = [self.client.next_deadline(), self.server.as_ref().and_then(Session::next_deadline)];
-        arrivals.chain(deadlines.into_iter().flatten()).min()
+        let answers = self.open.iter().map(|(at, ..)| *at);
+        arrivals.chain(answers).chain(deadlines.into_iter().flatten()).min()
     }
 
     /// Lets time pass until nothing is under way and no end waits within `span`.
@@ -330,6 +358,7 @@ impl Pair {
                 self.deliver(to, &datagram);
                 self.drain();
             }
+            self.answer_due();
             self.client.expire(self.now);
             if let Some(server) = &mut self.server {
                 server.expire(self.now);
@@ -350,9 +379,9 @@ impl Pair {
     pub(crate) fn exchange_data(&mut self) {
         assert!(self.both_connected(), "{:?} {:?}", self.client_heard.closing, self.server_heard.closing);
         let (from_client, from_server) = (self.client_heard.data.len(), self.server_heard.data.len());
-        self.client.send(b"from the client", self.now).unwrap();
+        self.client.send(b"from the client", self.now).expect("it is connected");
         let now = self.now;
-        self.server().send(b"from the server", now).unwrap();
+        self.server().send(b"from the server", now).expect("it is connected");
         self.run_for(Duration::from_secs(1));
         assert_eq!(self.server_heard.data[from_server..], [b"from the client".to_vec()]);
         assert_eq!(self.client_heard.data[from_client..], [b"from the server".to_vec()]);

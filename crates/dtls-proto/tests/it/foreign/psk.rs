@@ -1,7 +1,7 @@
 //! Shared secrets against OpenSSL, GnuTLS and libcoap.
 
 use clock::Dice;
-use dtls_proto::{CipherSuite, ClientSetup, PeerProof};
+use dtls_proto::{CipherSuite, ClientSetup, PeerProof, Resumption};
 
 use super::{Bridge, Folder, Peer, free_port, installed};
 use crate::pair::{PSK, Policy, provider};
@@ -143,6 +143,64 @@ fn a_peer_without_extended_master_secret_connects_but_gets_no_ticket() {
     let mut peer = Peer::start("gnutls-cli", &["--udp", &port, &priority, &identity, &psk, "127.0.0.1"]);
     bridge.exchange_lines(&mut peer);
     assert!(!bridge.heard.summary().extended_master_secret);
+}
+
+// verifies: RFC5077-3.1
+#[test]
+fn openssl_resumes_with_a_ticket_of_ours() {
+    if !installed("openssl") {
+        return;
+    }
+    let folder = Folder::new("resume-client");
+    let (session, psk) = (folder.file("session"), hex(PSK));
+    let mut listener = None;
+    for round in 0..2 {
+        let mut policy = policy();
+        policy.ticket_state = Some(b"state".to_vec());
+        let mut bridge = Bridge::server(policy);
+        if let Some(before) = listener.take() {
+            bridge.listener = before;
+        }
+        let address = format!("127.0.0.1:{}", bridge.port());
+        let keep = if round == 0 { "-sess_out" } else { "-sess_in" };
+        let arguments = ["s_client", "-connect", &address, "-dtls1_2", "-cipher", "PSK-AES128-GCM-SHA256"];
+        let rest = ["-psk_identity", IDENTITY, "-psk", &psk, keep, &session];
+        let mut peer = Peer::start("openssl", &[&arguments[..], &rest].concat());
+        bridge.exchange_lines(&mut peer);
+        assert_eq!(bridge.heard.summary().resumed, round == 1);
+        listener = Some(bridge.listener.take());
+    }
+}
+
+// verifies: RFC5077-3.1
+#[test]
+fn our_client_resumes_with_a_ticket_of_openssl() {
+    if !installed("openssl") {
+        return;
+    }
+    let (port, psk) = (free_port(), hex(PSK));
+    let address = format!("127.0.0.1:{port}");
+    let arguments = ["s_server", "-accept", &address, "-dtls1_2", "-nocert", "-quiet"];
+    let rest = ["-cipher", "PSK-AES128-GCM-SHA256", "-psk", &psk];
+    let mut peer = Peer::start("openssl", &[&arguments[..], &rest].concat());
+    let mut resumption = Resumption::Ask;
+    for round in 0..2 {
+        let setup = ClientSetup { resumption, ..client_setup(CipherSuite::PskAes128GcmSha256) };
+        let mut bridge = Bridge::client(setup, policy(), port);
+        bridge.exchange_lines(&mut peer);
+        assert_eq!(bridge.heard.summary().resumed, round == 1);
+        let now = bridge.now();
+        let session = bridge.session.as_mut().expect("it is connected");
+        session.close(now);
+        bridge.drain();
+        match bridge.heard.ticket.take() {
+            Some(ticket) => resumption = Resumption::With(ticket),
+            None => {
+                assert_eq!(round, 1, "the first session brings a ticket");
+                return;
+            }
+        }
+    }
 }
 
 #[test]

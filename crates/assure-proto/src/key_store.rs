@@ -1,5 +1,7 @@
 //! The keys a party has accepted, and the checks on each new one.
 
+mod at_rest;
+
 use alloc::vec::Vec;
 
 use crypto::{CryptoError, Provider, Secret};
@@ -11,6 +13,7 @@ use crate::derivation::{DeriveError, HeldKey, HeldKeys, RoundBudget};
 use crate::key_definition::KeyDefinition;
 use crate::root::{Root, RootKey};
 use crate::signature::{SignatureError, SignatureFormat, TimeRefusal, VerifyingKey};
+use crate::stored_key::StoredKey;
 use crate::time_trust::TimeTrust;
 
 /// Keys in one chain, the root included.
@@ -39,70 +42,6 @@ impl Anchors<'_> {
 
     fn is_own_id(&self, id: KeyId) -> bool {
         self.device.is_some_and(|device| KeyId::from(device) == id)
-    }
-}
-
-/// A key that passed all checks.
-#[derive(Clone, Debug)]
-pub struct StoredKey {
-    key: AuthenticatedKey,
-    secret: Option<Secret>,
-    signer_class: Class,
-    signed_by_root: bool,
-    chain_length: usize,
-}
-
-impl StoredKey {
-    /// The key as it was received.
-    #[must_use]
-    pub const fn authenticated_key(&self) -> &AuthenticatedKey {
-        &self.key
-    }
-
-    /// The id.
-    #[must_use]
-    pub const fn id(&self) -> KeyId {
-        self.key.id()
-    }
-
-    /// The class.
-    #[must_use]
-    pub const fn class(&self) -> Class {
-        self.key.class()
-    }
-
-    /// The secret of a derived key, when one of its references is held here.
-    #[must_use]
-    pub const fn secret(&self) -> Option<&Secret> {
-        self.secret.as_ref()
-    }
-
-    /// The class of the key that signed this one.
-    #[must_use]
-    pub const fn signer_class(&self) -> Class {
-        self.signer_class
-    }
-
-    /// Whether a root signed this key.
-    #[must_use]
-    pub const fn is_signed_by_root(&self) -> bool {
-        self.signed_by_root
-    }
-
-    /// Keys from the root to this one, both included.
-    #[must_use]
-    pub const fn chain_length(&self) -> usize {
-        self.chain_length
-    }
-
-    /// What verifies this key's signatures; `None` for a secret that cannot be derived here.
-    #[must_use]
-    pub const fn verifying_key(&self) -> Option<VerifyingKey<'_>> {
-        match (self.key.definition().public_key(), &self.secret) {
-            (Some(key), _) => Some(VerifyingKey::Public(key)),
-            (None, Some(secret)) => Some(VerifyingKey::Secret(secret)),
-            (None, None) => None,
-        }
     }
 }
 
@@ -312,9 +251,9 @@ impl KeyStore {
             return Some(Signatory {
                 class: stored.class(),
                 key: stored.verifying_key(),
-                metadata: stored.key.metadata(),
+                metadata: stored.authenticated_key().metadata(),
                 is_root: false,
-                chain_length: stored.chain_length,
+                chain_length: stored.chain_length(),
             });
         }
         if let Some(root) = anchors.root(id) {
@@ -338,7 +277,8 @@ impl KeyStore {
 
     /// The ids above `id`: who signed it, who signed that, as far as they are stored.
     fn signers_above(&self, id: KeyId) -> impl Iterator<Item = KeyId> {
-        let above = move |id: &KeyId| self.find(*id).map(|stored| stored.key.signature().key_id);
+        let above =
+            move |id: &KeyId| self.find(*id).map(|stored| stored.authenticated_key().signature().key_id);
         core::iter::successors(above(&id), above).take(SIGNATURE_CHAIN_MAX)
     }
 
@@ -348,7 +288,7 @@ impl KeyStore {
         key.signature().validity.at(now).map_err(KeyRefusal::Time)?;
         for id in core::iter::once(signer).chain(self.signers_above(signer)) {
             if let Some(stored) = self.find(id) {
-                stored.key.signature().validity.at(now).map_err(KeyRefusal::Time)?;
+                stored.authenticated_key().signature().validity.at(now).map_err(KeyRefusal::Time)?;
             }
         }
         Ok(())

@@ -18,6 +18,7 @@ mod root;
 mod signature;
 mod signer;
 mod staged_keys;
+mod stored_key;
 mod time_trust;
 
 pub use authenticated_key::{AuthenticatedKey, IssueError, Metadata};
@@ -32,7 +33,7 @@ pub use image::{
     build_image, next_created_at,
 };
 pub use key_definition::{DerivedKey, KeyDefinition, KeyFormat, KeyPair};
-pub use key_store::{Anchors, KeyRefusal, KeyStore, Put, SIGNATURE_CHAIN_MAX, StoredKey};
+pub use key_store::{Anchors, KeyRefusal, KeyStore, Put, SIGNATURE_CHAIN_MAX};
 pub use owner_data::{OwnerBinding, OwnerData, definition_hash};
 pub use root::{Root, RootKey, root_key_id};
 pub use signature::{
@@ -43,6 +44,7 @@ pub use staged_keys::{
     AcceptedImage, Advance, BootstrapSession, Circumstances, FUTURE_SECS_MAX, GardenSwitch, ImageRefusal,
     OwnDevice, OwnershipRecord, SEQUENCE_STEP_MAX, STAGED_KEY_COUNT_MAX, validate_image,
 };
+pub use stored_key::StoredKey;
 pub use time_trust::{TimeSource, TimeTrust};
 
 // Formats around them.

@@ -11,12 +11,13 @@ use crate::class::Class;
 use crate::cms;
 use crate::derivation::HeldKey;
 use crate::image::{BootstrapImage, IMAGE_KEY_COUNT_MAX};
-use crate::key_store::{Anchors, KeyStore, StoredKey};
+use crate::key_store::{Anchors, KeyStore};
 use crate::owner_data::{OwnerBinding, definition_hash};
 use crate::payload::decode_payload;
 use crate::root::Root;
 use crate::secret_payload::SecretPayload;
 use crate::signature::VerifyingKey;
+use crate::stored_key::StoredKey;
 use crate::time_trust::TimeTrust;
 
 /// How far ahead of trusted time an image may have been made, in seconds.

@@ -8,6 +8,7 @@ mod cbor;
 mod derivation;
 mod image;
 mod key_definition;
+mod key_store;
 mod owner_data;
 mod root;
 mod signature;

@@ -45,8 +45,9 @@ const PLACES: &[Place] = &[
     // domain
     place("accounts", 2),
     place("admission", 2),
-    beside("authority", 2, &["accounts"]),
-    beside("management", 2, &["accounts"]),
+    beside("ledger", 2, &["accounts"]),
+    beside("authority", 2, &["accounts", "ledger"]),
+    beside("management", 2, &["accounts", "ledger"]),
     place("hub", 2),
     place("consent", 2),
     place("registry", 2),
@@ -60,6 +61,7 @@ const PLACES: &[Place] = &[
     place("crypto-server", 3),
     place("crypto-portable", 3),
     place("store-redb", 3),
+    place("store-sealed", 3),
     place("store-postgres", 3),
     place("bus-nats", 3),
     // adapters

@@ -38,6 +38,7 @@ pub(crate) fn test(repository: &Repository) -> Outcome {
     steps.run("peers", |_| peers::install(repository));
     formats_and_lints(repository, &mut steps);
     rules(repository, &mut steps);
+    steps.run("docs", |_| one(run(documentation(repository))));
     licences(repository, &mut steps);
     steps.run("tests", |tests| all_tests(repository, tests));
     if is_installed("python3") {

@@ -150,7 +150,7 @@ impl Default for Config {
 /// What the path to a peer carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathLimits {
-    /// Largest datagram in bytes, after everything the secured association adds. At least 64.
+    /// Largest datagram in bytes, after everything the secured association adds. Taken as 64 when smaller.
     pub datagram_size_max: usize,
     /// Whether the association is secured, so that its address is proven.
     pub secure: bool,

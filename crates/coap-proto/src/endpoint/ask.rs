@@ -133,6 +133,7 @@ impl Peer {
         shared: &mut Shared,
         now: Moment,
     ) -> Result<RequestId, Busy> {
+        assert!(request.method.is_request(), "the application asks with a method");
         if self.asks.len() >= shared.config.limits.requests_per_peer_max {
             return Err(Busy::TooManyRequests);
         }

@@ -15,6 +15,14 @@ use super::transfers::Transfers;
 use crate::message::empty;
 use crate::{Code, Failure, Kind, Message, MessageId, Output, PathLimits, PeerId, RequestId, Token};
 
+/// Smallest datagram we plan for: an empty response with the longest token and every option of ours fits.
+const DATAGRAM_SIZE_MIN: usize = 64;
+
+/// A path that carries at least the smallest datagram.
+fn widened(path: PathLimits) -> PathLimits {
+    PathLimits { datagram_size_max: path.datagram_size_max.max(DATAGRAM_SIZE_MIN), ..path }
+}
+
 /// One peer. Idle, it holds no heap but itself.
 pub(crate) struct Peer {
     pub(super) id: PeerId,
@@ -41,7 +49,7 @@ impl Peer {
     pub(super) fn new(id: PeerId, path: PathLimits, dice: &mut Dice) -> Self {
         Self {
             id,
-            path,
+            path: widened(path),
             proven: path.secure,
             echo: None,
             ids: MessageIds::starting_at(u16::from_be_bytes(dice.bytes())),
@@ -58,7 +66,7 @@ impl Peer {
     }
 
     pub(super) fn change_path(&mut self, path: PathLimits) {
-        self.path = path;
+        self.path = widened(path);
         self.proven |= path.secure;
     }
 
@@ -241,5 +249,16 @@ impl Peer {
         shared.exchange_count -= self.exchanges.len();
         self.exchanges.clear();
         self.transfers.clear(shared);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_peer_is_small() {
+        let size = size_of::<Peer>();
+        assert!(size <= 512, "{size} bytes, and none on the heap");
     }
 }

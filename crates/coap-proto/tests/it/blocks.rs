@@ -96,6 +96,7 @@ fn a_narrow_path_takes_small_blocks() {
 // verifies: RFC7959-2.5
 #[test]
 fn every_transfer_survives_loss_repetition_and_reordering() {
+    let mut answered = 0;
     for seed in 0..40_u64 {
         let mut pair = Pair::new();
         pair.network(move |index, _| match (index as u64 * 2_654_435_761 + seed * 40_503) >> 3 & 7 {
@@ -111,7 +112,10 @@ fn every_transfer_survives_loss_repetition_and_reordering() {
         pair.run_for(Duration::from_secs(900));
         assert!(pair.server.requests.len() <= 1, "never twice, seed {seed}");
         match pair.client.answers.get(&id) {
-            Some(answer) => assert_eq!(answer.payload, sent, "seed {seed}"),
+            Some(answer) => {
+                assert_eq!(answer.payload, sent, "seed {seed}");
+                answered += 1;
+            }
             None => {
                 let failed =
                     |output: &Output| matches!(output, Output::Failed { request, .. } if *request == id);
@@ -123,6 +127,7 @@ fn every_transfer_survives_loss_repetition_and_reordering() {
             }
         }
     }
+    assert!(answered >= 30, "a quarter of the datagrams lost, {answered} of 40 transfers done");
 }
 
 // verifies: RFC7959-2.5, RFC7959-2.9.1, RFC7959-2.9.2
@@ -196,7 +201,7 @@ fn uploads_with_different_request_tags_do_not_mix() {
     assert_eq!(requests(&two)[0].payload, [2; 17]);
 }
 
-// verifies: RFC7959-2.9.3, ASSURE-10.1.1-05
+// verifies: RFC7959-2.9.3
 #[test]
 fn a_body_over_the_limit_is_refused_with_the_limit() {
     let mut config = steady();
@@ -293,7 +298,8 @@ fn a_representation_that_never_rests_is_given_up() {
 // verifies: RFC7959-2.4
 #[test]
 fn broken_downloads_fail() {
-    let cases: [(Code, Vec<(OptionNumber, Vec<u8>)>, usize, Failure); 5] = [
+    type Case = (Code, Vec<(OptionNumber, Vec<u8>)>, usize, Failure);
+    let cases: [Case; 5] = [
         (Code::CONTENT, part(1, true, 1).to_vec(), 16, Failure::BrokenTransfer),
         (Code::CONTENT, part(0, true, 1).to_vec(), 15, Failure::BrokenTransfer),
         (Code::CONTENT, vec![(OptionNumber::BLOCK2, vec![0x0f])], 16, Failure::BrokenTransfer),

@@ -169,7 +169,8 @@ fn numbers_longer_than_their_option_are_no_numbers() {
 // verifies: RFC7959-2.2
 #[test]
 fn block_values_hold_number_more_and_size() {
-    let table: [(&[u8], Option<(u32, bool, usize)>); 8] = [
+    type Case = (&'static [u8], Option<(u32, bool, usize)>);
+    let table: [Case; 8] = [
         (&[], Some((0, false, 16))),
         (&[0x06], Some((0, false, 1024))),
         (&[0x08], Some((0, true, 16))),

@@ -9,7 +9,8 @@ use coap_proto::{
 fn conditions_hold_fail_or_show_that_nothing_changed() {
     use OptionNumber as N;
     use Precondition::{Failed, Holds, StillValid};
-    let table: [(Code, &[(N, &[u8])], Option<&[u8]>, Precondition); 13] = [
+    type Case = (Code, &'static [(N, &'static [u8])], Option<&'static [u8]>, Precondition);
+    let table: [Case; 13] = [
         (Code::PUT, &[], None, Holds),
         (Code::PUT, &[(N::IF_MATCH, b"a")], Some(b"a"), Holds),
         (Code::PUT, &[(N::IF_MATCH, b"a")], Some(b"b"), Failed),

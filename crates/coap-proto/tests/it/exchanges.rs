@@ -27,7 +27,7 @@ fn response(first: u8, code: u8, id: [u8; 2], token: &[u8], rest: &[u8]) -> Vec<
     bytes
 }
 
-// verifies: RFC7252-5.3.2, ASSURE-1-03
+// verifies: RFC7252-5.3.2
 #[test]
 fn both_ends_ask_over_one_association() {
     let mut pair = Pair::new();

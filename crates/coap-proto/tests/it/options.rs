@@ -12,7 +12,7 @@ fn text(size: usize) -> Response {
     Response::content(ContentFormat::TEXT, vec![b'x'; size])
 }
 
-// verifies: RFC7252-5.4.1, RFC7252-5.4.3, RFC7252-5.4.5, RFC7252-5.7.2, ASSURE-10.1.1-06
+// verifies: RFC7252-5.4.1, RFC7252-5.4.3, RFC7252-5.4.5, RFC7252-5.7.2
 #[test]
 fn options_that_cannot_be_obeyed_are_refused() {
     let table: [(&str, &[u8], Option<Code>); 12] = [

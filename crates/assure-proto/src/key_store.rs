@@ -1,7 +1,5 @@
 //! The keys a party has accepted, and the checks on each new one.
 
-mod at_rest;
-
 use alloc::vec::Vec;
 
 use crypto::{CryptoError, Provider, Secret};

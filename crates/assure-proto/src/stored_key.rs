@@ -10,6 +10,8 @@ use zeroize::Zeroizing;
 use crate::authenticated_key::AuthenticatedKey;
 use crate::cbor::{Reader, Writer};
 use crate::class::Class;
+use crate::derivation::DERIVED_LENGTHS;
+use crate::key_store::SIGNATURE_CHAIN_MAX;
 use crate::signature::VerifyingKey;
 
 const STORED_VERSION: u8 = 1;
@@ -82,7 +84,7 @@ impl StoredKey {
     /// `[1, authenticated key, secret or empty, signer class, signed by a root, chain length]`, the key as
     /// a byte string. A store restored from it needs no signer that was removed since.
     #[must_use]
-    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
+    pub fn to_storage(&self) -> Zeroizing<Vec<u8>> {
         let secret = self.secret.as_ref().map_or(&[][..], Secret::expose);
         let mut out = Writer::new();
         out.array(6).uint(STORED_VERSION).bytes(self.key.encoded()).bytes(secret);
@@ -94,7 +96,7 @@ impl StoredKey {
     ///
     /// # Errors
     /// [`DecodeError`]; [`Reason::UnknownVersion`] for one that a later program wrote.
-    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    pub fn from_storage(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::whole(bytes)?;
         reader.array_of(6)?;
         let version_at = reader.position();
@@ -103,12 +105,21 @@ impl StoredKey {
         }
         let key_at = reader.position();
         let key = AuthenticatedKey::decode(reader.bytes()?).map_err(|error| error.moved_by(key_at))?;
-        let secret = Some(reader.bytes()?).filter(|secret| !secret.is_empty()).map(Secret::from);
+        let secret_at = reader.position();
+        let secret = match reader.bytes()? {
+            [] => None,
+            secret if DERIVED_LENGTHS.contains(&secret.len()) => Some(Secret::from(secret)),
+            _ => return Err(DecodeError::new(secret_at, Reason::OutOfRange)),
+        };
         let class_at = reader.position();
         let signer_class = Class::from_number(reader.u8()?);
         let signer_class = signer_class.ok_or(DecodeError::new(class_at, Reason::OutOfRange))?;
         let signed_by_root = reader.bool()?;
+        let length_at = reader.position();
         let chain_length = usize::from(reader.u8()?);
+        if !(2..=SIGNATURE_CHAIN_MAX).contains(&chain_length) {
+            return Err(DecodeError::new(length_at, Reason::OutOfRange));
+        }
         reader.finish()?;
         Ok(Self { key, secret, signer_class, signed_by_root, chain_length })
     }

@@ -95,15 +95,15 @@ fn a_stored_key_comes_back_from_rest_as_it_was() {
         let image = world.image(A, FIRST);
         let live = world.apply(&image).keys;
         for stored in live.iter() {
-            let rest = stored.encode();
-            assert_eq!(assure_proto::StoredKey::decode(&rest).as_ref(), Ok(stored));
+            let rest = stored.to_storage();
+            assert_eq!(assure_proto::StoredKey::from_storage(&rest).as_ref(), Ok(stored));
             assert_eq!(stored.secret().is_some(), world.is_secret());
             for cut in 0..rest.len() {
-                assert!(assure_proto::StoredKey::decode(&rest[..cut]).is_err(), "cut at {cut}");
+                assert!(assure_proto::StoredKey::from_storage(&rest[..cut]).is_err(), "cut at {cut}");
             }
             let mut newer = rest.to_vec();
             newer[1] = 2;
-            let reason = assure_proto::StoredKey::decode(&newer).map_err(|error| error.reason);
+            let reason = assure_proto::StoredKey::from_storage(&newer).map_err(|error| error.reason);
             assert_eq!(reason.err(), Some(wire::Reason::UnknownVersion));
         }
         let lengths: Vec<_> = live.iter().map(assure_proto::StoredKey::chain_length).collect();

@@ -1,11 +1,9 @@
 //! The key spaces of the authority's stores.
 
-use clock::Timestamp;
-use model::{CorrelationId, ManagementId, Uuid};
+use model::{ManagementId, Uuid};
 use store::{Key, Space};
 
-/// Audit entries of any role, by time.
-pub const AUDIT: Space = Space(0x01);
+pub use ledger::AUDIT;
 
 /// Registration: devices by UUID.
 pub(crate) const DEVICE: Space = Space(0x10);
@@ -42,12 +40,4 @@ pub(crate) fn device_key(space: Space, device: Uuid) -> Key {
 /// The record of a management system in `space`.
 pub(crate) fn management_key(space: Space, id: &ManagementId) -> Key {
     Key::new(space, id.as_str())
-}
-
-/// Audit entries sort by time; the correlation and the operation keep entries of one millisecond apart.
-pub(crate) fn audit_key(at: Timestamp, correlation: CorrelationId, operation: &str) -> Key {
-    let mut name = at.as_unix_millis().to_be_bytes().to_vec();
-    name.extend_from_slice(&correlation.0);
-    name.extend_from_slice(operation.as_bytes());
-    Key::new(AUDIT, name)
 }

@@ -1,0 +1,1 @@
+//! A management system's rules over a store in memory.

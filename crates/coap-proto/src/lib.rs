@@ -4,6 +4,41 @@
 //! takes datagrams and commands with the present moment, and gives [`Output`]s. [`Router`] maps a method and
 //! a path to a route, for live requests and for messages stored in a bootstrap image ([`StoredRequest`]).
 //!
+//! ```
+//! use clock::{Dice, Moment};
+//! use coap_proto::{Code, Config, ContentFormat, Endpoint, Output, PathLimits, PeerId, Request, Response};
+//!
+//! let now = Moment::START;
+//! let mut device = Endpoint::new(Config::default(), Dice::numbered(1));
+//! let mut system = Endpoint::new(Config::default(), Dice::numbered(2));
+//! let (at_device, at_system) = (PeerId(1), PeerId(2));
+//! device.connect(at_device, PathLimits::SECURED).expect("there is room");
+//! system.connect(at_system, PathLimits::SECURED).expect("there is room");
+//!
+//! let asked = system.request(at_system, Request::new(Code::GET, "/v1/info"), now).expect("nothing else is asked");
+//! let mut answer = None;
+//! while answer.is_none() {
+//!     while let Some(output) = system.next_output() {
+//!         match output {
+//!             Output::Transmit { datagram, .. } => device.receive(at_device, &datagram, now),
+//!             Output::Answer { request, response } if request == asked => answer = Some(response),
+//!             other => panic!("{other:?}"),
+//!         }
+//!     }
+//!     while let Some(output) = device.next_output() {
+//!         match output {
+//!             Output::Transmit { datagram, .. } => system.receive(at_system, &datagram, now),
+//!             Output::Request(incoming) => {
+//!                 let info = Response::content(ContentFormat::CBOR, [0x80]);
+//!                 device.respond(incoming.exchange, info, now).expect("it was just asked");
+//!             }
+//!             other => panic!("{other:?}"),
+//!         }
+//!     }
+//! }
+//! assert_eq!(answer.map(|response| response.payload), Some(vec![0x80]));
+//! ```
+//!
 //! Not here: multicast, TCP and WebSocket, Q-Block, proxies (a request for one is answered 5.05).
 //!
 //! Source: RFC 7252, 7641 (observe), 7959 (blocks), 7967 (No-Response), 8132 (FETCH, PATCH), 8516 (4.29),

@@ -120,7 +120,10 @@ async fn a_call_says_whether_its_outcome_is_unknown() {
     let endpoint = Endpoint { host: "127.0.0.1".to_owned(), port: mute.local_addr().unwrap().port() };
     let no_handshake = within(client.call(&endpoint, get_request("/"))).await.err().unwrap();
     assert_eq!(no_handshake, CallError::Late { sent: false });
-    drop(mute);
+    // A socket that is bound but does not listen keeps its port from everybody else.
+    let silent = tokio::net::TcpSocket::new_v4().unwrap();
+    silent.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let endpoint = Endpoint { port: silent.local_addr().unwrap().port(), ..endpoint };
     let nobody = within(client.call(&endpoint, get_request("/"))).await.err().unwrap();
     assert_eq!(nobody, CallError::Unreachable(std::io::ErrorKind::ConnectionRefused));
     let patient = CallLimits { body_size_max: 1000, ..CallLimits::default() };

@@ -135,7 +135,7 @@ pub struct ClientSetup {
     pub provider: Arc<dyn Provider>,
     /// Randomness of this session alone.
     pub dice: Dice,
-    /// Suites to offer, best first; only those of the key kind the channel is made for (LOW, M3).
+    /// Suites to offer, best first; all with a shared secret or all with signatures.
     pub suites: Vec<CipherSuite>,
     /// Groups to offer, best first; must hold the curve of every EC key that may appear.
     pub groups: Vec<Group>,
@@ -236,6 +236,9 @@ impl ListenerSetup {
 pub enum SetupError {
     /// No suite is offered.
     NoSuite,
+    /// Suites with a shared secret stand beside suites with signatures: a channel has keys of one kind, and
+    /// offering the other would let an attacker pick it (LOW).
+    MixedSuites,
     /// A suite with signatures or an ephemeral exchange is offered, but no group.
     NoGroup,
     /// A suite with signatures is offered, but no form in which the server's key could come.

@@ -58,6 +58,9 @@ fn check(setup: &ClientSetup) -> Result<(), SetupError> {
         return Err(SetupError::NoGroup);
     }
     let signs = agreements(&setup.suites).any(|agreement| !agreement.uses_psk());
+    if signs && agreements(&setup.suites).any(KeyAgreement::uses_psk) {
+        return Err(SetupError::MixedSuites);
+    }
     if signs && setup.server_certificate_types.is_empty() {
         return Err(SetupError::NoCertificateType);
     }

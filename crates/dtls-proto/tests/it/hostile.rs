@@ -10,6 +10,7 @@ use crate::pair::{CLIENT_NAME, Fate, Pair, SERVER_NAME, To, provider, psk_setup}
 
 const RECORD: usize = 13;
 const MESSAGE: usize = 12;
+pub(crate) const EXTENDED_MASTER_SECRET: &[u8] = &[0, 23, 0, 0];
 
 /// One whole message in clear.
 #[derive(Clone, Debug)]
@@ -187,20 +188,28 @@ fn a_message_twice_or_out_of_order_is_taken_once() {
 /// Changes every ClientHello alike, so that the cookie is one for the changed hello.
 fn with_hello(setup: ClientSetup, change: impl Fn(&mut Vec<u8>) + 'static) -> Pair {
     let mut pair = Pair::new(setup);
-    pair.fate = Box::new(move |to, _, datagram| {
-        if to == To::Client || !dtls_proto::starts_handshake(datagram) {
-            return Fate::Deliver;
-        }
-        Fate::As(rewrite(datagram, |mut message| {
-            change(&mut message.body);
-            message.write(message.body.len())
-        }))
-    });
+    change_hellos(&mut pair, To::Server, change);
     pair.run_for(Duration::from_secs(100));
     pair
 }
 
-fn replace(body: &mut [u8], from: &[u8], to: &[u8]) {
+/// Changes every hello in one direction.
+pub(crate) fn change_hellos(pair: &mut Pair, way: To, change: impl Fn(&mut Vec<u8>) + 'static) {
+    let kind = if way == To::Server { 1 } else { 2 };
+    pair.fate = Box::new(move |to, _, datagram| {
+        if to != way {
+            return Fate::Deliver;
+        }
+        Fate::As(rewrite(datagram, |mut message| {
+            if message.kind == kind {
+                change(&mut message.body);
+            }
+            message.write(message.body.len())
+        }))
+    });
+}
+
+pub(crate) fn replace(body: &mut [u8], from: &[u8], to: &[u8]) {
     let at = body.windows(from.len()).position(|bytes| bytes == from).expect("the hello has it");
     body[at..at + to.len()].copy_from_slice(to);
 }
@@ -213,7 +222,7 @@ fn a_downgraded_hello_never_connects() {
         replace(body, &[0xC0, 0xA8, 0x00, 0xA8, 0x00, 0xA9], &[0x0A, 0x0A, 0x00, 0xA8, 0x0A, 0x0A]);
     });
     // The extended master secret becomes an unknown extension.
-    let unbound = with_hello(psk_setup(), |body| replace(body, &[0, 23, 0, 0], &[0xFA, 0xFA, 0, 0]));
+    let unbound = with_hello(psk_setup(), |body| replace(body, EXTENDED_MASTER_SECRET, &[0xFA, 0xFA, 0, 0]));
     // Another name.
     let renamed = with_hello(psk_setup(), |body| replace(body, &CLIENT_NAME, &[0xEE; 16]));
     for mut pair in [weaker, unbound, renamed] {
@@ -244,18 +253,8 @@ fn renegotiation_info_with_content_is_refused() {
 // verifies: RFC5246-7.4.1.4
 #[test]
 fn an_extension_nobody_asked_for_is_refused_by_the_client() {
-    let mut pair = Pair::new(ClientSetup { name: None, ..psk_setup() });
-    pair.fate = Box::new(|to, _, datagram| {
-        if to == To::Server {
-            return Fate::Deliver;
-        }
-        Fate::As(rewrite(datagram, |mut message| {
-            if message.kind == 2 {
-                replace(&mut message.body, &[0, 23, 0, 0], &[0xFA, 0xFA, 0, 0]);
-            }
-            message.write(message.body.len())
-        }))
-    });
+    let mut pair = Pair::psk();
+    change_hellos(&mut pair, To::Client, |body| replace(body, EXTENDED_MASTER_SECRET, &[0xFA, 0xFA, 0, 0]));
     pair.run_for(Duration::from_secs(5));
     assert_eq!(
         pair.client_heard.closing.and_then(|closing| closing.alert()),

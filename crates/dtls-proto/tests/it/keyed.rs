@@ -5,8 +5,8 @@ use std::time::Duration;
 use clock::Dice;
 use crypto::{Curve, KeyKind};
 use dtls_proto::{
-    Alert, CertificateType, CipherSuite, ClientAuthentication, ClientSetup, Closing, Credential, PeerKey,
-    PeerProof, Question,
+    Alert, CertificateType, CipherSuite, ClientAuthentication, ClientSetup, Closing, Credential, Output,
+    PeerKey, PeerProof, Question, Session, SetupError,
 };
 
 use crate::pair::{CLIENT_NAME, Fate, Pair, To, key, keyed_choice, providers};
@@ -191,6 +191,22 @@ fn a_server_with_keys_of_two_kinds_uses_the_one_that_fits() {
         let proof = PeerProof::RawKey(expected.key.public().clone());
         assert_eq!(pair.client_heard.summary().proof, proof);
     }
+}
+
+// verifies: TS-L8
+#[test]
+fn ts_l8_suites_of_two_key_kinds_are_never_offered_together() {
+    let setup =
+        |suites: &[CipherSuite]| ClientSetup::keyed(crate::pair::provider(), Dice::numbered(1), suites, None);
+    let now = clock::Moment::START;
+    let mixed = setup(&[CipherSuite::EcdheEcdsaAes128Ccm8, CipherSuite::PskAes128Ccm8]);
+    assert_eq!(Session::client(mixed, now).err(), Some(SetupError::MixedSuites));
+    let mut session = Session::client(setup(&ECDSA), now).expect("suites of one kind");
+    let Some(Output::Transmit(hello)) = session.next_output() else { panic!("the hello comes first") };
+    let suites = u16::try_from(2 * ECDSA.len()).expect("few suites").to_be_bytes();
+    let offered: Vec<u8> = ECDSA.iter().flat_map(|suite| suite.code().to_be_bytes()).collect();
+    let list = [&suites[..], &offered].concat();
+    assert!(hello.windows(list.len()).any(|bytes| bytes == list), "these suites and no other");
 }
 
 // verifies: RFC6347-4.2.3, RFC6347-4.2.4

@@ -54,9 +54,9 @@ fn every_suite_with_a_shared_secret_connects_with_both_providers() {
     }
 }
 
-// verifies: TS-M4, ASSURE-8.3-04
+// verifies: ASSURE-8.3-04
 #[test]
-fn ts_m4_the_summary_reports_name_identity_and_hint_of_one_handshake() {
+fn the_summary_reports_name_identity_and_hint_of_one_handshake() {
     let mut pair = Pair::psk();
     pair.run();
     let proof = PeerProof::Psk { identity: IDENTITY.to_vec(), hint: Some(b"a hint".to_vec()) };

@@ -5,10 +5,11 @@ use std::time::Duration;
 use clock::{Dice, Moment};
 use crypto::{Curve, KeyKind};
 use dtls_proto::{
-    Arrival, CipherSuite, ClientSetup, Closing, Listener, ListenerSetup, Output, PeerProof, Question,
-    Resumption, Ticket, connection_id_of,
+    Alert, Arrival, CipherSuite, ClientSetup, Closing, Listener, ListenerSetup, Output, PeerName, PeerProof,
+    Question, Resumption, Ticket, connection_id_of,
 };
 
+use crate::hostile::{EXTENDED_MASTER_SECRET, change_hellos, replace};
 use crate::keyed::raw_pair;
 use crate::pair::{CLIENT_NAME, Fate, IDENTITY, Pair, SERVER_NAME, To, provider, psk_setup};
 
@@ -70,9 +71,9 @@ fn ts_m5_a_ticket_is_judged_again_and_refused_after_a_change() {
     assert!(matches!(pair.server_policy.asked[2], Question::PskIdentity { .. }), "the key was proven anew");
     let (ticket, listener, now) = first_session();
     let mut pair = Pair::on_listener(resuming(ticket), listener, now);
-    pair.server_policy.refuse = Some(dtls_proto::Alert::AccessDenied);
+    pair.server_policy.refuse = Some(Alert::AccessDenied);
     pair.run_for(Duration::from_secs(2));
-    assert_eq!(pair.client_heard.closing, Some(Closing::ByPeer(dtls_proto::Alert::AccessDenied)));
+    assert_eq!(pair.client_heard.closing, Some(Closing::ByPeer(Alert::AccessDenied)));
     assert_eq!(pair.server_heard.connected, 0);
 }
 
@@ -91,6 +92,65 @@ fn a_ticket_dies_with_its_keys_and_is_of_no_use_elsewhere() {
     pair.exchange_data();
     assert!(!pair.server_heard.summary().resumed, "another listener has other keys");
     assert!(matches!(pair.server_policy.asked[0], Question::Hello(_)));
+}
+
+// verifies: TS-M5, RFC7627-5.3
+#[test]
+fn ts_m5_nothing_is_resumed_without_the_extended_master_secret() {
+    for way in [To::Server, To::Client] {
+        let (ticket, listener, now) = first_session();
+        let mut pair = Pair::on_listener(resuming(ticket), listener, now);
+        // From the server it is cut out, since what a client did not offer would be refused for that alone.
+        change_hellos(&mut pair, way, move |body| match way {
+            To::Server => replace(body, EXTENDED_MASTER_SECRET, &[0xFA, 0xFA, 0, 0]),
+            To::Client => cut_extension(body, EXTENDED_MASTER_SECRET),
+        });
+        pair.run_for(Duration::from_secs(5));
+        assert_eq!((pair.client_heard.connected, pair.server_heard.connected), (0, 0));
+        let victim = if way == To::Server { &pair.server_heard } else { &pair.client_heard };
+        let Some(Closing::Violated(violation)) = victim.closing else { panic!("{way:?}: refused") };
+        assert_eq!((violation.alert, violation.clause), (Alert::HandshakeFailure, "RFC7627-5.3"));
+        assert_eq!(pair.server_policy.asked.is_empty(), way == To::Server, "nobody was asked about it");
+    }
+}
+
+/// Takes an extension without content out of a ServerHello.
+fn cut_extension(body: &mut Vec<u8>, extension: &[u8]) {
+    let at = body.windows(extension.len()).position(|bytes| bytes == extension).expect("it is there");
+    body.drain(at..at + extension.len());
+    let session_id = usize::from(body[34]);
+    let list = 35 + session_id + 3;
+    let length = u16::from_be_bytes([body[list], body[list + 1]]) - 4;
+    body[list..list + 2].copy_from_slice(&length.to_be_bytes());
+}
+
+// verifies: TS-M4
+#[test]
+fn ts_m4_who_comes_under_another_name_is_seen_also_on_resumption() {
+    const OTHER: PeerName = [0x0E; 16];
+    /// What the owner of the server does with a summary: name, identity and key belong to one client.
+    fn belongs_together(name: Option<PeerName>, proof: &PeerProof) -> bool {
+        matches!(proof, PeerProof::Psk { identity, .. } if identity == IDENTITY && name == Some(CLIENT_NAME))
+    }
+    let renamed = |setup: ClientSetup| ClientSetup { name: Some(OTHER), ..setup };
+    let mut pair = Pair::new(renamed(psk_setup()));
+    pair.run_for(Duration::from_secs(2));
+    let summary = pair.server_heard.summary();
+    assert!(!belongs_together(summary.peer_name, &summary.proof));
+    let now = pair.now;
+    pair.server().abort(Alert::AccessDenied, now);
+    pair.run_for(Duration::from_secs(1));
+    assert_eq!(pair.client_heard.closing, Some(Closing::ByPeer(Alert::AccessDenied)));
+    let (ticket, listener, now) = first_session();
+    let mut pair = Pair::on_listener(renamed(resuming(ticket)), listener, now);
+    pair.run_for(Duration::from_secs(2));
+    let Question::Ticket { proof, peer_name, .. } = &pair.server_policy.asked[0] else {
+        panic!("the ticket is judged first")
+    };
+    assert!(!belongs_together(*peer_name, proof), "the new name stands beside the old proof");
+    let summary = pair.server_heard.summary();
+    assert_eq!(summary.peer_name, Some(OTHER));
+    assert!(!belongs_together(summary.peer_name, &summary.proof), "and in the summary");
 }
 
 #[test]

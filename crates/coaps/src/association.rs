@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
 
 use clock::Moment;
 use coap_proto::PeerId;
@@ -32,6 +33,20 @@ pub trait Address: Clone + Ord {
     fn to_bytes(&self) -> Vec<u8>;
 }
 
+impl Address for SocketAddr {
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = match self.ip() {
+            IpAddr::V4(ip) => ip.octets().to_vec(),
+            IpAddr::V6(ip) => ip.octets().to_vec(),
+        };
+        bytes.extend_from_slice(&self.port().to_be_bytes());
+        if let Self::V6(v6) = self {
+            bytes.extend_from_slice(&v6.scope_id().to_be_bytes());
+        }
+        bytes
+    }
+}
+
 /// How far an association has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -50,17 +65,25 @@ pub(crate) struct Association<A> {
     pub(crate) last_heard: Moment,
 }
 
-/// The associations with one address: at most one that lives and one that rises to replace it.
+/// The associations with one address: one that lives, one that rises to replace it, and our own call.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Place {
     pub(crate) live: Option<AssociationId>,
     pub(crate) rising: Option<AssociationId>,
+    pub(crate) calling: Option<AssociationId>,
 }
 
 impl Place {
-    pub(crate) fn without(self, id: AssociationId) -> Option<Self> {
-        let left =
-            Self { live: self.live.filter(|live| *live != id), rising: self.rising.filter(|r| *r != id) };
-        (left.live.is_some() || left.rising.is_some()).then_some(left)
+    pub(crate) fn all(self) -> impl Iterator<Item = AssociationId> {
+        [self.rising, self.calling, self.live].into_iter().flatten()
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.all().next().is_none()
+    }
+
+    pub(crate) fn without(self, id: AssociationId) -> Self {
+        let keep = |slot: Option<AssociationId>| slot.filter(|other| *other != id);
+        Self { live: keep(self.live), rising: keep(self.rising), calling: keep(self.calling) }
     }
 }

@@ -2,8 +2,6 @@
 
 use core::time::Duration;
 
-use dtls_proto::NoiseCounts;
-
 /// What bounds the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CoapsLimits {
@@ -38,6 +36,4 @@ pub struct Counters {
     pub connected: u64,
     /// Messages that did not fit one record, and were dropped.
     pub too_long: u64,
-    /// Noise of sessions that have ended.
-    pub noise: NoiseCounts,
 }

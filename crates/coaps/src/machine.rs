@@ -2,10 +2,14 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
 
 use clock::{Deadlines, Moment, Now};
 use coap_proto::{Busy, Endpoint, ExchangeId, Gone, PathLimits, PeerId, Request, RequestId, Response};
-use dtls_proto::{Answer, ClientSetup, Listener, NotAsked, SendError, Session, SetupError, Verdict};
+use dtls_proto::{
+    Alert, Answer, Arrival, ClientSetup, Listener, NotAsked, SendError, Session, SetupError, Verdict,
+    connection_id_of,
+};
 
 use crate::association::{Association, Place, Stage};
 use crate::{Address, AssociationId, CoapsLimits, Counters, End, Output};
@@ -34,6 +38,8 @@ pub struct Coaps<A> {
     associations: BTreeMap<AssociationId, Association<A>>,
     places: BTreeMap<A, Place>,
     rising_count: usize,
+    connection_ids: BTreeMap<Vec<u8>, AssociationId>,
+    connection_id_length: usize,
     next_id: u64,
     due: Deadlines<Due>,
     outputs: VecDeque<Output<A>>,
@@ -51,6 +57,8 @@ impl<A: Address> Coaps<A> {
             associations: BTreeMap::new(),
             places: BTreeMap::new(),
             rising_count: 0,
+            connection_ids: BTreeMap::new(),
+            connection_id_length: 0,
             next_id: 1,
             due: Deadlines::new(),
             outputs: VecDeque::new(),
@@ -58,8 +66,23 @@ impl<A: Address> Coaps<A> {
         }
     }
 
+    /// The same machine, whose owner gives each of its sessions a connection id of `length` bytes
+    /// (`HelloChoice::connection_id`): associations then outlive a change of their peer's address.
+    #[must_use]
+    pub fn with_connection_ids(mut self, length: usize) -> Self {
+        self.connection_id_length = length;
+        self
+    }
+
     /// Takes in one datagram.
+    ///
+    /// When both ends of an address call each other, two handshakes are under way at once whose messages
+    /// cannot be told apart: the owner discards one of them when it is asked about the stranger's hello.
     pub fn receive(&mut self, from: A, datagram: &[u8], now: Now) {
+        let by_id = connection_id_of(datagram, self.connection_id_length);
+        if let Some(id) = by_id.and_then(|connection_id| self.connection_ids.get(connection_id)).copied() {
+            return self.feed_from(id, from, datagram, now);
+        }
         let place = self.places.get(&from).copied().unwrap_or_default();
         if dtls_proto::starts_handshake(datagram) {
             let own = place.rising.filter(|id| self.accepted(*id, datagram));
@@ -69,11 +92,11 @@ impl<A: Address> Coaps<A> {
             }
             return;
         }
-        if place.live.is_none() && place.rising.is_none() {
+        if place.is_empty() {
             self.counters.strangers = self.counters.strangers.saturating_add(1);
         }
-        // Which of the two a record belongs to is known only to their keys; the other counts it as noise.
-        for id in [place.rising, place.live].into_iter().flatten() {
+        // Which of them a record belongs to is known only to their keys; the others count it as noise.
+        for id in place.all() {
             self.feed(id, datagram, now);
         }
     }
@@ -90,7 +113,7 @@ impl<A: Address> Coaps<A> {
             self.counters.strangers = self.counters.strangers.saturating_add(1);
             return;
         };
-        match listener.receive(&from.to_bytes(), datagram, now) {
+        match listener.receive(&from.to_bytes(), datagram, now.moment) {
             Verdict::Reply(datagram) => self.outputs.push_back(Output::Transmit { to: from, datagram }),
             Verdict::Drop(_) => self.counters.strangers = self.counters.strangers.saturating_add(1),
             Verdict::Accept(_) if full => {
@@ -106,7 +129,9 @@ impl<A: Address> Coaps<A> {
     fn add(&mut self, session: Box<Session>, address: A, stage: Stage, now: Now) -> AssociationId {
         let id = AssociationId(self.next_id);
         self.next_id += 1;
-        let replaced = self.places.entry(address.clone()).or_default().rising.replace(id);
+        let place = self.places.entry(address.clone()).or_default();
+        let slot = if stage == Stage::Rising { &mut place.rising } else { &mut place.calling };
+        let replaced = slot.replace(id);
         let association = Association { session, address, stage, last_heard: now.moment };
         self.associations.insert(id, association);
         self.rising_count += usize::from(stage == Stage::Rising);
@@ -124,7 +149,7 @@ impl<A: Address> Coaps<A> {
         if self.associations.len() >= self.limits.association_count_max {
             return Err(ConnectError::TooMany);
         }
-        let session = Session::client(setup, now).map_err(ConnectError::Setup)?;
+        let session = Session::client(setup, now.moment).map_err(ConnectError::Setup)?;
         let id = self.add(Box::new(session), to, Stage::Calling, now);
         self.drain_session(id, now);
         Ok(id)
@@ -136,7 +161,7 @@ impl<A: Address> Coaps<A> {
     /// [`NotAsked`] when the answer does not fit the open question.
     pub fn answer(&mut self, id: AssociationId, answer: Answer, now: Now) -> Result<(), NotAsked> {
         let Some(association) = self.associations.get_mut(&id) else { return Ok(()) };
-        association.session.answer(answer, now)?;
+        association.session.answer(answer, now.moment)?;
         self.drain_session(id, now);
         Ok(())
     }
@@ -146,7 +171,7 @@ impl<A: Address> Coaps<A> {
     /// # Errors
     /// See [`Busy`]; `UnknownPeer` while it is not connected.
     pub fn request(&mut self, id: AssociationId, request: Request, now: Now) -> Result<RequestId, Busy> {
-        let asked = self.coap.request(id.peer(), request, now)?;
+        let asked = self.coap.request(id.peer(), request, now.moment)?;
         self.drain_coap(now);
         Ok(asked)
     }
@@ -156,7 +181,7 @@ impl<A: Address> Coaps<A> {
     /// # Errors
     /// [`Gone`] when the exchange is over.
     pub fn respond(&mut self, exchange: ExchangeId, response: Response, now: Now) -> Result<(), Gone> {
-        self.coap.respond(exchange, response, now)?;
+        self.coap.respond(exchange, response, now.moment)?;
         self.drain_coap(now);
         Ok(())
     }
@@ -164,9 +189,39 @@ impl<A: Address> Coaps<A> {
     /// Says close_notify and forgets the association.
     pub fn close(&mut self, id: AssociationId, now: Now) {
         if let Some(association) = self.associations.get_mut(&id) {
-            association.session.close(now);
+            association.session.close(now.moment);
             self.drain_session(id, now);
         }
+    }
+
+    /// Ends an association with a fatal alert: its owner found that names and keys do not belong together.
+    pub fn abort(&mut self, id: AssociationId, alert: Alert, now: Now) {
+        if let Some(association) = self.associations.get_mut(&id) {
+            association.session.abort(alert, now.moment);
+            self.drain_session(id, now);
+        }
+    }
+
+    /// Forgets an association without a word to its peer. For one of two handshakes that both ends began at
+    /// once: an alert would end the other one too.
+    pub fn discard(&mut self, id: AssociationId, now: Now) {
+        self.remove(id, End::Discarded, now);
+    }
+
+    /// Drops a request of ours without further output.
+    pub fn cancel(&mut self, request: RequestId, now: Now) {
+        self.coap.cancel(request, now.moment);
+        self.drain_coap(now);
+    }
+
+    /// Registers interest in a resource of the peer; see [`Endpoint::observe`].
+    ///
+    /// # Errors
+    /// See [`Busy`]; `UnknownPeer` while it is not connected.
+    pub fn observe(&mut self, id: AssociationId, request: Request, now: Now) -> Result<RequestId, Busy> {
+        let asked = self.coap.observe(id.peer(), request, now.moment)?;
+        self.drain_coap(now);
+        Ok(asked)
     }
 
     /// The address of an association.
@@ -199,14 +254,14 @@ impl<A: Address> Coaps<A> {
             match due {
                 Due::Session(id) => {
                     if let Some(association) = self.associations.get_mut(&id) {
-                        association.session.expire(now);
+                        association.session.expire(now.moment);
                         self.drain_session(id, now);
                     }
                 }
                 Due::Idle(id) => self.close_if_idle(id, now),
             }
         }
-        self.coap.expire(now);
+        self.coap.expire(now.moment);
         self.drain_coap(now);
     }
 
@@ -233,8 +288,31 @@ impl<A: Address> Coaps<A> {
 
     fn feed(&mut self, id: AssociationId, datagram: &[u8], now: Now) {
         if let Some(association) = self.associations.get_mut(&id) {
-            association.session.receive(datagram, now);
+            association.session.receive(datagram, now.moment);
             self.drain_session(id, now);
+        }
+    }
+
+    /// Feeds a datagram that named its association; the association follows its peer to a new address once
+    /// something newer than all before came from there (RFC 9146 section 6).
+    fn feed_from(&mut self, id: AssociationId, from: A, datagram: &[u8], now: Now) {
+        let Some(association) = self.associations.get_mut(&id) else { return };
+        let arrival = association.session.receive(datagram, now.moment);
+        if arrival == Arrival::Newest && association.address != from {
+            let before = core::mem::replace(&mut association.address, from.clone());
+            self.leave(&before, id);
+            let replaced = self.places.entry(from).or_default().live.replace(id);
+            if let Some(old) = replaced.filter(|old| *old != id) {
+                self.remove(old, End::Replaced, now);
+            }
+        }
+        self.drain_session(id, now);
+    }
+
+    fn leave(&mut self, address: &A, id: AssociationId) {
+        let left = self.places.remove(address).map(|place| place.without(id));
+        if let Some(place) = left.filter(|place| !place.is_empty()) {
+            self.places.insert(address.clone(), place);
         }
     }
 
@@ -263,37 +341,45 @@ impl<A: Address> Coaps<A> {
                 self.outputs.push_back(Output::Ticket { association: id, ticket });
             }
             dtls_proto::Output::Connected(summary) => {
-                self.go_live(id, now);
+                let replaced = self.go_live(id, now);
                 self.outputs.push_back(Output::Connected { association: id, address, summary });
+                if let Some(old) = replaced {
+                    self.remove(old, End::Replaced, now);
+                }
             }
             dtls_proto::Output::Data(plaintext) => {
                 association.last_heard = now.moment;
-                self.coap.receive(id.peer(), &plaintext, now);
+                self.coap.receive(id.peer(), &plaintext, now.moment);
                 self.drain_coap(now);
             }
             dtls_proto::Output::Closed(closing) => self.remove(id, End::Closed(closing), now),
         }
     }
 
-    fn go_live(&mut self, id: AssociationId, now: Now) {
-        let Some(association) = self.associations.get_mut(&id) else { return };
+    /// Gives the association that is replaced at its address.
+    fn go_live(&mut self, id: AssociationId, now: Now) -> Option<AssociationId> {
+        let association = self.associations.get_mut(&id)?;
         self.rising_count -= usize::from(association.stage == Stage::Rising);
         association.stage = Stage::Live;
         association.last_heard = now.moment;
         let limits = PathLimits { datagram_size_max: association.session.plaintext_size_max(), secure: true };
         let place = self.places.entry(association.address.clone()).or_default();
-        place.rising = place.rising.filter(|rising| *rising != id);
+        *place = place.without(id);
         let replaced = place.live.replace(id);
+        let connection_id = association.session.own_connection_id().map(<[u8]>::to_vec);
+        if let Some(own) =
+            connection_id.filter(|own| !own.is_empty() && own.len() == self.connection_id_length)
+        {
+            self.connection_ids.insert(own, id);
+        }
         self.due.set(Due::Idle(id), now.moment + self.limits.idle_duration_max);
         self.counters.connected = self.counters.connected.saturating_add(1);
-        if let Some(old) = replaced {
-            self.remove(old, End::Replaced, now);
-        }
         // The endpoint's own limit on peers is at least ours, see `Coaps::new`; a refusal leaves requests
         // of this association unanswered with `UnknownPeer`.
-        if self.coap.connect(id.peer(), limits, now).is_err() {
+        if self.coap.connect(id.peer(), limits).is_err() {
             self.counters.over_limit = self.counters.over_limit.saturating_add(1);
         }
+        replaced
     }
 
     fn remove(&mut self, id: AssociationId, end: End, now: Now) {
@@ -301,11 +387,13 @@ impl<A: Address> Coaps<A> {
         self.rising_count -= usize::from(association.stage == Stage::Rising);
         self.due.clear(&Due::Session(id));
         self.due.clear(&Due::Idle(id));
-        let left = self.places.remove(&association.address).and_then(|place| place.without(id));
-        if let Some(place) = left {
-            self.places.insert(association.address, place);
+        if let Some(own) = association.session.own_connection_id()
+            && self.connection_ids.get(own) == Some(&id)
+        {
+            self.connection_ids.remove(own);
         }
-        self.coap.forget(id.peer(), now);
+        self.leave(&association.address, id);
+        self.coap.forget(id.peer(), now.moment);
         self.drain_coap(now);
         self.outputs.push_back(Output::Ended { association: id, end });
     }
@@ -323,7 +411,7 @@ impl<A: Address> Coaps<A> {
     fn send(&mut self, peer: PeerId, plaintext: &[u8], now: Now) {
         let id = AssociationId::from(peer);
         let Some(association) = self.associations.get_mut(&id) else { return };
-        match association.session.send(plaintext, now) {
+        match association.session.send(plaintext, now.moment) {
             // A session that is over says so in its outputs; retransmission finds nothing to send to.
             Ok(()) | Err(SendError::NotConnected | SendError::Closed | SendError::Exhausted) => {}
             Err(SendError::TooLong { .. }) => {

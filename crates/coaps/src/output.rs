@@ -60,4 +60,6 @@ pub enum End {
     Closed(Closing),
     /// A newer association with the same address took its place.
     Replaced,
+    /// The owner discarded it.
+    Discarded,
 }

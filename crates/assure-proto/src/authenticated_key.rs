@@ -244,9 +244,20 @@ impl AuthenticatedKey {
     /// Source: aSSURE 10.1.5 with rulings A-ASSURE-73, A-ASSURE-74.
     #[must_use]
     pub fn encode_masked(&self) -> Vec<u8> {
+        self.with_definition(&self.definition.encode_masked())
+    }
+
+    /// As [`AuthenticatedKey::encode_masked`], for a key whose private part its holder keeps apart: `PRESENT`
+    /// stands although no private part ever was in these bytes.
+    #[must_use]
+    pub fn encode_present(&self) -> Vec<u8> {
+        self.with_definition(&self.definition.encode_present())
+    }
+
+    fn with_definition(&self, definition: &[u8]) -> Vec<u8> {
         let (before, after) =
             (&self.encoded[..self.definition_range.start], &self.encoded[self.definition_range.end..]);
-        [before, &self.definition.encode_masked(), after].concat()
+        [before, definition, after].concat()
     }
 }
 

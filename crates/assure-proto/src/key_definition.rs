@@ -267,6 +267,11 @@ impl KeyDefinition {
         self.write(if self.has_private() { PRESENT } else { &[] })
     }
 
+    /// The definition of a key whose private part is held elsewhere, with `PRESENT` in its place.
+    pub(crate) fn encode_present(&self) -> Vec<u8> {
+        self.write(PRESENT)
+    }
+
     fn write(&self, private: &[u8]) -> Vec<u8> {
         let mut out = Writer::new();
         match self {

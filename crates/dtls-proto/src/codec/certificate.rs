@@ -160,3 +160,57 @@ fn element<'a>(cursor: &mut Cursor<'a>) -> Result<Element<'a>, DecodeError> {
     let inside = cursor.take(length)?;
     Ok(Element { tag, whole: &start[..cursor.offset() - before], inside })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tlv(tag: u8, inside: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(inside.len()).unwrap().to_be_bytes();
+        [&[tag, 0x82, length[0], length[1]], inside].concat()
+    }
+
+    fn certificate(versioned: bool, spki: &[u8]) -> Vec<u8> {
+        let version = if versioned { tlv(EXPLICIT_0, &[2, 1, 2]) } else { Vec::new() };
+        let fields = [&version[..], &[2, 1, 9], &tlv(SEQUENCE, &[1; 300]).repeat(4), spki].concat();
+        tlv(SEQUENCE, &[tlv(SEQUENCE, &fields), tlv(SEQUENCE, &[]), tlv(3, &[0])].concat())
+    }
+
+    #[test]
+    fn the_key_of_a_certificate_is_found_by_its_place() {
+        let spki = tlv(SEQUENCE, b"a key");
+        for versioned in [true, false] {
+            let whole = certificate(versioned, &spki);
+            assert_eq!(spki_of(&whole), Ok(&spki[..]));
+            for cut in 0..whole.len() {
+                assert!(spki_of(&whole[..cut]).is_err(), "{cut} bytes");
+            }
+        }
+        assert!(spki_of(&certificate(true, &tlv(4, b"no sequence"))).is_err());
+    }
+
+    #[test]
+    fn a_certificate_without_a_usable_key_is_refused_with_its_alert() {
+        let alert = |body: &[u8], form| match decode(body, form) {
+            Err(Stop::Violated(violation)) => Some(violation.alert),
+            Err(_) => None,
+            Ok(found) => {
+                assert_eq!(found, None);
+                None
+            }
+        };
+        let framed = |inside: &[u8]| {
+            let mut out = Builder::with_limit(4096);
+            out.vec24(inside).unwrap();
+            out.finish()
+        };
+        let (raw, x509) = (CertificateType::RawPublicKey, CertificateType::X509);
+        let no_key = framed(&certificate(true, &tlv(SEQUENCE, b"no key of ours")));
+        assert_eq!(alert(&framed(b"rubbish"), raw), Some(Alert::UnsupportedCertificate));
+        assert_eq!(alert(&framed(&no_key), x509), Some(Alert::UnsupportedCertificate));
+        assert_eq!(alert(&framed(&framed(b"rubbish")), x509), Some(Alert::BadCertificate));
+        assert_eq!(alert(&framed(b"rubbish"), x509), Some(Alert::DecodeError));
+        assert_eq!(alert(&framed(&framed(&[]).repeat(9)), x509), Some(Alert::DecodeError), "over eight");
+        assert_eq!((alert(&framed(&[]), raw), alert(&framed(&[]), x509)), (None, None), "nothing to show");
+    }
+}

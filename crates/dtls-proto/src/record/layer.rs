@@ -130,7 +130,10 @@ impl RecordLayer {
                     )
                 };
                 let sealed = sealed.map_err(|_| Stop::Fault)?;
-                push_header(out, outer, VERSION_1_2, (number.epoch, sequence), id, sealed.len());
+                let explicit_nonce = number.bytes();
+                let length = explicit_nonce.len() + sealed.len();
+                push_header(out, outer, VERSION_1_2, (number.epoch, sequence), id, length);
+                out.extend_from_slice(&explicit_nonce);
                 out.extend_from_slice(&sealed);
             }
         }

@@ -53,6 +53,8 @@ impl DirectionKey {
         nonce
     }
 
+    /// The sealed text, which stands behind the explicit nonce.
+    ///
     /// # Errors
     /// What the provider says.
     pub(crate) fn seal(
@@ -67,7 +69,6 @@ impl DirectionKey {
         text.extend_from_slice(plaintext);
         let aad = associated_data(number, id, kind, text.len());
         self.key.seal(&self.nonce(explicit), &aad, &mut text)?;
-        text.splice(..0, explicit);
         Ok(text)
     }
 

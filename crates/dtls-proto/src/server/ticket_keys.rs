@@ -121,9 +121,9 @@ impl TicketReader {
 
 /// `None` for a peer that a ticket cannot hold.
 fn encode(contents: &TicketContents) -> Result<Option<Vec<u8>>, Stop> {
+    let mut head = Builder::with_limit(TICKET_LENGTH_MAX);
+    head.u8(VERSION)?.u16(contents.suite.code())?.put(&contents.issued.as_micros().to_be_bytes())?;
     let mut out = Builder::with_limit(TICKET_LENGTH_MAX);
-    out.u8(VERSION)?.u16(contents.suite.code())?;
-    out.put(&contents.issued.as_micros().to_be_bytes())?.vec8(contents.master.expose())?;
     match &contents.proof {
         PeerProof::Nothing => out.u8(NOTHING)?,
         PeerProof::Psk { identity, hint: None } => out.u8(PSK)?.vec16(identity)?,
@@ -132,7 +132,15 @@ fn encode(contents: &TicketContents) -> Result<Option<Vec<u8>>, Stop> {
         PeerProof::Chain(_) => return Ok(None),
     };
     out.vec16(&contents.state)?;
-    Ok(Some(out.finish()))
+    // Sized before the secret goes in, tag included, so that no outgrown buffer keeps a copy of it.
+    let master = contents.master.expose();
+    let length = u8::try_from(master.len()).map_err(|_| Stop::Fault)?;
+    let size = head.len() + 1 + master.len() + out.len() + Aead::Aes256Gcm.tag_length();
+    let mut text = Vec::with_capacity(size);
+    for part in [head.as_slice(), &[length], master, out.as_slice()] {
+        text.extend_from_slice(part);
+    }
+    Ok(Some(text))
 }
 
 fn decode(text: &[u8]) -> Option<TicketContents> {

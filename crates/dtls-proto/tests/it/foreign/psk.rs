@@ -1,7 +1,7 @@
 //! Shared secrets against OpenSSL, GnuTLS and libcoap.
 
 use clock::Dice;
-use dtls_proto::{CipherSuite, ClientSetup, PeerProof, Resumption};
+use dtls_proto::{CipherSuite, ClientSetup, Closing, PeerProof, Resumption};
 
 use super::{Bridge, Folder, Peer, free_port, installed};
 use crate::pair::{PSK, Policy, provider};
@@ -143,6 +143,24 @@ fn a_peer_without_extended_master_secret_connects_but_gets_no_ticket() {
     let mut peer = Peer::start("gnutls-cli", &["--udp", &port, &priority, &identity, &psk, "127.0.0.1"]);
     bridge.exchange_lines(&mut peer);
     assert!(!bridge.heard.summary().extended_master_secret);
+}
+
+// verifies: RFC5746-4.5
+#[test]
+fn openssl_that_wants_to_renegotiate_is_refused() {
+    if !installed("openssl") {
+        return;
+    }
+    let mut bridge = Bridge::server(policy());
+    let (address, psk) = (format!("127.0.0.1:{}", bridge.port()), hex(PSK));
+    let arguments = ["s_client", "-connect", &address, "-dtls1_2", "-cipher", "PSK-AES128-GCM-SHA256"];
+    let secret = ["-psk_identity", IDENTITY, "-psk", &psk];
+    let mut peer = Peer::start("openssl", &[&arguments[..], &secret].concat());
+    bridge.exchange_lines(&mut peer);
+    peer.tell("R");
+    bridge.until(&peer, "the end of a peer that insists", |bridge, _| bridge.heard.closing.is_some());
+    assert!(matches!(bridge.heard.closing, Some(Closing::ByPeer(_))), "{:?}", bridge.heard.closing);
+    assert!(peer.said().contains("no renegotiation"), "{}", peer.said());
 }
 
 // verifies: RFC5077-3.1

@@ -19,5 +19,5 @@ pub use server_keys::{
     ENROLMENT_NUMBER, Enrolment, NoServerKeys, ReadEnrolment, ReadOwn, ServerKey, ServerKeys, StoreEnrolment,
     WriteOwn,
 };
-pub use spaces::AUDIT;
+pub use spaces::{AUDIT, own_record};
 pub use stored::BadRecord;

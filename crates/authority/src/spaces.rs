@@ -41,3 +41,9 @@ pub(crate) fn device_key(space: Space, device: Uuid) -> Key {
 pub(crate) fn management_key(space: Space, id: &ManagementId) -> Key {
     Key::new(space, id.as_str())
 }
+
+/// The record `name` of the role itself.
+#[must_use]
+pub fn own_record(name: &[u8]) -> Key {
+    Key::new(SELF, name)
+}

@@ -5,7 +5,10 @@ use std::sync::{Mutex, PoisonError};
 
 use clock::Dice;
 use crypto::{Aead, AeadKey, CryptoError, Provider};
-use store::{Batch, CommitError, Fault, Key, Page, Range, ReadSet, Record, Snapshot, Table, Version, Write};
+use store::{
+    Batch, CommitError, Fault, Key, Page, Range, ReadSet, Record, Snapshot, SnapshotParts, Table, Version,
+    Write,
+};
 
 /// Length of a sealing key in bytes.
 pub const SEALING_KEY_LENGTH: usize = 32;

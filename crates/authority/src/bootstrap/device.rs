@@ -239,3 +239,30 @@ impl Operation for ReadDevice {
         Decision::Done { batch: Batch::default(), reply, effects: Vec::new() }
     }
 }
+
+/// Frees the entry of a device whose record the identity server rejected.
+/// Source: decision M11.
+#[derive(Clone, Debug)]
+pub struct FreeDevice {
+    /// The device.
+    pub device: Uuid,
+}
+
+impl Operation for FreeDevice {
+    type Reply = Result<(), BadRecord>;
+    type Effect = ();
+
+    fn reads(&self) -> ReadSet {
+        ReadSet::of([device_key(BOOTSTRAP_DEVICE, self.device)])
+    }
+
+    fn decide(&self, snapshot: &Snapshot, _: Now) -> Decision<Self::Reply, ()> {
+        let mut batch = Batch::default();
+        let reply = BootstrapDevice::read(snapshot, self.device).map(|found| {
+            if found.is_some_and(|device| device.issued.is_none()) {
+                batch.delete(device_key(BOOTSTRAP_DEVICE, self.device));
+            }
+        });
+        Decision::Done { batch, reply, effects: Vec::new() }
+    }
+}

@@ -8,7 +8,8 @@ mod image;
 mod owner;
 
 pub use device::{
-    CreateDevice, Created, DeviceProof, ImportIssued, Imported, IssuedDevice, ReadDevice, RemoveDevice,
+    CreateDevice, Created, DeviceProof, FreeDevice, ImportIssued, Imported, IssuedDevice, ReadDevice,
+    RemoveDevice,
 };
 pub use image::{ImageAnswer, ReadImage, ServeImage, StoreImage, StoreImageAnswer};
 pub use owner::{MirrorOwner, Mirrored, OwnerNow, ReadMirrors};

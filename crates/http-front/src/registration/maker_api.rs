@@ -94,8 +94,13 @@ impl RegistrationServer {
             Ok(Err(error)) => return Err(fault("submit record", &error)),
             Err(error) => return Err(not_run("submit record", &error)),
         }
-        let flush = self.outbox_filled.clone();
-        tokio::task::spawn_blocking(move || flush()).await.map_err(|error| fault("write the file", &error))
+        let flush = self.flush_outbox.clone();
+        match tokio::task::spawn_blocking(move || flush()).await {
+            Ok(Ok(())) => Ok(()),
+            // The file stays in the outbox and is written at the next upload or start.
+            Ok(Err(why)) => Err(fault("write the file", &why)),
+            Err(error) => Err(fault("write the file", &error)),
+        }
     }
 
     /// Takes the upload back on both servers (ruling A-ASSURE-109); what cannot be reached now stands as

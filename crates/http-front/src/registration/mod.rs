@@ -25,6 +25,9 @@ pub use ta_api::ta_api;
 /// The name of this server in the audit log.
 const ROLE: &str = "registration";
 
+/// Writes the files of the outbox to the gap; says what went wrong.
+pub type FlushOutbox = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
 /// What the registration server works with; shared by its three APIs.
 pub struct RegistrationServer {
     executor: Executor,
@@ -33,7 +36,7 @@ pub struct RegistrationServer {
     gap: GapSelf,
     identity: GapPartner,
     registrations: Mutex<SourceLimit>,
-    outbox_filled: Arc<dyn Fn() + Send + Sync>,
+    flush_outbox: FlushOutbox,
 }
 
 impl std::fmt::Debug for RegistrationServer {
@@ -52,10 +55,10 @@ impl RegistrationServer {
         bootstrap: BootstrapClient,
         gap: GapSelf,
         identity: GapPartner,
-        flush_outbox: Arc<dyn Fn() + Send + Sync>,
+        flush_outbox: FlushOutbox,
     ) -> Self {
         let registrations = Mutex::new(SourceLimit::default());
-        Self { executor, keys, bootstrap, gap, identity, registrations, outbox_filled: flush_outbox }
+        Self { executor, keys, bootstrap, gap, identity, registrations, flush_outbox }
     }
 
     fn origin(&self, actor: impl Into<String>) -> Origin {

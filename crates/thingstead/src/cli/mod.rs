@@ -1,0 +1,77 @@
+//! The command line: groups of verbs, one file each.
+
+mod explain;
+mod serve;
+
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+use crypto::Provider;
+use crypto_server::Server;
+
+use crate::failure::{Failure, Outcome};
+
+/// Owning, onboarding and sharing things of the Internet.
+///
+/// Examples:
+///   thingstead demo                        watch four devices live through their whole life
+///   thingstead serve --config ta.toml      run the servers of a configuration
+#[derive(Parser)]
+#[command(name = "thingstead", version, verbatim_doc_comment, propagate_version = true)]
+pub(crate) struct Cli {
+    /// Results and failures as JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Only ids on standard output.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    /// As one JSON document.
+    pub(crate) json: bool,
+    /// Only ids.
+    pub(crate) quiet: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the roles of a configuration file.
+    Serve(serve::Serve),
+    /// Say what a failure means and what to try.
+    Explain(explain::Explain),
+}
+
+/// Runs one command.
+pub(crate) fn run(cli: Cli) -> Outcome {
+    let output = Output { json: cli.json, quiet: cli.quiet };
+    match cli.command {
+        Command::Serve(serve) => serve.run(output),
+        Command::Explain(explain) => explain.run(output),
+    }
+}
+
+/// The provider of cryptography: picked here, once.
+pub(crate) fn provider() -> Arc<dyn Provider> {
+    Arc::new(Server::new())
+}
+
+/// Runs a future on a runtime of its own.
+pub(crate) fn block_on<T>(future: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Failure::new("internal", "the runtime").because(error))?.block_on(future)
+}
+
+/// Logs to standard error; `THINGSTEAD_LOG` sets what (`info` unless told otherwise).
+pub(crate) fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("THINGSTEAD_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    if log.try_init().is_err() {
+        tracing::debug!("a log is set up already");
+    }
+}

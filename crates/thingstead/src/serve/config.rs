@@ -1,0 +1,215 @@
+//! What `serve` is told: one file, then environment, then flags.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format as _, Toml};
+use net::https_client::Endpoint;
+use serde::Deserialize;
+
+use crate::failure::{Failure, Outcome};
+use crate::gap_folder::GapFolders;
+
+/// The whole configuration. A role runs when its section is there.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The registration server with its gateways.
+    pub(crate) registration: Option<Registration>,
+    /// The bootstrap server.
+    pub(crate) bootstrap: Option<Bootstrap>,
+    /// A management system.
+    pub(crate) management: Option<Management>,
+}
+
+/// What an online server of the authority needs to be one.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Membership {
+    /// `ta.bundle` of the identity server.
+    pub(crate) bundle: PathBuf,
+    /// The certificate of the system CA, in PEM.
+    pub(crate) system_ca: PathBuf,
+    /// Files from the identity server.
+    pub(crate) gap_in: PathBuf,
+    /// Files to the identity server.
+    pub(crate) gap_out: PathBuf,
+    /// Host names and addresses under which others reach this server.
+    #[serde(default = "loopback_names")]
+    pub(crate) names: Vec<String>,
+}
+
+impl Membership {
+    pub(crate) fn folders(&self) -> GapFolders {
+        GapFolders { inbox: self.gap_in.clone(), outbox: self.gap_out.clone() }
+    }
+}
+
+fn loopback_names() -> Vec<String> {
+    vec!["localhost".into(), "127.0.0.1".into()]
+}
+
+/// The section `[registration]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Registration {
+    /// The folder of its store and keys.
+    pub(crate) data: PathBuf,
+    /// What makes it a server of its authority.
+    pub(crate) authority: Membership,
+    /// HTTPS for makers.
+    #[serde(default = "ports::maker_gateway")]
+    pub(crate) maker_gateway: SocketAddr,
+    /// HTTPS for management systems.
+    #[serde(default = "ports::owner_gateway")]
+    pub(crate) owner_gateway: SocketAddr,
+    /// HTTPS for the bootstrap server.
+    #[serde(default = "ports::registration_peers")]
+    pub(crate) peers: SocketAddr,
+    /// HTTPS for the operator.
+    #[serde(default = "ports::registration_platform")]
+    pub(crate) platform: SocketAddr,
+    /// Where the bootstrap server listens for us.
+    #[serde(default = "ports::bootstrap_server")]
+    pub(crate) bootstrap_server: String,
+}
+
+/// The section `[bootstrap]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Bootstrap {
+    /// The folder of its store and keys.
+    pub(crate) data: PathBuf,
+    /// What makes it a server of its authority.
+    pub(crate) authority: Membership,
+    /// CoAP over DTLS for devices.
+    #[serde(default = "ports::devices")]
+    pub(crate) devices: SocketAddr,
+    /// HTTPS for the registration server.
+    #[serde(default = "ports::bootstrap_peers")]
+    pub(crate) peers: SocketAddr,
+    /// HTTPS for the operator.
+    #[serde(default = "ports::bootstrap_platform")]
+    pub(crate) platform: SocketAddr,
+    /// Where the registration server listens for us.
+    #[serde(default = "ports::registration_server")]
+    pub(crate) registration_server: String,
+}
+
+/// The section `[management]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Management {
+    /// The folder of its store and keys.
+    pub(crate) data: PathBuf,
+    /// HTTPS for the operator and for installers.
+    #[serde(default = "ports::management_platform")]
+    pub(crate) platform: SocketAddr,
+    /// CoAP over DTLS for the devices it manages.
+    #[serde(default = "ports::channels")]
+    pub(crate) channels: SocketAddr,
+    /// The address that is written into images: where devices reach `channels`.
+    #[serde(default = "ports::channels")]
+    pub(crate) advertised: SocketAddr,
+    /// The owner gateway of the authority.
+    #[serde(default = "ports::owner_gateway_of_the_authority")]
+    pub(crate) owner_gateway: String,
+    /// The certificate of the authority's system CA, in PEM.
+    pub(crate) system_ca: PathBuf,
+    /// Host names and addresses under which installers reach `platform`.
+    #[serde(default = "loopback_names")]
+    pub(crate) names: Vec<String>,
+    /// Whether only announced transfers are taken.
+    #[serde(default)]
+    pub(crate) announced_only: bool,
+}
+
+/// Ports unless configured otherwise: loopback only, so that nothing is open by accident.
+/// Source: architecture, section 6.
+mod ports {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    const fn loopback(port: u16) -> SocketAddr {
+        SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+    }
+
+    macro_rules! ports {
+        ($($name:ident $port:literal)*) => {
+            $(pub(super) const fn $name() -> SocketAddr { loopback($port) })*
+        };
+    }
+
+    ports! {
+        maker_gateway 8441
+        owner_gateway 8442
+        management_platform 8443
+        registration_peers 8444
+        bootstrap_peers 8445
+        registration_platform 8446
+        bootstrap_platform 8447
+        channels 49683
+        devices 49684
+    }
+
+    pub(super) fn registration_server() -> String {
+        registration_peers().to_string()
+    }
+
+    pub(super) fn bootstrap_server() -> String {
+        bootstrap_peers().to_string()
+    }
+
+    pub(super) fn owner_gateway_of_the_authority() -> String {
+        owner_gateway().to_string()
+    }
+}
+
+impl Config {
+    /// Reads the file, then `THINGSTEAD_` variables (`THINGSTEAD_REGISTRATION__DATA=...`).
+    pub(crate) fn read(path: &Path) -> Outcome<Self> {
+        let subject = path.display().to_string();
+        if !path.is_file() {
+            return Err(Failure::new("file-unreadable", subject));
+        }
+        Figment::new()
+            .merge(Toml::file_exact(path))
+            .merge(Env::prefixed("THINGSTEAD_").split("__"))
+            .extract()
+            .map_err(|error| Failure::new("config-unreadable", subject).because(error))
+    }
+
+    /// Every listener with its role, what it is for, and whether it is on.
+    pub(crate) fn listeners(&self) -> Vec<Listener> {
+        let registration = self.registration.as_ref();
+        let bootstrap = self.bootstrap.as_ref();
+        let management = self.management.as_ref();
+        let line =
+            |role, transport, purpose, at: Option<SocketAddr>| Listener { role, transport, purpose, at };
+        vec![
+            line("registration", "TCP https", "maker gateway", registration.map(|r| r.maker_gateway)),
+            line("registration", "TCP https", "owner gateway", registration.map(|r| r.owner_gateway)),
+            line("registration", "TCP https", "bootstrap server", registration.map(|r| r.peers)),
+            line("registration", "TCP https", "operator", registration.map(|r| r.platform)),
+            line("bootstrap", "UDP coaps", "devices", bootstrap.map(|b| b.devices)),
+            line("bootstrap", "TCP https", "registration server", bootstrap.map(|b| b.peers)),
+            line("bootstrap", "TCP https", "operator", bootstrap.map(|b| b.platform)),
+            line("management", "UDP coaps", "channels of devices", management.map(|m| m.channels)),
+            line("management", "TCP https", "operator, installers", management.map(|m| m.platform)),
+        ]
+    }
+}
+
+/// One listener as `serve --check` names it.
+pub(crate) struct Listener {
+    pub(crate) role: &'static str,
+    pub(crate) transport: &'static str,
+    pub(crate) purpose: &'static str,
+    /// `None`: the role is off.
+    pub(crate) at: Option<SocketAddr>,
+}
+
+/// An endpoint of the configuration.
+pub(crate) fn endpoint(text: &str) -> Outcome<Endpoint> {
+    text.parse().map_err(|error| Failure::new("config-unreadable", text).because(error))
+}

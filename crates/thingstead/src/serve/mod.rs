@@ -1,0 +1,164 @@
+//! `thingstead serve`: the roles of the configuration, in one process.
+
+pub(crate) mod config;
+pub(crate) mod enrolled;
+pub(crate) mod gap_line;
+pub(crate) mod registration;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use certificate::Issuer;
+use crypto::Provider;
+use net::executor::Executor;
+use net::https_server::{self, Limits};
+use net::now::Clock;
+use net::seed;
+use net::shutdown::{Shutdown, StopSignals, shutdown};
+use net::tls::{ClientCertificates, TlsIdentity, server_config};
+use store::{RunError, Table};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::failure::{Failure, Outcome};
+use crate::{files, storage};
+use config::Config;
+
+/// Runs every role of `config` until a stop signal; prints `ready` on standard output when all listen.
+pub(crate) async fn run(config: Config, provider: Arc<dyn Provider>) -> Outcome {
+    let (trigger, stop) = shutdown();
+    let mut signals =
+        StopSignals::listen().map_err(|error| Failure::new("internal", "signals").because(error))?;
+    let clock = Clock::start();
+    let mut roles: JoinSet<Outcome> = JoinSet::new();
+    if let Some(section) = config.registration {
+        roles.spawn(registration::run(section, provider.clone(), clock, stop.clone()));
+    }
+    if config.bootstrap.is_some() {
+        return Err(Failure::new("not-built-yet", "the role bootstrap"));
+    }
+    if config.management.is_some() {
+        return Err(Failure::new("not-built-yet", "the role management"));
+    }
+    if roles.is_empty() {
+        return Err(Failure::new("config-unreadable", "no role is configured"));
+    }
+    let mut outcome = Ok(());
+    loop {
+        tokio::select! {
+            signal = signals.next() => {
+                tracing::info!(?signal, "stopping");
+                trigger.request();
+            }
+            ended = roles.join_next() => match ended {
+                Some(Ok(Ok(()))) => {}
+                Some(Ok(Err(failure))) => {
+                    trigger.request();
+                    outcome = outcome.and(Err(failure));
+                }
+                Some(Err(error)) => {
+                    trigger.request();
+                    outcome = outcome.and(Err(Failure::new("internal", "a role").because(error)));
+                }
+                None => return outcome,
+            },
+        }
+    }
+}
+
+/// The store of a role and what runs operations on it.
+pub(crate) struct RoleStore {
+    pub(crate) table: Arc<dyn Table>,
+    pub(crate) executor: Executor,
+    pub(crate) clock: Clock,
+}
+
+/// Opens the store of a role.
+pub(crate) fn open_store(folder: &Path, provider: &dyn Provider, clock: Clock) -> Outcome<RoleStore> {
+    let table = storage::open(folder, provider)?;
+    let dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
+    let executor = Executor::new(Arc::clone(&table), clock, dice);
+    Ok(RoleStore { table, executor, clock })
+}
+
+/// Opens a TCP port and serves `router` on it until shutdown.
+pub(crate) async fn listen_https(
+    services: &mut JoinSet<()>,
+    name: &'static str,
+    at: SocketAddr,
+    tls: &TlsIdentity,
+    clients: ClientCertificates<'_>,
+    router: Router,
+    stop: &Shutdown,
+) -> Outcome<SocketAddr> {
+    let subject = format!("{name} on {at}");
+    let listener = TcpListener::bind(at).await;
+    let listener =
+        listener.map_err(|error| Failure::new("cannot-listen", subject.as_str()).because(error))?;
+    let bound =
+        listener.local_addr().map_err(|error| Failure::new("cannot-listen", subject).because(error))?;
+    let tls = server_config(tls, clients)
+        .map_err(|error| Failure::new("internal", "TLS set-up").because(format!("{error:?}")))?;
+    let router = http_front::with_request_log(name, router);
+    let limits = Limits { body_size_max: BODY_SIZE_MAX, ..Limits::default() };
+    let stop = stop.clone();
+    services.spawn(async move {
+        let tally = https_server::serve(listener, tls, router, limits, stop).await;
+        tracing::info!(name, ?tally, "stopped");
+    });
+    tracing::info!(name, %bound, "listening");
+    Ok(bound)
+}
+
+/// Images have at most 65,536 bytes (ruling A-ASSURE-57); nothing longer is ever posted.
+const BODY_SIZE_MAX: usize = 64 * 1024;
+
+/// The failure of an operation that did not reach its commit.
+pub(crate) fn store_failed(error: RunError) -> Failure {
+    Failure::new("store-unavailable", "an operation").because(format!("{error:?}"))
+}
+
+/// The one certificate of a PEM file, in DER.
+pub(crate) fn single_certificate(path: &Path) -> Outcome<Vec<u8>> {
+    let mut file = files::read_pem(path)?;
+    match file.certificates.len() {
+        1 => Ok(file.certificates.remove(0)),
+        _ => Err(files::malformed(path, "it does not hold exactly one certificate")),
+    }
+}
+
+/// Reads the role's own CA certificate, or makes it at the first start.
+pub(crate) async fn own_issuer(
+    key: Arc<dyn crypto::PrivateKey>,
+    name: &str,
+    executor: &Executor,
+    provider: &dyn Provider,
+) -> Outcome<Issuer> {
+    let record = authority::own_record(b"issuer");
+    let read = authority::ReadOwn { key: record.clone() };
+    let stored = executor.run(read.clone()).await.map_err(store_failed)?;
+    let made = match stored {
+        Some(certificate) => Issuer::new(provider, key, certificate),
+        None => {
+            let now = executor.now().utc.ok_or_else(|| Failure::new("internal", "no clock"))?;
+            let mut dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
+            let lifetime = certificate::Lifetime { from: now, until: None };
+            let issuer = Issuer::self_signed_ca(provider, key, name, lifetime, &mut dice);
+            if let Ok(issuer) = &issuer {
+                let mut batch = store::Batch::default();
+                batch.put(record.clone(), issuer.certificate());
+                executor.run(authority::WriteOwn { key: record, batch }).await.map_err(store_failed)?;
+            }
+            issuer
+        }
+    };
+    made.map_err(|error| Failure::new("internal", "the role's CA").because(format!("{error:?}")))
+}
+
+/// Says that the role listens: one line on standard output per role, for people and for programs.
+pub(crate) fn announce(role: &str, listeners: &[(&str, SocketAddr)]) {
+    let places: Vec<String> = listeners.iter().map(|(name, at)| format!("{name}={at}")).collect();
+    println!("ready {role} {}", places.join(" "));
+}

@@ -36,7 +36,7 @@ fn signed_by_hand(world: &World, keys: &[Vec<u8>], rest: [&[u8]; 3], by: &Party)
     sign_by_hand(world.provider, &items, by, NOON)
 }
 
-// verifies: ASSURE-15.5-01, ASSURE-15.5-09, ASSURE-15.5.4-01, ASSURE-6.1-02, ASSURE-6.1-04
+// verifies: ASSURE-15.5-01, ASSURE-15.5-09, ASSURE-15.5.4-01
 #[test]
 fn a_genuine_image_makes_its_signer_the_owner() {
     for kind in [Kind::Secret, Kind::Ec] {
@@ -94,7 +94,7 @@ fn ts_c1_a_hinted_definition_counts_only_when_the_image_confirms_it() {
     assert_eq!(refusal(world.judge_session(&image, &circumstances)), ImageRefusal::ServerNotConfirmed);
 }
 
-// verifies: ASSURE-15.4-02, ASSURE-15.4-03, ASSURE-15.4-05, TS-C1
+// verifies: ASSURE-15.4-02, ASSURE-15.4-03, TS-C1
 #[test]
 fn a_raw_server_key_counts_only_as_class_3_of_the_image() {
     let mut world = World::new(Kind::Ec, &crypto_portable::Portable);

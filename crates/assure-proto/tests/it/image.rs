@@ -10,7 +10,7 @@ use wire::Reason;
 use crate::vectors::OwnKey;
 use crate::world::{FIRST, Kind, NOON, World};
 
-// verifies: ASSURE-15.5-02, ASSURE-15.5-03, ASSURE-7.3-15
+// verifies: ASSURE-15.5-02, ASSURE-15.5-03
 #[test]
 fn what_a_device_would_refuse_for_its_form_is_not_signed() {
     let mut world = World::new(Kind::Ec, &crypto_portable::Portable);

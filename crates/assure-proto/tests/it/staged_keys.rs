@@ -180,7 +180,7 @@ fn assert_accepted(at: &str, expected: &Value, accepted: &assure_proto::Accepted
 // verifies: ASSURE-15.5-12, ASSURE-15.5-13, ASSURE-15.5-14, ASSURE-15.5-16, ASSURE-15.5.1-01
 // verifies: ASSURE-15.5.1-03, ASSURE-15.5.2-01, ASSURE-15.5.2-03, ASSURE-15.5.3-01, ASSURE-15.5.3-02
 // verifies: ASSURE-15.5.3-06, ASSURE-15.5.4-01, ASSURE-7.3-14, ASSURE-7.4-07, ASSURE-7.4-09, ASSURE-7.4-12
-// verifies: ASSURE-6.1-02, ASSURE-6.1-04, TS-C1, TS-C2, TS-H1, TS-H2, TS-H5, TS-H7, TS-M1, TS-M13, TS-M15, TS-L3
+// verifies: TS-C1, TS-C2, TS-H1, TS-H2, TS-H5, TS-H7, TS-M1, TS-M13, TS-M15, TS-L3
 #[test]
 fn images_of_the_oracle_are_judged_alike() {
     for file in FILES {

@@ -124,7 +124,7 @@ impl Session {
     pub(crate) fn accept(accepted: Accepted<'_>) -> Self {
         let Accepted { provider, dice, limits, tickets, record_sequence, message_seq, hello, now } = accepted;
         let records = RecordLayer::starting_at(record_sequence);
-        let line = Line::new(provider, records, limits.datagram_size_max);
+        let line = Line::new(provider, records, limits.datagram_size_max.max(DATAGRAM_SIZE_MIN));
         let tools = Tools::new(dice, limits, message_seq, message_seq + 1);
         let mut session = Self::handshaking(line, tools, now);
         session.hello_mark = mark_of(hello);

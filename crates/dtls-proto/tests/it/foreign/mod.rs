@@ -256,3 +256,14 @@ pub(crate) fn free_port() -> u16 {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("the loopback has a free port");
     socket.local_addr().expect("the socket is bound").port()
 }
+
+/// A port that was free a moment ago, as was the one before it.
+pub(crate) fn free_port_behind_another() -> u16 {
+    loop {
+        let socket = UdpSocket::bind("0.0.0.0:0").expect("there is a free port");
+        let port = socket.local_addr().expect("the socket is bound").port();
+        if UdpSocket::bind(("0.0.0.0", port - 1)).is_ok() {
+            return port;
+        }
+    }
+}

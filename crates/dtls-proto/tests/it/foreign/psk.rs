@@ -3,7 +3,7 @@
 use clock::Dice;
 use dtls_proto::{CipherSuite, ClientSetup, Closing, PeerProof, Resumption};
 
-use super::{Bridge, Folder, Peer, free_port, installed};
+use super::{Bridge, Folder, Peer, free_port, free_port_behind_another, installed};
 use crate::pair::{PSK, Policy, provider};
 
 const IDENTITY: &str = "device-1";
@@ -247,7 +247,7 @@ fn our_client_connects_to_libcoap_servers() {
             continue;
         }
         // libcoap listens for DTLS on the port after the one it is given.
-        let port = free_port();
+        let port = free_port_behind_another();
         let given = format!("{}", port - 1);
         let peer = Peer::start(program, &["-A", "127.0.0.1", "-p", &given, "-k", "sesame", "-h", "hint"]);
         let mut policy = policy();

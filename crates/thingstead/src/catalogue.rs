@@ -73,6 +73,8 @@ catalogue! {
         ["look at what it printed above"]
     "step-missing" 1 "a step did not happen" "a server or device did not do its part in time"
         ["look at the server named above and its log"]
+    "not-confirmed" 2 "not done without confirmation" "this cannot be undone, and nobody confirmed it"
+        ["type the UUID when asked, or add --yes in a script"]
     "not-built-yet" 3 "this does not exist yet" "this version does not do it"
         ["see CHANGELOG.md for what it does"]
     "internal" 1 "an internal error" "a part of Thingstead broke its own rule" ["report it with the log"]

@@ -8,6 +8,7 @@ mod cli;
 mod failure;
 mod files;
 mod gap_folder;
+mod operator_client;
 mod serve;
 mod storage;
 

@@ -1,5 +1,6 @@
 //! The command line: groups of verbs, one file each.
 
+mod audit;
 mod explain;
 mod serve;
 
@@ -42,6 +43,8 @@ pub(crate) struct Output {
 enum Command {
     /// Run the roles of a configuration file.
     Serve(serve::Serve),
+    /// Read the audit log of a role.
+    Audit(audit::Audit),
     /// Say what a failure means and what to try.
     Explain(explain::Explain),
 }
@@ -51,6 +54,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
     let output = Output { json: cli.json, quiet: cli.quiet };
     match cli.command {
         Command::Serve(serve) => serve.run(output),
+        Command::Audit(audit) => audit.run(output),
         Command::Explain(explain) => explain.run(output),
     }
 }

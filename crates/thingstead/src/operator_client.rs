@@ -1,0 +1,113 @@
+//! Calls to a role's platform API with the operator's certificate.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use clap::Args;
+use http::{Method, Request, Response, StatusCode, header};
+use net::https_client::{CallError, CallLimits, Client, Endpoint};
+use net::tls::TlsIdentity;
+
+use crate::failure::{Failure, Outcome};
+use crate::files;
+use crate::serve::{config, single_certificate};
+
+/// Where the server is and with which right it is asked.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Target {
+    /// The platform address of the server, as `serve` prints it.
+    #[arg(long, env = "THINGSTEAD_SERVER", value_name = "HOST:PORT", default_value = "127.0.0.1:8443")]
+    server: String,
+    /// The data folder of the role: `operator.pem` and `ca.pem` are read from it.
+    #[arg(long, env = "THINGSTEAD_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The operator's certificate and key, instead of those in --data.
+    #[arg(long, value_name = "FILE")]
+    operator: Option<PathBuf>,
+    /// The CA of the server's certificate, instead of that in --data.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+}
+
+/// A client of one role.
+pub(crate) struct OperatorClient {
+    client: Client,
+    endpoint: Endpoint,
+}
+
+impl Target {
+    fn file(&self, given: Option<&PathBuf>, name: &str) -> Outcome<PathBuf> {
+        match (given, &self.data) {
+            (Some(path), _) => Ok(path.clone()),
+            (None, Some(data)) => Ok(data.join(name)),
+            (None, None) => {
+                Err(Failure::new("file-unreadable", name).because("neither --data nor the file is named"))
+            }
+        }
+    }
+
+    /// Reads the files and makes the client.
+    pub(crate) fn client(&self) -> Outcome<OperatorClient> {
+        let identity = identity(&self.file(self.operator.as_ref(), "operator.pem")?)?;
+        let ca = single_certificate(&self.file(self.ca.as_ref(), "ca.pem")?)?;
+        OperatorClient::new(&self.server, &ca, &identity)
+    }
+}
+
+/// A client identity from a PEM file with certificate and key.
+pub(crate) fn identity(path: &Path) -> Outcome<TlsIdentity> {
+    let pem = files::read_pem(path)?;
+    let key = pem.key.ok_or_else(|| files::malformed(path, "it holds no private key"))?;
+    TlsIdentity::new(&pem.certificates, &key)
+        .map_err(|_| files::malformed(path, "key and certificate do not fit"))
+}
+
+impl OperatorClient {
+    /// A client of the server at `server`.
+    pub(crate) fn new(server: &str, ca: &[u8], identity: &TlsIdentity) -> Outcome<Self> {
+        let client = Client::new(&[ca.to_vec()], Some(identity), CallLimits::default())
+            .map_err(|error| Failure::new("internal", "TLS set-up").because(format!("{error:?}")))?;
+        Ok(Self { client, endpoint: config::endpoint(server)? })
+    }
+
+    /// One call; a status of class 2 is the answer, everything else a failure about `subject`.
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: impl Into<Bytes>,
+        subject: &str,
+    ) -> Outcome<Response<Bytes>> {
+        let request = Request::builder().method(method).uri(path).body(body.into());
+        let request = request.map_err(|error| Failure::new("internal", "a request").because(error))?;
+        let answer = self.client.call(&self.endpoint, request).await;
+        let answer = answer.map_err(|error| self.not_called(error))?;
+        if answer.status().is_success() { Ok(answer) } else { Err(refusal(&answer, subject)) }
+    }
+
+    fn not_called(&self, error: CallError) -> Failure {
+        let code = match error {
+            CallError::UntrustedServer => "untrusted-server",
+            CallError::CertificateRefused => "not-admitted",
+            error if error.outcome_is_unknown() => "outcome-unknown",
+            _ => "cannot-reach",
+        };
+        Failure::new(code, self.endpoint.to_string()).because(error)
+    }
+}
+
+fn refusal(answer: &Response<Bytes>, subject: &str) -> Failure {
+    let status = answer.status();
+    let said = String::from_utf8_lossy(answer.body()).trim().to_owned();
+    let because = |failure: Failure| if said.is_empty() { failure } else { failure.because(said.clone()) };
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => {
+            let after = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+            let why = after.map(|secs| format!("it asks to come back in {secs} s"));
+            let failure = Failure::new("try-later", subject);
+            why.map_or(Failure::new("try-later", subject), |why| failure.because(why))
+        }
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => because(Failure::new("refused", subject)),
+        _ => Failure::new("refused", subject).because(format!("status {status} {said}")),
+    }
+}

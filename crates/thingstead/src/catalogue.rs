@@ -71,6 +71,16 @@ catalogue! {
         ["take the picture again, closer and straight", "type the UUID and the string instead"]
     "device-failed" 1 "the device program failed" "it ended before its work was done"
         ["look at what it printed above"]
+    "order-refused" 2 "the order of the station was not carried out" "it is not of the form that the factory line has"
+        ["use the station of the same version"]
+    "state-missing" 2 "there is no device here" "no device was made in this folder"
+        ["check the folder", "make one with `thingstead device make`"]
+    "state-damaged" 2 "the device's state does not open" "seal.key or both copies of the state were changed, cut, or belong to another device"
+        ["put the folder back as it was, seal.key included"]
+    "state-in-use" 3 "the device runs already" "another process uses this state"
+        ["stop the other process, or choose another folder"]
+    "data-folder-refused" 2 "this folder cannot hold user data" "it holds the device's state, which must outlive an erasure"
+        ["choose a folder that holds nothing but user data"]
     "step-missing" 1 "a step did not happen" "a server or device did not do its part in time"
         ["look at the server named above and its log"]
     "not-confirmed" 2 "not done without confirmation" "this cannot be undone, and nobody confirmed it"

@@ -5,6 +5,8 @@
 
 mod catalogue;
 mod cli;
+mod device;
+mod factory_line;
 mod failure;
 mod files;
 mod gap_folder;

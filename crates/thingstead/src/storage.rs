@@ -29,7 +29,7 @@ pub(crate) fn open(folder: &Path, provider: &dyn Provider) -> Outcome<Arc<dyn Ta
 }
 
 /// Reads the key, or makes it when the store is new: a store without its key is never given a new one.
-fn sealing_key(path: &Path, store_exists: bool) -> Outcome<Secret> {
+pub(crate) fn sealing_key(path: &Path, store_exists: bool) -> Outcome<Secret> {
     let subject = path.display().to_string();
     match fs::File::open(path) {
         Ok(mut file) => {

@@ -1,6 +1,7 @@
 //! The command line: groups of verbs, one file each.
 
 mod audit;
+mod device;
 mod explain;
 mod serve;
 
@@ -45,6 +46,8 @@ enum Command {
     Serve(serve::Serve),
     /// Read the audit log of a role.
     Audit(audit::Audit),
+    /// Make and run a device, show or reset what it keeps.
+    Device(device::Device),
     /// Say what a failure means and what to try.
     Explain(explain::Explain),
 }
@@ -55,6 +58,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
     match cli.command {
         Command::Serve(serve) => serve.run(output),
         Command::Audit(audit) => audit.run(output),
+        Command::Device(device) => device.run(output),
         Command::Explain(explain) => explain.run(output),
     }
 }

@@ -51,6 +51,37 @@ pub mod id16 {
     }
 }
 
+/// Optional UUIDs: `#[cbor(with = "optional_uuid")]`; none is an empty byte string.
+pub mod optional_uuid {
+    use minicbor::decode::Error as BadField;
+    use minicbor::encode::{Error as Unwritten, Write};
+    use minicbor::{Decoder, Encoder};
+    use model::Uuid;
+
+    /// Writes the field.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn encode<C, W: Write>(
+        id: &Option<Uuid>,
+        to: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), Unwritten<W::Error>> {
+        to.bytes(id.as_ref().map_or(&[], |id| &id.0[..]))?.ok()
+    }
+
+    /// Reads the field.
+    ///
+    /// # Errors
+    /// When it is of another form.
+    pub fn decode<C>(from: &mut Decoder<'_>, _: &mut C) -> Result<Option<Uuid>, BadField> {
+        match from.bytes()? {
+            [] => Ok(None),
+            bytes => bytes.try_into().map(|bytes| Some(Uuid(bytes))).map_err(BadField::custom),
+        }
+    }
+}
+
 /// Management ids: `#[cbor(with = "management_id")]`.
 pub mod management_id {
     use minicbor::decode::Error as BadField;

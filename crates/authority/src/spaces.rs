@@ -32,6 +32,9 @@ pub(crate) const BOOTSTRAP_DEVICE: Space = Space(0x20);
 /// Bootstrap: images by device UUID.
 pub(crate) const IMAGE: Space = Space(0x21);
 
+/// Bootstrap: devices by the key that they prove themselves with.
+pub(crate) const HOLDER: Space = Space(0x22);
+
 /// The record of `device` in `space`.
 pub(crate) fn device_key(space: Space, device: Uuid) -> Key {
     Key::new(space, device.0)

@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 use model::{ManagementId, Uuid};
 use store::{Batch, Decision, Operation, ReadSet, Snapshot};
 
+use super::holder::HolderName;
 use crate::registration::OperationId;
 use crate::spaces::{BOOTSTRAP_DEVICE, device_key};
 use crate::stored::{self, BadRecord};
@@ -177,6 +178,8 @@ pub struct ImportIssued {
     pub device: Uuid,
     /// What was issued.
     pub issued: IssuedDevice,
+    /// The name of the key in it, by which the device is found that gives no name of its own.
+    pub holder: HolderName,
     /// Where it came from.
     pub origin: Origin,
 }
@@ -197,7 +200,7 @@ impl Operation for ImportIssued {
     type Effect = ();
 
     fn reads(&self) -> ReadSet {
-        ReadSet::of([device_key(BOOTSTRAP_DEVICE, self.device)])
+        ReadSet::of([device_key(BOOTSTRAP_DEVICE, self.device), self.holder.key()])
     }
 
     fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
@@ -208,6 +211,7 @@ impl Operation for ImportIssued {
             Some(mut device) => {
                 device.issued = Some(self.issued.clone());
                 device.write(&mut batch, self.device);
+                self.holder.point_at(self.device, snapshot, &mut batch);
                 if let Some(at) = origin::utc(now) {
                     self.origin.audit(&mut batch, "identity.import", Some(self.device), "done", at);
                 }

@@ -4,6 +4,7 @@
 //! mirror and registration server agree. It never holds anything that opens an image.
 
 mod device;
+mod holder;
 mod image;
 mod owner;
 
@@ -11,5 +12,6 @@ pub use device::{
     CreateDevice, Created, DeviceProof, FreeDevice, ImportIssued, Imported, IssuedDevice, ReadDevice,
     RemoveDevice,
 };
+pub use holder::{HolderName, ReadHolder};
 pub use image::{ImageAnswer, ReadImage, ServeImage, StoreImage, StoreImageAnswer};
 pub use owner::{MirrorOwner, Mirrored, OwnerNow, ReadMirrors};

@@ -121,3 +121,27 @@ fn an_upload_can_be_taken_back_until_it_is_issued() {
     world.boot(&bootstrap::RemoveDevice { device, operation: first }).unwrap();
     assert_eq!(create(second), bootstrap::Created::Stands);
 }
+
+// verifies: ASSURE-8.4-07
+#[test]
+fn a_device_is_found_by_its_key_and_the_first_holder_stays() {
+    let mut world = World::new(25);
+    let device = world.device(DeviceKind::Ec);
+    let issued = world.boot(&bootstrap::ReadDevice { device }).unwrap().unwrap();
+    let holder = bootstrap::HolderName::of_issued(&*world.provider, &issued).unwrap();
+    let read = |world: &World, holder: &bootstrap::HolderName| {
+        world.boot(&bootstrap::ReadHolder { holder: holder.clone() }).unwrap()
+    };
+    assert_eq!(read(&world, &holder), Some((device, issued.clone())));
+    let nobody = bootstrap::HolderName::of_secret(model::KeyId([3; 16]));
+    assert_eq!(read(&world, &nobody), None);
+    // another device with the same key is issued, and does not take the name over
+    let twin = Uuid([9; 16]);
+    let operation = OperationId([1; 16]);
+    world.boot(&bootstrap::CreateDevice { device: twin, operation }).unwrap();
+    let origin = world.origin("identity");
+    let import =
+        bootstrap::ImportIssued { device: twin, issued: issued.clone(), holder: holder.clone(), origin };
+    assert_eq!(world.boot(&import), Ok(bootstrap::Imported::Ready));
+    assert_eq!(read(&world, &holder), Some((device, issued)));
+}

@@ -7,7 +7,7 @@ use assure_proto::{
     AuthenticatedKey, CaseId, Class, Derivation, DerivedKey, KeyDefinition, Metadata, Root, Signer,
     SimpleTime, Validity,
 };
-use authority::bootstrap::{self, DeviceProof, IssuedDevice, MirrorOwner, Mirrored, OwnerNow};
+use authority::bootstrap::{self, DeviceProof, HolderName, IssuedDevice, MirrorOwner, Mirrored, OwnerNow};
 use authority::registration::{
     self, CompleteChange, ConfigurationAnswer, DeviceKind, IssuedRegistration, IssuedSecret, OnlineKey,
     OperationId, OwnerAnswer, PoolEntry, RegistrationKeys, SecretChain, Target,
@@ -113,9 +113,10 @@ impl World {
         };
         let import = registration::ImportIssued { device, maker: MAKER, issued, origin: origin.clone() };
         assert_eq!(self.register(&import), Ok(registration::Imported::Ready));
-        let proof = DeviceProof::PublicKey { spki: vec![1] };
+        let proof = DeviceProof::PublicKey { spki: device.0.to_vec() };
         let issued = IssuedDevice { configuration: b"{}".to_vec(), proof };
-        let import = bootstrap::ImportIssued { device, issued, origin };
+        let holder = HolderName::of_issued(&*self.provider, &issued).unwrap();
+        let import = bootstrap::ImportIssued { device, issued, holder, origin };
         assert_eq!(self.boot(&import), Ok(bootstrap::Imported::Ready));
         device
     }

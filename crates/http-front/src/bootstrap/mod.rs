@@ -4,9 +4,9 @@ mod ta_api;
 
 use assure_proto::BootstrapImage;
 use authority::Origin;
-use authority::bootstrap::{DeviceProof, IssuedDevice};
+use authority::bootstrap::{DeviceProof, HolderName, IssuedDevice};
 use authority::bootstrap::{
-    ImageAnswer, OwnerNow, ReadDevice, ReadImage, ServeImage, StoreImage, StoreImageAnswer,
+    ImageAnswer, OwnerNow, ReadDevice, ReadHolder, ReadImage, ServeImage, StoreImage, StoreImageAnswer,
 };
 use model::{ManagementId, Uuid};
 use net::executor::Executor;
@@ -84,6 +84,15 @@ impl BootstrapServer {
     /// [`Unable`].
     pub async fn device(&self, device: Uuid) -> Result<Option<IssuedDevice>, Unable> {
         Ok(self.executor.run(ReadDevice { device }).await??)
+    }
+
+    /// The device that holds a key, for clients that give no name, and what was issued about it.
+    ///
+    /// # Errors
+    /// [`Unable`].
+    /// Source: decision G 26.
+    pub async fn holder(&self, holder: HolderName) -> Result<Option<(Uuid, IssuedDevice)>, Unable> {
+        Ok(self.executor.run(ReadHolder { holder }).await??)
     }
 
     /// The image for a device that has proven itself, if its owner is still the same: empty when there is

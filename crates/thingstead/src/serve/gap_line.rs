@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assure_proto::{GapContent, GapHeader};
-use authority::bootstrap::{self, IssuedDevice};
+use authority::bootstrap::{self, HolderName, IssuedDevice};
 use authority::registration::{self, issued_registration};
 use authority::{FileTaken, ForgetWritten, GapPartner, GapSelf, Origin, ReadOutbox, TakeFile};
 use crypto::Provider;
@@ -118,7 +118,9 @@ impl GapLine {
         let Some((device, issued)) = IssuedDevice::from_gap(content) else {
             return Err("its kind does not belong here".into());
         };
-        let import = bootstrap::ImportIssued { device, issued, origin: self.origin() };
+        let holder = HolderName::of_issued(&*self.provider, &issued);
+        let holder = holder.ok_or("the key in it cannot be read")?;
+        let import = bootstrap::ImportIssued { device, issued, holder, origin: self.origin() };
         self.commit(number, import).await.map(|()| "issued")
     }
 

@@ -1,0 +1,8 @@
+//! Devices at the door, in memory and over real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod bootstrap;
+mod client;
+mod domain;
+mod world;

@@ -32,6 +32,7 @@ mod replay;
 mod schedule;
 mod settings;
 mod state;
+mod summary;
 mod time;
 
 pub use agent::{Agent, StartError};
@@ -44,3 +45,4 @@ pub use limits::{
 pub use output::{AgentEvent, Control, Output};
 pub use replay::ReplayFailure;
 pub use settings::Settings;
+pub use summary::Summary;

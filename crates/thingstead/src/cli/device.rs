@@ -1,18 +1,25 @@
 //! `thingstead device`: the agent.
 
-use std::io;
+use std::io::{self, BufRead as _, IsTerminal as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use agent::Settings;
+use assure_proto::BOOTSTRAP_SUFFIX;
 use clap::{Args, Subcommand};
 
 use super::{Output, provider};
-use crate::device::make;
-use crate::failure::Outcome;
+use crate::device::servers::{KnownServer, Servers};
+use crate::device::status::Status;
+use crate::device::voice::Voice;
+use crate::device::{make, reset, run};
+use crate::failure::{Failure, Outcome};
 
 /// Make and run a device, show or reset what it keeps.
 ///
 /// Examples:
-///   thingstead device run --state lamp --resolve 42=127.0.0.1:5684
+///   thingstead device run --state lamp --resolve 42=127.0.0.1:49684
 ///   thingstead device status --state lamp
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
@@ -24,6 +31,20 @@ pub(crate) struct Device {
 #[derive(Subcommand)]
 enum Verb {
     Make(Make),
+    Run(Run),
+    Status(Show),
+    Reset(Reset),
+}
+
+impl Device {
+    pub(crate) fn run(self, output: Output) -> Outcome {
+        match self.verb {
+            Verb::Make(make) => make.run(),
+            Verb::Run(run) => run.run(output),
+            Verb::Status(show) => show.run(output),
+            Verb::Reset(reset) => reset.run(output),
+        }
+    }
 }
 
 /// Make a device: the factory's end of the line to a manufacturing station.
@@ -40,16 +61,157 @@ struct Make {
     bundle: PathBuf,
 }
 
-impl Device {
-    pub(crate) fn run(self, _output: Output) -> Outcome {
-        match self.verb {
-            Verb::Make(make) => make.run(),
-        }
-    }
-}
-
 impl Make {
     fn run(self) -> Outcome {
         make::make(&self.state, &self.bundle, &provider(), &mut io::stdin().lock(), &mut io::stdout().lock())
+    }
+}
+
+/// Switch a device on; it runs until it is switched off or gets a stop signal.
+///
+/// What happens is one line each on standard output; with --json each line is a JSON document with a member
+/// "event". Lines on standard input are what a person does at the device:
+///   button SECONDS    5 s: look for a new owner's image now
+///   reboot            power off
+///   reset             forget all but the memory of owners
+///   garden            allow the next image to come from inside a walled garden
+///   status            say how the device stands
+///
+/// Examples:
+///   thingstead device run --state lamp
+///   thingstead device run --state lamp --resolve 42=127.0.0.1:49684 --retry-base 1 --json
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+struct Run {
+    /// The folder that the device lives in.
+    #[arg(long)]
+    state: PathBuf,
+    /// Where the device is reached; bootstrap servers are looked for in the same family of addresses.
+    #[arg(long, default_value = "0.0.0.0:0")]
+    listen: SocketAddr,
+    /// A bootstrap server and where it is; others are found by domain name.
+    #[arg(long, value_name = "ID=HOST:PORT")]
+    resolve: Vec<KnownServer>,
+    /// What follows the server's number in its domain name.
+    #[arg(long, default_value = BOOTSTRAP_SUFFIX)]
+    suffix: String,
+    /// The first wait before the bootstrap server is asked again; all waits that double scale with it.
+    #[arg(long, value_name = "SECS", default_value = "30", value_parser = retry_base)]
+    retry_base: f64,
+    /// Where user data is: it is emptied between two owners. In the state's folder unless given.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// The same as --json.
+    #[arg(long)]
+    jsonl: bool,
+}
+
+fn retry_base(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "a number of seconds".to_owned())?;
+    if (0.01..=3600.0).contains(&seconds) { Ok(seconds) } else { Err("from 0.01 to 3600 seconds".into()) }
+}
+
+impl Run {
+    fn run(self, output: Output) -> Outcome {
+        let setup = run::Setup {
+            state: self.state,
+            data: self.data,
+            listen: self.listen,
+            servers: Servers { table: self.resolve, suffix: self.suffix },
+            settings: scaled(self.retry_base),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::new("internal", "the runtime").because(error))?;
+        let voice = Voice::start(output.json || self.jsonl);
+        let outcome = runtime.block_on(run::run(setup, provider(), &voice));
+        voice.finish();
+        // a lookup that hangs in the system's resolver is not waited for
+        runtime.shutdown_background();
+        outcome
+    }
+}
+
+/// The defaults are those of a first wait of 30 s.
+fn scaled(retry_base: f64) -> Settings {
+    let plain = Settings::default();
+    let scale = |wait: Duration| wait.mul_f64(retry_base / plain.bootstrap_after.as_secs_f64());
+    Settings {
+        bootstrap_after: scale(plain.bootstrap_after),
+        bootstrap_after_max: scale(plain.bootstrap_after_max),
+        reconnect_after: scale(plain.reconnect_after),
+        reconnect_after_max: scale(plain.reconnect_after_max),
+        ..plain
+    }
+}
+
+/// Show what a device keeps, without its secrets, whether it runs or not.
+#[derive(Args)]
+struct Show {
+    /// The folder that the device lives in.
+    #[arg(long)]
+    state: PathBuf,
+}
+
+impl Show {
+    fn run(self, output: Output) -> Outcome {
+        let status = Status::read(&self.state, &provider())?;
+        if output.json {
+            println!("{}", status.to_json());
+        } else if output.quiet {
+            println!("{}", status.device());
+        } else {
+            for line in status.lines() {
+                println!("{line}");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Forget keys, channels, parameters and user data of a device that is switched off.
+///
+/// What it remembers of its owners stays: an earlier owner's image is refused afterwards as before. Its own
+/// key, UUID and bootstrap server never change.
+#[derive(Args)]
+struct Reset {
+    /// The folder that the device lives in.
+    #[arg(long)]
+    state: PathBuf,
+    /// Where user data is, unless in the state's folder.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Reset {
+    fn run(self, output: Output) -> Outcome {
+        let device = Status::read(&self.state, &provider())?.device();
+        if !self.yes {
+            confirm(&device)?;
+        }
+        reset::reset(&self.state, self.data.as_deref(), &provider())?;
+        if output.json {
+            println!("{}", serde_json::json!({ "device": device, "reset": true }));
+        } else {
+            println!("{device}");
+        }
+        Ok(())
+    }
+}
+
+/// Has a person type the UUID.
+fn confirm(device: &str) -> Outcome {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::new("not-confirmed", device));
+    }
+    eprintln!("Keys, channels, parameters and user data of {device} will be lost.");
+    eprint!("Type the UUID to go on: ");
+    let mut typed = String::new();
+    let read = io::stdin().lock().read_line(&mut typed);
+    match read {
+        Ok(_) if typed.trim().eq_ignore_ascii_case(device) => Ok(()),
+        Ok(_) | Err(_) => Err(Failure::new("not-confirmed", device)),
     }
 }

@@ -10,7 +10,7 @@ use crypto::Provider;
 use net::seed;
 
 use super::sealed_state::SealedState;
-use crate::factory_line::{MakeOrder, Made, read_message};
+use crate::factory_line::{Birth, Born, read_message};
 use crate::failure::{Failure, Outcome};
 use crate::files;
 
@@ -31,27 +31,25 @@ pub(crate) fn make(
         .map_err(|error| files::malformed(bundle, &error.to_string()))?;
     let refused = |why: String| Failure::new("order-refused", "standard input").because(why);
     let order = read_message(line_in).map_err(|error| refused(error.to_string()))?;
-    let order = MakeOrder::decode(&order).map_err(|error| refused(error.to_string()))?;
-    let (key, public_key) = own_key(&order, &**provider)?;
+    let order = Birth::decode(&order).map_err(|error| refused(error.to_string()))?;
+    let (key, public) = own_key(&order, &**provider)?;
     let info = DeviceInfo {
         software_manufacturer: "Thingstead".into(),
         software_product_code: "thingstead device".into(),
         software_version: env!("CARGO_PKG_VERSION").into(),
         ..DeviceInfo::only(order.device)
     };
-    let factory = Factory::of_authority(&**provider, order.device, key, &bundle, order.bootstrap_server, info)
-        .map_err(|error| Failure::new("internal", "the factory part").because(error))?;
+    let factory =
+        Factory::of_authority(&**provider, order.device, key, &bundle, order.bootstrap_server, info)
+            .map_err(|error| Failure::new("internal", "the factory part").because(error))?;
     SealedState::make(folder, provider, &factory.first_state())?;
-    let answer = Made { device: order.device, public_key }.encode();
+    let answer = Born { device: order.device, key: public }.encode();
     let answered = line_out.write_all(&answer).and_then(|()| line_out.flush());
     answered.map_err(|error| Failure::new("file-unwritable", "standard output").because(error))
 }
 
-fn own_key(
-    order: &MakeOrder,
-    provider: &dyn Provider,
-) -> Outcome<(DeviceKey, Option<crypto::PublicKey>)> {
-    let kind = match (&order.secret, order.kind.key_pair()) {
+fn own_key(order: &Birth, provider: &dyn Provider) -> Outcome<(DeviceKey, Option<crypto::PublicKey>)> {
+    let kind = match (&order.secret, order.kind.key_kind()) {
         (Some(secret), _) => return Ok((DeviceKey::Secret(secret.clone()), None)),
         (None, Some(kind)) => kind,
         (None, None) => return Err(Failure::new("order-refused", "standard input")),

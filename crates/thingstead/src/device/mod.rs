@@ -1,4 +1,13 @@
 //! A device on a machine with an operating system: its folder, its making, its run.
 
 pub(crate) mod make;
+pub(crate) mod reset;
+pub(crate) mod run;
 pub(crate) mod sealed_state;
+pub(crate) mod servers;
+pub(crate) mod status;
+pub(crate) mod user_data;
+pub(crate) mod voice;
+
+mod control_lines;
+mod said;

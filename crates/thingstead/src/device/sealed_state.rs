@@ -74,16 +74,16 @@ impl SealedState {
         Ok((state, stored))
     }
 
-    /// What [`SealedState::open`] gives, without locking out a device that runs.
+    /// The last state and the number of its write, without locking out a device that runs.
     ///
     /// # Errors
     /// `state-missing`, `state-damaged`.
-    pub(crate) fn peek(folder: &Path, provider: &Arc<dyn Provider>) -> Outcome<Secret> {
+    pub(crate) fn peek(folder: &Path, provider: &Arc<dyn Provider>) -> Outcome<(u64, Secret)> {
         if !COPIES.iter().any(|copy| folder.join(copy).exists()) {
             return Err(Failure::new("state-missing", folder.display().to_string()));
         }
         let key = sealing_key(folder, &**provider, true)?;
-        newest(folder, &*key).map(|(_, _, state)| state)
+        newest(folder, &*key).map(|(number, _, state)| (number, state))
     }
 
     fn over(folder: &Path, provider: &Arc<dyn Provider>, lock: File) -> Outcome<Self> {
@@ -139,6 +139,11 @@ impl SealedState {
             }
         }
         sync_folder(&self.folder)
+    }
+
+    /// The number of the last write; it rises by one with each.
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
     }
 
     /// The folder.
@@ -205,7 +210,8 @@ fn read_copy(path: &Path, key: &dyn AeadKey) -> Result<(u64, Secret), String> {
     }
     let (nonce, sealed) = rest.split_at_checked(NONCE_LENGTH).ok_or("cut off")?;
     let mut buffer = Zeroizing::new(sealed.to_vec());
-    key.open(nonce, &associated(), &mut buffer).map_err(|_| "cut off, changed, or sealed with another key")?;
+    key.open(nonce, &associated(), &mut buffer)
+        .map_err(|_| "cut off, changed, or sealed with another key")?;
     let (number, state) = buffer.split_first_chunk::<NUMBER_LENGTH>().ok_or("too short")?;
     Ok((u64::from_be_bytes(*number), Secret::from(state)))
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use agent::{Agent, AgentEvent, Control, Output, Settings};
-use assure_proto::{ChannelId, ChannelState, PskHint};
+use assure_proto::{ChannelId, ChannelState, Metadata, Privileges, PskHint};
 use clock::{Dice, Moment, Now, Timestamp};
 use coap_proto::{Code, ContentFormat, Request, Response};
 use crypto::Secret;
@@ -13,7 +13,7 @@ use model::KeyId;
 
 use crate::party::{Held, Party};
 use crate::server::{Proof, Server, Serving};
-use crate::world::{Marks, NOON, Owner, World, address};
+use crate::world::{Marks, NOON, Owner, World, address, definition};
 
 pub(crate) const LATENCY: Duration = Duration::from_millis(10);
 pub(crate) const ONE: ChannelId = match ChannelId::new(1) {
@@ -166,7 +166,9 @@ impl Bench {
     }
 
     pub(crate) fn clock(&self, device: usize) -> Now {
-        let utc = Timestamp::from_assure_secs(NOON + 1000 + u32::try_from(self.now.as_micros() / 1_000_000).unwrap());
+        let utc = Timestamp::from_assure_secs(
+            NOON + 1000 + u32::try_from(self.now.as_micros() / 1_000_000).unwrap(),
+        );
         if self.devices[device].has_utc { Now::new(self.now, utc) } else { Now::without_utc(self.now) }
     }
 
@@ -226,7 +228,9 @@ impl Bench {
                     let address = self.resolves_to;
                     self.devices[index].agent().resolved(address, now);
                 }
-                Output::Persist { number, bytes } if !device.writes_at_once => device.pending.push((number, bytes)),
+                Output::Persist { number, bytes } if !device.writes_at_once => {
+                    device.pending.push((number, bytes))
+                }
                 Output::Persist { number, bytes } => {
                     let done = work(device, |device| device.disk = bytes);
                     if done {
@@ -273,7 +277,8 @@ impl Bench {
         loop {
             self.flush_servers();
             let arrivals = self.way.iter().map(|(at, ..)| *at).min();
-            let devices = self.devices.iter().filter_map(|device| device.agent.as_ref()?.next_deadline()).min();
+            let devices =
+                self.devices.iter().filter_map(|device| device.agent.as_ref()?.next_deadline()).min();
             let servers = self.servers.iter().filter_map(|server| server.machine.next_deadline()).min();
             let next = [arrivals, devices, servers].into_iter().flatten().min();
             let Some(at) = next.filter(|at| *at <= end) else { break };
@@ -340,6 +345,34 @@ impl Bench {
             request = request.with_payload(ContentFormat::CBOR, body);
         }
         self.ask_from(A, request).expect("the device answers")
+    }
+}
+
+impl Bench {
+    /// Owner A gives the device one more channel, to a server of its own at `at`, which it opens at once.
+    /// Gives the server's index and the channel's key.
+    pub(crate) fn add_channel(&mut self, number: u32, privileges: Privileges, at: &str) -> (usize, Party) {
+        let (at, owner) = (address(at), self.world().a.clone());
+        let key = self.world().channel_secret(&owner, Metadata::NONE);
+        assert_eq!(self.push_key(&key).code, Code::CREATED);
+        let proof = Proof::named(key.id, key.key.secret());
+        let server = server_of(self.world(), at, key.id, proof);
+        self.servers.push(server);
+        let body = definition(key.id, None, at, privileges).encode();
+        let made = self.ask(Code::PUT, &format!("v1/channels/{number}"), &body);
+        assert_eq!(made.code, Code::CREATED);
+        self.run_for(Duration::from_secs(2));
+        assert_eq!(self.device().state(ChannelId::new(number).unwrap()), Some(ChannelState::Open));
+        (self.servers.len() - 1, key)
+    }
+
+    pub(crate) fn push_key(&mut self, key: &Party) -> Response {
+        self.ask(Code::PUT, &format!("v1/keys/{}", key.id), key.proof.encoded())
+    }
+
+    /// Bytes stand on the device's disk.
+    pub(crate) fn stores(&mut self, bytes: &[u8]) -> bool {
+        self.device().disk.expose().windows(bytes.len()).any(|part| part == bytes)
     }
 }
 

@@ -88,7 +88,8 @@ fn a_new_owner_takes_over_at_the_button() {
         bench.serve_b();
         bench.control(Control::Held(Duration::from_secs(5)));
         bench.run_for(Duration::from_secs(8));
-        let goodbye: Vec<_> = bench.servers[A].asked.iter().filter(|(_, path, _)| path.ends_with("goodbye")).collect();
+        let goodbye: Vec<_> =
+            bench.servers[A].asked.iter().filter(|(_, path, _)| path.ends_with("goodbye")).collect();
         assert_eq!(goodbye.len(), 1);
         assert_eq!(goodbye[0].2, [4], "told to bootstrap by local controls");
         assert!(bench.device().heard(&AgentEvent::Bootstrapped { sequence_number: 2 }));
@@ -155,7 +156,11 @@ fn ts_h8_nothing_that_is_no_genuine_image_changes_a_device_in_service() {
         assert_eq!(bench.device().disk, before, "{answer:?}");
         assert_eq!(bench.device().state(ONE), Some(ChannelState::Open));
         let answered = bench.ask(Code::GET, "v1/ping", b"still there");
-        assert_eq!((answered.code, answered.payload.as_slice()), (Code::CONTENT, &b"still there"[..]), "{answer:?}");
+        assert_eq!(
+            (answered.code, answered.payload.as_slice()),
+            (Code::CONTENT, &b"still there"[..]),
+            "{answer:?}"
+        );
         if answer == Serving::Empty {
             assert!(bench.device().heard(&AgentEvent::BootstrapFailed(BootstrapFailure::Empty)));
             assert_eq!(bench.servers[A].count("info"), 2, "goodbye was said, so presence is told again");

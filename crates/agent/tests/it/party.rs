@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use assure_proto::{AuthenticatedKey, Class, HeldKey, KeyDefinition, Signer};
+use assure_proto::{AuthenticatedKey, Class, KeyDefinition, Signer};
 use crypto::{PrivateKey, Secret};
 use model::KeyId;
 
@@ -14,13 +14,6 @@ pub(crate) enum Held {
 }
 
 impl Held {
-    pub(crate) fn borrow(&self) -> HeldKey<'_> {
-        match self {
-            Self::Secret(secret) => HeldKey::Secret(secret),
-            Self::Private(key) => HeldKey::Private(&**key),
-        }
-    }
-
     pub(crate) fn secret(&self) -> &Secret {
         match self {
             Self::Secret(secret) => secret,

@@ -10,8 +10,8 @@ use coap_proto::{Code, Config, ContentFormat, Endpoint, Incoming, Request, Reque
 use coaps::{AssociationId, Coaps, CoapsLimits, Output};
 use crypto::{Provider, PublicKey, Secret};
 use dtls_proto::{
-    Alert, Answer, CertificateType, CipherSuite, ClientAuthentication, ClientSetup, Credential, DEFAULT_GROUPS,
-    HelloChoice, Listener, ListenerSetup, PeerKey, PeerName, PeerSummary, Question,
+    Alert, Answer, CertificateType, CipherSuite, ClientAuthentication, ClientSetup, Credential,
+    DEFAULT_GROUPS, HelloChoice, Listener, ListenerSetup, PeerKey, PeerName, PeerSummary, Question,
 };
 use model::KeyId;
 
@@ -76,7 +76,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn new(provider: Arc<dyn Provider>, address: SocketAddr, name: KeyId, proof: Proof, run: u64) -> Self {
+    pub(crate) fn new(
+        provider: Arc<dyn Provider>,
+        address: SocketAddr,
+        name: KeyId,
+        proof: Proof,
+        run: u64,
+    ) -> Self {
         let mut dice = Dice::numbered(run);
         let listener = Listener::new(ListenerSetup::new(provider.clone(), dice.split()), Moment::START);
         let endpoint = Endpoint::new(Config::default(), dice.split());
@@ -157,7 +163,9 @@ impl Server {
                 Output::Coap(coap_proto::Output::Answer { request, response }) => {
                     self.answers.push((request, Some(response)));
                 }
-                Output::Coap(coap_proto::Output::Failed { request, .. }) => self.answers.push((request, None)),
+                Output::Coap(coap_proto::Output::Failed { request, .. }) => {
+                    self.answers.push((request, None))
+                }
                 Output::Coap(_) => {}
             }
         }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use agent::{DeviceKey, Factory, FactoryRoot};
 use assure_proto::{
-    Address, AuthenticatedKey, BootstrapServerId, ChannelDefinition, CipherSuite, Class, Derivation, DerivedKey,
-    DeviceInfo, ImageContents, KeyDefinition, Metadata, OwnerBinding, OwnerData, PayloadKey, Privileges, Root,
-    Signer, SimpleTime, Validity, build_image, definition_hash,
+    Address, AuthenticatedKey, BootstrapServerId, ChannelDefinition, CipherSuite, Class, Derivation,
+    DerivedKey, DeviceInfo, ImageContents, KeyDefinition, Metadata, OwnerBinding, OwnerData, PayloadKey,
+    Privileges, Root, Signer, SimpleTime, Validity, build_image, definition_hash,
 };
 use clock::Dice;
 use coap_proto::{Code, ContentFormat, store_request};
@@ -16,6 +16,7 @@ use crypto_portable::Portable;
 use crypto_server::Server;
 use model::{KeyId, Uuid};
 
+use crate::counting::Counting;
 use crate::party::{Held, Party, signer};
 
 /// Some noon in 2026, in seconds since 2010.
@@ -64,6 +65,8 @@ pub(crate) const SECOND: Marks = Marks { sequence_number: 2, created_at: NOON + 
 
 pub(crate) struct World {
     pub(crate) provider: Arc<dyn Provider>,
+    /// The same provider, which counts.
+    pub(crate) counting: Arc<Counting>,
     pub(crate) dice: Dice,
     pub(crate) kind: Kind,
     pub(crate) uuid: Uuid,
@@ -82,8 +85,10 @@ impl World {
 
     /// Worlds of different numbers have nothing in common.
     pub(crate) fn numbered(kind: Kind, number: u64) -> Self {
-        let provider: Arc<dyn Provider> =
+        let inner: Arc<dyn Provider> =
             if kind == Kind::Rsa { Arc::new(Server::new()) } else { Arc::new(Portable::new()) };
+        let counting = Arc::new(Counting::new(inner));
+        let provider: Arc<dyn Provider> = counting.clone();
         let mut dice = Dice::numbered(number);
         let uuid = Uuid::v4(dice.bytes());
         let (device, root_key, root) = match kind {
@@ -96,32 +101,38 @@ impl World {
             Kind::Ec(_) | Kind::Rsa => {
                 let device = provider.generate_key(key_kind(kind), &mut dice).unwrap();
                 let root = provider.generate_key(authority_kind(kind), &mut dice).unwrap();
-                let trusted = Root::public(Class::TrustedAuthority, KeyId(dice.bytes()), root.public().clone());
+                let trusted =
+                    Root::public(Class::TrustedAuthority, KeyId(dice.bytes()), root.public().clone());
                 (Held::Private(device), Held::Private(root), trusted)
             }
         };
-        let mut maker = Maker { provider: &*provider, dice: &mut dice, kind, reference: (uuid.into(), &device) };
+        let mut maker =
+            Maker { provider: &*provider, dice: &mut dice, kind, reference: (uuid.into(), &device) };
         let by_root = signer(root.key_id, root.class, &root_key);
         let online = maker.party(Class::TrustedAuthority, Metadata::of_generation(1), &by_root);
         let bootstrap = maker.party(Class::BootstrapService, Metadata::NONE, &online.signer());
         let mut owner = |address| {
             let party = maker.party(Class::ManagementSystem, Metadata::NONE, &online.signer());
-            let channel = (kind == Kind::Secret).then(|| maker.below(&party).channel_secret(&party, Metadata::NONE));
+            let channel =
+                (kind == Kind::Secret).then(|| maker.below(&party).channel_secret(&party, Metadata::NONE));
             Owner { party, channel, address }
         };
         let a = owner(address("10.0.0.2:49683"));
         let b = owner(address("10.0.0.3:49683"));
-        Self { provider, dice, kind, uuid, device, root, online, bootstrap, a, b }
+        Self { provider, counting, dice, kind, uuid, device, root, online, bootstrap, a, b }
     }
 
     pub(crate) fn factory(&self) -> Factory {
         let (key, roots) = match (&self.device, &self.root.key) {
             (Held::Secret(secret), _) => (DeviceKey::Secret(secret.clone()), Vec::new()),
             (Held::Private(key), assure_proto::RootKey::Public(root)) => {
-                let root = FactoryRoot { class: self.root.class, key_id: self.root.key_id, key: root.clone() };
+                let root =
+                    FactoryRoot { class: self.root.class, key_id: self.root.key_id, key: root.clone() };
                 (DeviceKey::Private(key.pkcs8().unwrap()), vec![root])
             }
-            (Held::Private(_), assure_proto::RootKey::Secret(_)) => unreachable!("public roots for key pairs"),
+            (Held::Private(_), assure_proto::RootKey::Secret(_)) => {
+                unreachable!("public roots for key pairs")
+            }
         };
         let info = DeviceInfo { device_product_code: "lamp".into(), ..DeviceInfo::only(self.uuid) };
         Factory { device: self.uuid, key, roots, bootstrap_server: BOOTSTRAP_ID, generation: 1, info }
@@ -138,7 +149,9 @@ impl World {
     pub(crate) fn channel_secret(&mut self, owner: &Owner, metadata: Metadata) -> Party {
         let Self { provider, dice, kind, uuid, device, .. } = self;
         let reference = ((*uuid).into(), &*device);
-        Maker { provider: &**provider, dice, kind: *kind, reference }.below(&owner.party).channel_secret(&owner.party, metadata)
+        Maker { provider: &**provider, dice, kind: *kind, reference }
+            .below(&owner.party)
+            .channel_secret(&owner.party, metadata)
     }
 
     pub(crate) fn generate(&mut self, kind: KeyKind) -> Arc<dyn PrivateKey> {
@@ -154,7 +167,8 @@ impl World {
         by: &Signer<'_>,
     ) -> AuthenticatedKey {
         let validity = Validity::since(SimpleTime { secs: NOON - 1000 });
-        AuthenticatedKey::issue(&*self.provider, class, definition, metadata, by, validity, &mut self.dice).unwrap()
+        AuthenticatedKey::issue(&*self.provider, class, definition, metadata, by, validity, &mut self.dice)
+            .unwrap()
     }
 
     pub(crate) fn header(&self, owner: &Owner) -> Vec<AuthenticatedKey> {
@@ -199,7 +213,8 @@ impl World {
         let validity = Validity::since(SimpleTime { secs: NOON - 900 });
         let by = self.online.signer();
         let owner_data =
-            OwnerData::issue(&*self.provider, &binding, marks.sequence_number, &by, validity, &mut self.dice).unwrap();
+            OwnerData::issue(&*self.provider, &binding, marks.sequence_number, &by, validity, &mut self.dice)
+                .unwrap();
         let payload_key = match (&self.device, &owner.party.key) {
             (Held::Private(key), _) => PayloadKey::Device(key.public()),
             (Held::Secret(_), Held::Secret(secret)) => {
@@ -298,9 +313,12 @@ impl<'a> Maker<'a> {
         let secret = Secret::new(self.dice.bytes::<32>().to_vec());
         let (reference, held) = self.reference;
         let way = match held {
-            Held::Secret(held) => Derivation::from_secret(self.provider, reference, held, &secret, self.dice).unwrap(),
+            Held::Secret(held) => {
+                Derivation::from_secret(self.provider, reference, held, &secret, self.dice).unwrap()
+            }
             Held::Private(held) => {
-                Derivation::for_public_key(self.provider, reference, held.public(), &secret, self.dice).unwrap()
+                Derivation::for_public_key(self.provider, reference, held.public(), &secret, self.dice)
+                    .unwrap()
             }
         };
         let derived = DerivedKey::new(KeyId(self.dice.bytes()), vec![way]).unwrap();
@@ -317,7 +335,8 @@ impl<'a> Maker<'a> {
     ) -> Party {
         let validity = Validity::since(SimpleTime { secs: NOON - 1000 });
         let proof =
-            AuthenticatedKey::issue(self.provider, class, &definition, metadata, by, validity, self.dice).unwrap();
+            AuthenticatedKey::issue(self.provider, class, &definition, metadata, by, validity, self.dice)
+                .unwrap();
         Party { id: definition.id(), class, key, proof }
     }
 }

@@ -34,7 +34,7 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(120);
 
 /// What a device's own key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum DeviceKeyKind {
+pub(crate) enum BirthKind {
     /// A secret that the identity server shares.
     Secret,
     /// An EC key on P-256.
@@ -45,7 +45,7 @@ pub(crate) enum DeviceKeyKind {
     Rsa2048,
 }
 
-impl DeviceKeyKind {
+impl BirthKind {
     const ALL: [Self; 4] = [Self::Secret, Self::P256, Self::P384, Self::Rsa2048];
 
     const fn number(self) -> u8 {
@@ -58,7 +58,7 @@ impl DeviceKeyKind {
     }
 
     /// The key pair to make; `None` for a secret.
-    pub(crate) const fn key_pair(self) -> Option<KeyKind> {
+    pub(crate) const fn key_kind(self) -> Option<KeyKind> {
         match self {
             Self::Secret => None,
             Self::P256 => Some(KeyKind::Ec(Curve::P256)),
@@ -70,22 +70,22 @@ impl DeviceKeyKind {
 
 /// What the station orders.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MakeOrder {
+pub(crate) struct Birth {
     /// The UUID that the maker gives the device.
     pub(crate) device: Uuid,
     /// What key it gets.
-    pub(crate) kind: DeviceKeyKind,
+    pub(crate) kind: BirthKind,
     /// The bootstrap server it will ask.
     pub(crate) bootstrap_server: BootstrapServerId,
-    /// 16 to 64 bytes for [`DeviceKeyKind::Secret`], and only for that.
+    /// 16 to 64 bytes for [`BirthKind::Secret`], and only for that.
     pub(crate) secret: Option<Secret>,
 }
 
-impl MakeOrder {
+impl Birth {
     fn has_fitting_secret(&self) -> bool {
         match (&self.secret, self.kind) {
-            (Some(secret), DeviceKeyKind::Secret) => DERIVED_LENGTHS.contains(&secret.len()),
-            (None, kind) => kind != DeviceKeyKind::Secret,
+            (Some(secret), BirthKind::Secret) => DERIVED_LENGTHS.contains(&secret.len()),
+            (None, kind) => kind != BirthKind::Secret,
             (Some(_), _) => false,
         }
     }
@@ -117,7 +117,7 @@ impl MakeOrder {
         let device = Uuid(reader.bytes_of()?);
         let unknown = reader.error(Reason::OutOfRange);
         let number = reader.u8()?;
-        let kind = DeviceKeyKind::ALL.into_iter().find(|kind| kind.number() == number).ok_or(unknown)?;
+        let kind = BirthKind::ALL.into_iter().find(|kind| kind.number() == number).ok_or(unknown)?;
         let bootstrap_server = BootstrapServerId(reader.u32()?);
         let unfit = reader.error(Reason::OutOfRange);
         let secret = match reader.peek() {
@@ -132,18 +132,18 @@ impl MakeOrder {
 
 /// What the device answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Made {
+pub(crate) struct Born {
     /// The UUID of the order.
     pub(crate) device: Uuid,
     /// The public half of the key it made; none for a secret.
-    pub(crate) public_key: Option<PublicKey>,
+    pub(crate) key: Option<PublicKey>,
 }
 
-impl Made {
+impl Born {
     /// Writes the answer.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new();
-        let spki = self.public_key.as_ref().map_or(&[][..], PublicKey::spki);
+        let spki = self.key.as_ref().map_or(&[][..], PublicKey::spki);
         out.array(3).uint(VERSION).bytes(&self.device.0).bytes(spki);
         out.finish()
     }
@@ -158,12 +158,12 @@ impl Made {
         reader.constant(VERSION)?;
         let device = Uuid(reader.bytes_of()?);
         let bad_key = reader.error(Reason::OutOfRange);
-        let public_key = match reader.bytes()? {
+        let key = match reader.bytes()? {
             [] => None,
             spki => Some(PublicKey::from_spki(spki).map_err(|_| bad_key)?),
         };
         reader.finish()?;
-        Ok(Self { device, public_key })
+        Ok(Self { device, key })
     }
 }
 
@@ -223,7 +223,7 @@ pub(crate) fn make_device(
     program: &OsStr,
     state: &Path,
     bundle: &Path,
-    order: &MakeOrder,
+    order: &Birth,
 ) -> Outcome<Option<PublicKey>> {
     let failed = |why: &dyn fmt::Display| Failure::new("device-failed", order.device.to_string()).because(why);
     let mut device = Command::new(program)
@@ -245,14 +245,14 @@ pub(crate) fn make_device(
     if !ended.success() {
         return Err(failed(&ended));
     }
-    let kind = answer.public_key.as_ref().map(PublicKey::kind);
-    if answer.device != order.device || kind != order.kind.key_pair() {
+    let kind = answer.key.as_ref().map(PublicKey::kind);
+    if answer.device != order.device || kind != order.kind.key_kind() {
         return Err(failed(&"it answered something else than was ordered"));
     }
-    Ok(answer.public_key)
+    Ok(answer.key)
 }
 
-fn converse(device: &mut Child, order: &MakeOrder) -> Result<Made, LineError> {
+fn converse(device: &mut Child, order: &Birth) -> Result<Born, LineError> {
     let (Some(mut input), Some(mut output)) = (device.stdin.take(), device.stdout.take()) else {
         return Err(LineError::Unreadable(io::ErrorKind::BrokenPipe.into()));
     };
@@ -263,35 +263,35 @@ fn converse(device: &mut Child, order: &MakeOrder) -> Result<Made, LineError> {
     thread::spawn(move || sender.send(read_message(&mut output)));
     let answer = receiver.recv_timeout(ANSWER_TIME_MAX);
     let answer = answer.map_err(|_| LineError::Unreadable(io::ErrorKind::TimedOut.into()))??;
-    Made::decode(&answer).map_err(LineError::Malformed)
+    Born::decode(&answer).map_err(LineError::Malformed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn order(kind: DeviceKeyKind, secret: Option<&[u8]>) -> MakeOrder {
+    fn order(kind: BirthKind, secret: Option<&[u8]>) -> Birth {
         let secret = secret.map(Secret::from);
-        MakeOrder { device: Uuid([7; 16]), kind, bootstrap_server: BootstrapServerId(3), secret }
+        Birth { device: Uuid([7; 16]), kind, bootstrap_server: BootstrapServerId(3), secret }
     }
 
     // verifies: ASSURE-14.1-01
     #[test]
     fn an_order_is_read_as_it_was_written() {
         let orders = [
-            order(DeviceKeyKind::Secret, Some(&[9; 16])),
-            order(DeviceKeyKind::P256, None),
-            order(DeviceKeyKind::P384, None),
-            order(DeviceKeyKind::Rsa2048, None),
+            order(BirthKind::Secret, Some(&[9; 16])),
+            order(BirthKind::P256, None),
+            order(BirthKind::P384, None),
+            order(BirthKind::Rsa2048, None),
         ];
         for order in orders {
-            assert_eq!(MakeOrder::decode(order.encode().expose()), Ok(order));
+            assert_eq!(Birth::decode(order.encode().expose()), Ok(order));
         }
     }
 
     #[test]
     fn an_order_has_the_bytes_of_the_decision() {
-        let bytes = order(DeviceKeyKind::P256, None).encode();
+        let bytes = order(BirthKind::P256, None).encode();
         let expected = [&[0x85, 0x01, 0x50][..], &[7; 16], &[0x01, 0x03, 0xf6]].concat();
         assert_eq!(bytes.expose(), expected);
     }
@@ -308,9 +308,9 @@ mod tests {
             };
             out.finish()
         };
-        assert!(MakeOrder::decode(&bytes(0, Some(&[1; 16]))).is_ok());
-        assert!(MakeOrder::decode(&bytes(0, Some(&[1; 64]))).is_ok());
-        assert!(MakeOrder::decode(&bytes(1, None)).is_ok());
+        assert!(Birth::decode(&bytes(0, Some(&[1; 16]))).is_ok());
+        assert!(Birth::decode(&bytes(0, Some(&[1; 64]))).is_ok());
+        assert!(Birth::decode(&bytes(1, None)).is_ok());
         let unfit: [(u8, Option<&[u8]>); 7] = [
             (0, None),
             (0, Some(&[1; 15])),
@@ -321,14 +321,14 @@ mod tests {
             (4, None),
         ];
         for (kind, secret) in unfit {
-            let refused = MakeOrder::decode(&bytes(kind, secret)).unwrap_err();
+            let refused = Birth::decode(&bytes(kind, secret)).unwrap_err();
             assert_eq!(refused.reason, Reason::OutOfRange, "{kind}");
         }
     }
 
     #[test]
     fn a_message_ends_with_its_item_and_never_in_the_middle() {
-        let whole = order(DeviceKeyKind::Secret, Some(&[9; 32])).encode();
+        let whole = order(BirthKind::Secret, Some(&[9; 32])).encode();
         let followed = [whole.expose(), &[0xff; 9]].concat();
         assert_eq!(&read_message(&mut &followed[..]).unwrap()[..], whole.expose());
         for cut in 0..whole.len() {
@@ -346,16 +346,16 @@ mod tests {
 
     #[test]
     fn an_answer_is_read_as_it_was_written() {
-        let made = Made { device: Uuid([7; 16]), public_key: None };
+        let made = Born { device: Uuid([7; 16]), key: None };
         assert_eq!(made.encode(), [&[0x83, 0x01, 0x50][..], &[7; 16], &[0x40]].concat());
-        assert_eq!(Made::decode(&made.encode()), Ok(made));
+        assert_eq!(Born::decode(&made.encode()), Ok(made));
         let bad = [&[0x83, 0x01, 0x50][..], &[7; 16], &[0x41, 0]].concat();
-        assert_eq!(Made::decode(&bad).unwrap_err().reason, Reason::OutOfRange);
+        assert_eq!(Born::decode(&bad).unwrap_err().reason, Reason::OutOfRange);
     }
 
     #[test]
     fn a_device_that_says_nothing_has_failed() {
-        let order = order(DeviceKeyKind::P256, None);
+        let order = order(BirthKind::P256, None);
         let nowhere = Path::new("nowhere");
         let failure = make_device(OsStr::new("true"), nowhere, nowhere, &order).unwrap_err();
         assert_eq!(failure.code(), "device-failed");

@@ -49,3 +49,47 @@ impl UserData {
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
     Failure::new("file-unwritable", path.display().to_string()).because(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("user-data-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn all_goes_and_nothing_behind_a_link() {
+        let root = folder("links");
+        let (state, outside) = (root.join("state"), root.join("outside"));
+        fs::create_dir_all(&state).unwrap();
+        fs::create_dir_all(&outside).unwrap();
+        fs::write(outside.join("kept"), b"kept").unwrap();
+        let data = UserData::of(&state, None).unwrap();
+        fs::create_dir_all(state.join("data/deep/er")).unwrap();
+        fs::write(state.join("data/deep/er/file"), b"secret habits").unwrap();
+        fs::write(state.join("data/file"), b"secret habits").unwrap();
+        std::os::unix::fs::symlink(&outside, state.join("data/folder-link")).unwrap();
+        std::os::unix::fs::symlink(outside.join("kept"), state.join("data/file-link")).unwrap();
+        data.erase().unwrap();
+        assert_eq!(fs::read_dir(state.join("data")).unwrap().count(), 0);
+        assert_eq!(fs::read(outside.join("kept")).unwrap(), b"kept");
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_holds_the_state_is_refused() {
+        let root = folder("refused");
+        let state = root.join("state");
+        fs::create_dir_all(&state).unwrap();
+        for chosen in [root.clone(), state.clone(), state.join("../state"), PathBuf::from("/")] {
+            let refused = UserData::of(&state, Some(&chosen)).unwrap_err();
+            assert_eq!(refused.code(), "data-folder-refused", "{}", chosen.display());
+        }
+        assert!(UserData::of(&state, Some(&root.join("state-data"))).is_ok());
+        fs::remove_dir_all(root).unwrap();
+    }
+}

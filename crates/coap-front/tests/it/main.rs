@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod bootstrap;
+mod channels;
 mod client;
 mod domain;
+mod system;
+mod time;
 mod world;

@@ -61,6 +61,18 @@ catalogue! {
         ["run `thingstead identity enrol FILE --fingerprint HEX` with the fingerprint that `serve` printed"]
     "fingerprint-differs" 3 "the fingerprint is another one" "the file is not the one the server wrote, or the fingerprint was mistyped"
         ["compare with what `thingstead serve` printed at its start; do not enrol otherwise"]
+    "fingerprint-needed" 2 "nothing was enrolled" "the fingerprint was not given"
+        ["run it again with --fingerprint and what `thingstead serve` printed on the server"]
+    "no-identity" 2 "there is no identity server here" "no authority was made in this folder"
+        ["check the folder", "make an authority with `thingstead identity init`"]
+    "station-differs" 3 "another station has this id" "its key or its maker is another one than that of the listed station"
+        ["make a new station: its id is drawn"]
+    "no-station" 2 "there is no station here" "no station was made in this folder"
+        ["check the folder", "make one with `thingstead maker station`"]
+    "not-registered" 3 "the station has no certificate" "the registration server's operator has not certified it"
+        ["run `thingstead maker register` with operator.pem of the registration server"]
+    "partly-done" 7 "not all of it was done" "a part was refused"
+        ["look at the lines above for which part"]
     "gap-file-missing" 2 "a file of the air gap is missing" "files are taken in the order of their numbers"
         ["bring the file with this number, then repeat"]
     "gap-file-refused" 3 "a file of the air gap was not taken" "it is not from who it should be, or not for this server"

@@ -5,11 +5,15 @@
 
 mod catalogue;
 mod cli;
+mod demo;
 mod device;
 mod factory_line;
 mod failure;
 mod files;
 mod gap_folder;
+mod identity;
+mod label_picture;
+mod maker;
 mod operator_client;
 mod serve;
 mod storage;

@@ -1,8 +1,11 @@
 //! The command line: groups of verbs, one file each.
 
-mod audit;
+pub(crate) mod audit;
 mod device;
 mod explain;
+mod identity;
+mod maker;
+mod owner;
 mod serve;
 
 use std::sync::Arc;
@@ -42,12 +45,20 @@ pub(crate) struct Output {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Watch four devices live: made, claimed, bootstrapped, in service, handed to a new owner.
+    Demo(crate::demo::Demo),
     /// Run the roles of a configuration file.
     Serve(serve::Serve),
+    /// Claim devices, and pass them on.
+    Owner(owner::Owner),
     /// Read the audit log of a role.
     Audit(audit::Audit),
     /// Make and run a device, show or reset what it keeps.
     Device(device::Device),
+    /// Make devices: keys, records, labels, uploads.
+    Maker(maker::Maker),
+    /// Run the identity server: make an authority, enrol its servers, take records in. Opens no socket.
+    Identity(identity::IdentityGroup),
     /// Say what a failure means and what to try.
     Explain(explain::Explain),
 }
@@ -56,9 +67,13 @@ enum Command {
 pub(crate) fn run(cli: Cli) -> Outcome {
     let output = Output { json: cli.json, quiet: cli.quiet };
     match cli.command {
+        Command::Demo(demo) => demo.run(output),
+        Command::Owner(owner) => owner.run(output),
         Command::Serve(serve) => serve.run(output),
         Command::Audit(audit) => audit.run(output),
         Command::Device(device) => device.run(output),
+        Command::Maker(maker) => maker.run(output),
+        Command::Identity(identity) => identity.run(output),
         Command::Explain(explain) => explain.run(output),
     }
 }

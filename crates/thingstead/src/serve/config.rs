@@ -120,9 +120,19 @@ pub(crate) struct Management {
     /// Host names and addresses under which installers reach `platform`.
     #[serde(default = "loopback_names")]
     pub(crate) names: Vec<String>,
-    /// Whether only announced transfers are taken.
+    /// People who may register devices besides the operator.
     #[serde(default)]
-    pub(crate) announced_only: bool,
+    pub(crate) users: Vec<User>,
+}
+
+/// One user of the registration API.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct User {
+    /// The name; no colon.
+    pub(crate) name: String,
+    /// The argon2 hash of the passphrase as a PHC string.
+    pub(crate) passphrase_hash: String,
 }
 
 /// Ports unless configured otherwise: loopback only, so that nothing is open by accident.

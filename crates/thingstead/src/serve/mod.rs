@@ -1,8 +1,13 @@
 //! `thingstead serve`: the roles of the configuration, in one process.
 
+pub(crate) mod bootstrap;
+pub(crate) mod channels;
 pub(crate) mod config;
+pub(crate) mod device_socket;
 pub(crate) mod enrolled;
 pub(crate) mod gap_line;
+pub(crate) mod management;
+pub(crate) mod platform_keys;
 pub(crate) mod registration;
 
 use std::net::SocketAddr;
@@ -36,11 +41,11 @@ pub(crate) async fn run(config: Config, provider: Arc<dyn Provider>) -> Outcome 
     if let Some(section) = config.registration {
         roles.spawn(registration::run(section, provider.clone(), clock, stop.clone()));
     }
-    if config.bootstrap.is_some() {
-        return Err(Failure::new("not-built-yet", "the role bootstrap"));
+    if let Some(section) = config.bootstrap {
+        roles.spawn(bootstrap::run(section, provider.clone(), clock, stop.clone()));
     }
-    if config.management.is_some() {
-        return Err(Failure::new("not-built-yet", "the role management"));
+    if let Some(section) = config.management {
+        roles.spawn(management::run(section, provider.clone(), clock, stop.clone()));
     }
     if roles.is_empty() {
         return Err(Failure::new("config-unreadable", "no role is configured"));

@@ -1,0 +1,140 @@
+//! `thingstead demo`: four devices from the factory line to their second owner, over the real protocols,
+//! between real processes that share nothing but sockets and the folders of the air gap.
+
+mod devices;
+mod places;
+mod servers;
+pub(crate) mod stage;
+mod timeline;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::Output;
+use crate::failure::{Failure, Outcome};
+use crate::files;
+use devices::Part;
+use servers::Servers;
+use stage::Stage;
+
+/// Watch four devices live: made, claimed, bootstrapped, in service, handed to a new owner.
+///
+/// Starts a registration server, a bootstrap server, an identity server (no socket: two folders), two
+/// management systems and four devices (shared secret, P-256, P-384, RSA-2048), each a process of its own.
+/// Nothing has to be installed or running. The timeline at the end is read from the audit logs that the
+/// servers and devices stored.
+///
+/// Examples:
+///   thingstead demo
+///   thingstead demo --keep            leaves everything running and prints the addresses
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Demo {
+    /// Leave everything running until Ctrl-C, with the addresses printed.
+    #[arg(long)]
+    keep: bool,
+    /// Play in this folder, which must not exist, and leave it; otherwise a temporary one is removed.
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// Switch one server off after the set-up, to see what fails and how it is said.
+    #[arg(long, value_enum, hide = true)]
+    without: Option<Part>,
+}
+
+/// The steps a person sees, in order.
+const STEPS: u64 = 9;
+
+/// Says which step is under way: a bar on a terminal, a line per step elsewhere.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    began: Instant,
+    quiet: bool,
+}
+
+impl Progress {
+    fn start(output: Output) -> Self {
+        let quiet = output.json || output.quiet;
+        let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(STEPS) };
+        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { bar, began: Instant::now(), quiet }
+    }
+
+    fn step(&self, what: &str) {
+        self.bar.set_message(what.to_owned());
+        if self.bar.is_hidden() && !self.quiet {
+            eprintln!("{:>6.2} s  {what}", self.began.elapsed().as_secs_f64());
+        }
+    }
+
+    fn done(&self) {
+        self.bar.inc(1);
+    }
+}
+
+impl Demo {
+    pub(crate) fn run(self, output: Output) -> Outcome {
+        let folder = self.place()?;
+        files::make_folder(&folder.join("log"))?;
+        let stage = Stage::new(folder.clone())?;
+        let played = self.play(&stage, output);
+        if self.folder.is_none() {
+            let removed = std::fs::remove_dir_all(&folder);
+            if let (Ok(()), Err(error)) = (&played, removed) {
+                return Err(Failure::new("file-unwritable", folder.display().to_string()).because(error));
+            }
+        }
+        played
+    }
+
+    fn place(&self) -> Outcome<PathBuf> {
+        match &self.folder {
+            Some(folder) if folder.exists() => Err(Failure::new("already-there", folder.display().to_string())),
+            Some(folder) => {
+                files::make_folder(folder)?;
+                std::path::absolute(folder)
+                    .map_err(|error| Failure::new("file-unwritable", folder.display().to_string()).because(error))
+            }
+            None => {
+                let mut dice = net::seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
+                let name = format!("thingstead-demo-{}", model::hex(&dice.bytes::<6>()));
+                let folder = std::env::temp_dir().join(name);
+                files::make_folder(&folder)?;
+                Ok(folder)
+            }
+        }
+    }
+
+    fn play(&self, stage: &Stage, output: Output) -> Outcome {
+        let progress = Progress::start(output);
+        let mut servers = Servers::set_up(stage, &progress)?;
+        if let Some(part) = self.without {
+            servers.switch_off(part);
+        }
+        let mut fleet = devices::make(stage, &servers, &progress)?;
+        devices::first_owner(stage, &servers, &mut fleet, &progress)?;
+        devices::second_owner(stage, &servers, &mut fleet, &progress)?;
+        progress.bar.finish_and_clear();
+        let elapsed = progress.began.elapsed();
+        timeline::show(stage, &servers, &fleet, output, elapsed)?;
+        if self.keep {
+            keep(stage, &servers);
+        }
+        Ok(())
+    }
+}
+
+/// Waits for the end of standard input or Ctrl-C, which ends this process and with it the others.
+fn keep(stage: &Stage, servers: &Servers) {
+    eprintln!("\nEverything keeps running in {}:", stage.path("").display());
+    for (what, at) in servers.addresses() {
+        eprintln!("  {what:<28}{at}");
+    }
+    eprintln!("Ctrl-C ends it.");
+    loop {
+        std::thread::park_timeout(Duration::from_secs(3600));
+    }
+}

@@ -1,0 +1,107 @@
+//! Folders and ports of the demo, and the configuration files that name them.
+
+use std::path::PathBuf;
+
+use crate::failure::Outcome;
+use crate::files;
+
+use super::stage::{Stage, free_tcp_ports, free_udp_ports};
+
+/// Every port of the demo, all on loopback.
+pub(crate) struct Ports {
+    pub(crate) maker_gateway: u16,
+    pub(crate) owner_gateway: u16,
+    pub(crate) registration_peers: u16,
+    pub(crate) registration_platform: u16,
+    pub(crate) bootstrap_peers: u16,
+    pub(crate) bootstrap_platform: u16,
+    pub(crate) bootstrap_devices: u16,
+    pub(crate) owner_platforms: [u16; 2],
+    pub(crate) owner_channels: [u16; 2],
+}
+
+/// The two owners.
+pub(crate) const OWNERS: [&str; 2] = ["owner-a", "owner-b"];
+
+/// The bootstrap server's id: one of the private range.
+/// Source: ruling A-ASSURE-106.
+pub(crate) const BOOTSTRAP_SERVER: u32 = 0xFFFF_0001;
+
+impl Ports {
+    /// Ports that are free now.
+    pub(crate) fn choose() -> Outcome<Self> {
+        let tcp = free_tcp_ports(8)?;
+        let udp = free_udp_ports(3)?;
+        Ok(Self {
+            maker_gateway: tcp[0],
+            owner_gateway: tcp[1],
+            registration_peers: tcp[2],
+            registration_platform: tcp[3],
+            bootstrap_peers: tcp[4],
+            bootstrap_platform: tcp[5],
+            owner_platforms: [tcp[6], tcp[7]],
+            bootstrap_devices: udp[0],
+            owner_channels: [udp[1], udp[2]],
+        })
+    }
+}
+
+/// A loopback address with this port.
+pub(crate) fn at(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
+/// A path as it stands in a configuration file.
+fn quoted(path: PathBuf) -> String {
+    format!("{:?}", path.display().to_string())
+}
+
+/// Writes one configuration file per server process.
+pub(crate) fn write_configurations(stage: &Stage, ports: &Ports) -> Outcome {
+    let membership = |role: &str| {
+        format!(
+            "[{role}.authority]\nbundle = {}\nsystem_ca = {}\ngap_in = {}\ngap_out = {}\n",
+            quoted(stage.path("public/ta.bundle")),
+            quoted(stage.path("public/system-ca.pem")),
+            quoted(stage.path("gap/from-identity")),
+            quoted(stage.path(format!("gap/from-{role}"))),
+        )
+    };
+    let registration = format!(
+        "[registration]\ndata = {}\nmaker_gateway = \"{}\"\nowner_gateway = \"{}\"\npeers = \"{}\"\n\
+         platform = \"{}\"\nbootstrap_server = \"{}\"\n{}",
+        quoted(stage.path("registration")),
+        at(ports.maker_gateway),
+        at(ports.owner_gateway),
+        at(ports.registration_peers),
+        at(ports.registration_platform),
+        at(ports.bootstrap_peers),
+        membership("registration"),
+    );
+    let bootstrap = format!(
+        "[bootstrap]\ndata = {}\ndevices = \"{}\"\npeers = \"{}\"\nplatform = \"{}\"\n\
+         registration_server = \"{}\"\n{}",
+        quoted(stage.path("bootstrap")),
+        at(ports.bootstrap_devices),
+        at(ports.bootstrap_peers),
+        at(ports.bootstrap_platform),
+        at(ports.registration_peers),
+        membership("bootstrap"),
+    );
+    files::write_secret(&stage.path("registration.toml"), registration.as_bytes())?;
+    files::write_secret(&stage.path("bootstrap.toml"), bootstrap.as_bytes())?;
+    for (owner, name) in OWNERS.into_iter().enumerate() {
+        let management = format!(
+            "[management]\ndata = {}\nplatform = \"{}\"\nchannels = \"{}\"\nadvertised = \"{}\"\n\
+             owner_gateway = \"{}\"\nsystem_ca = {}\n",
+            quoted(stage.path(name)),
+            at(ports.owner_platforms[owner]),
+            at(ports.owner_channels[owner]),
+            at(ports.owner_channels[owner]),
+            at(ports.owner_gateway),
+            quoted(stage.path("public/system-ca.pem")),
+        );
+        files::write_secret(&stage.path(format!("{name}.toml")), management.as_bytes())?;
+    }
+    Ok(())
+}

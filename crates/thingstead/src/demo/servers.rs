@@ -1,0 +1,133 @@
+//! The servers of the demo: started, enrolled, and switched off on demand.
+
+use std::path::Path;
+
+use crate::failure::{Failure, Outcome};
+
+use super::devices::Part;
+use super::places::{self, OWNERS, Ports};
+use super::stage::{Actor, Stage};
+use super::Progress;
+
+/// Every server process.
+pub(crate) struct Servers {
+    pub(crate) ports: Ports,
+    pub(crate) identity: Option<Actor>,
+    pub(crate) registration: Option<Actor>,
+    pub(crate) bootstrap: Option<Actor>,
+    pub(crate) owners: [Option<Actor>; 2],
+}
+
+/// A path as an argument.
+pub(crate) fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+impl Servers {
+    /// Makes the authority, enrols its servers, starts both management systems.
+    pub(crate) fn set_up(stage: &Stage, progress: &Progress) -> Outcome<Self> {
+        progress.step("an authority is made: roots, bundle, system CA");
+        let ports = Ports::choose()?;
+        places::write_configurations(stage, &ports)?;
+        let (identity, public) = (text(&stage.path("identity")), text(&stage.path("public")));
+        stage.run("identity-init", &["identity", "init", "--data", &identity, "--out", &public])?;
+        progress.done();
+        progress.step("its servers are enrolled across the air gap");
+        let mut registration = start(stage, "registration")?;
+        let mut bootstrap = start(stage, "bootstrap")?;
+        for role in ["registration", "bootstrap"] {
+            enrol(stage, role, &identity)?;
+        }
+        let (inbox, outbox) = (text(&stage.path("gap/from-registration")), text(&stage.path("gap/from-identity")));
+        let watch =
+            ["identity", "import", "--data", &identity, "--gap-in", &inbox, "--gap-out", &outbox, "--watch"];
+        let identity = stage.start("identity", &watch)?;
+        ready(&mut registration, "registration")?;
+        ready(&mut bootstrap, "bootstrap")?;
+        progress.done();
+        progress.step("two management systems register with the owner gateway");
+        let mut owners = [start(stage, OWNERS[0])?, start(stage, OWNERS[1])?];
+        for owner in &mut owners {
+            ready(owner, "management")?;
+        }
+        progress.done();
+        Ok(Self {
+            ports,
+            identity: Some(identity),
+            registration: Some(registration),
+            bootstrap: Some(bootstrap),
+            owners: owners.map(Some),
+        })
+    }
+
+    /// Ends one server.
+    pub(crate) fn switch_off(&mut self, part: Part) {
+        let place = match part {
+            Part::Identity => &mut self.identity,
+            Part::Registration => &mut self.registration,
+            Part::Bootstrap => &mut self.bootstrap,
+            Part::OwnerA => &mut self.owners[0],
+            Part::OwnerB => &mut self.owners[1],
+        };
+        drop(place.take());
+    }
+
+    /// Where everything listens, for people.
+    pub(crate) fn addresses(&self) -> Vec<(String, String)> {
+        let ports = &self.ports;
+        let mut all = vec![
+            ("maker gateway (https)".into(), places::at(ports.maker_gateway)),
+            ("owner gateway (https)".into(), places::at(ports.owner_gateway)),
+            ("registration operator (https)".into(), places::at(ports.registration_platform)),
+            ("bootstrap devices (coaps)".into(), places::at(ports.bootstrap_devices)),
+            ("bootstrap operator (https)".into(), places::at(ports.bootstrap_platform)),
+        ];
+        for (owner, name) in OWNERS.into_iter().enumerate() {
+            all.push((format!("{name} operator (https)"), places::at(ports.owner_platforms[owner])));
+            all.push((format!("{name} channels (coaps)"), places::at(ports.owner_channels[owner])));
+        }
+        all
+    }
+}
+
+fn start(stage: &Stage, name: &str) -> Outcome<Actor> {
+    let configuration = text(&stage.path(format!("{name}.toml")));
+    stage.start(name, &["serve", "--config", &configuration])
+}
+
+/// Waits until a role says that it listens.
+fn ready(actor: &mut Actor, role: &str) -> Outcome {
+    let line = format!("ready {role}");
+    actor.wait_for(&format!("{role} server listens"), |seen| seen.starts_with(&line).then_some(()))
+}
+
+/// Plays the operator: finds the server's request, compares the fingerprint that the server printed, and has
+/// the identity server enrol it.
+fn enrol(stage: &Stage, role: &str, identity: &str) -> Outcome {
+    let log = stage.log_of(role);
+    let command = wait_for_text(&log, "thingstead identity enrol ")
+        .ok_or_else(|| Failure::new("step-missing", format!("{role} server asks to be enrolled")))?;
+    let mut words = command.split_whitespace().skip_while(|word| *word != "enrol").skip(1);
+    let (file, fingerprint) = (words.next().unwrap_or_default(), words.nth(1).unwrap_or_default());
+    let answers = text(&stage.path("gap/from-identity"));
+    let enrol =
+        ["identity", "enrol", file, "--fingerprint", fingerprint, "--data", identity, "--gap-out", &answers];
+    stage.run(&format!("identity-enrol-{role}"), &enrol).map(drop)
+}
+
+/// The first line of a log with `part` in it, as soon as it stands there.
+fn wait_for_text(log: &Path, part: &str) -> Option<String> {
+    let deadline = std::time::Instant::now() + super::stage::STEP_TIME;
+    loop {
+        let written = std::fs::read_to_string(log).unwrap_or_default();
+        let line = written.lines().find(|line| line.contains(part)).map(str::to_owned);
+        // A line is whole once its end is written.
+        if line.is_some() && written.ends_with('\n') {
+            return line;
+        }
+        if std::time::Instant::now() >= deadline {
+            return None;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,143 @@
+//! The role `management`: one owner's devices, its channels over CoAP and DTLS, its people over HTTPS.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use assure_proto::Address;
+use coap_front::Credential;
+use coap_front::channels::{ChannelFace, ChannelSetup};
+use crypto::Provider;
+use http_front::management::{
+    EnrolmentError, GatewayAddress, Hooks, ManagementServer, Owner, RegistrationUser, management_api,
+};
+use http_front::platform::platform_api;
+use net::executor::Executor;
+use net::now::Clock;
+use net::seed;
+use net::shutdown::Shutdown;
+use net::tls::ClientCertificates;
+use net::udp::{self, UdpDriver};
+use tokio::sync::mpsc::{Sender, channel};
+use tokio::task::JoinSet;
+
+use super::channels::{ChannelDesk, ChannelWord};
+use super::config::{self, Management};
+use super::device_socket::{self, LINE_LENGTH, OnSocket};
+use super::platform_keys::{operator_file, operators_ca, own_tls};
+use super::{announce, listen_https, open_store};
+use crate::failure::{Failure, Outcome};
+
+/// How long to wait before the owner gateway is asked again.
+const ENROL_INTERVAL: Duration = Duration::from_millis(500);
+/// How long a key of DTLS tickets serves.
+const TICKET_KEY_DURATION: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// Runs the role until shutdown.
+pub(crate) async fn run(
+    section: Management,
+    provider: Arc<dyn Provider>,
+    clock: Clock,
+    stop: Shutdown,
+) -> Outcome {
+    let store = open_store(&section.data, &*provider, clock)?;
+    let issuer = operators_ca(&section.data, &store.executor, &*provider).await?;
+    operator_file(&section.data, &issuer, &store.executor, &*provider)?;
+    let tls = own_tls(&section.names, &issuer, &store.executor, &*provider).await?;
+    let gateway = GatewayAddress {
+        endpoint: config::endpoint(&section.owner_gateway)?,
+        roots: vec![super::single_certificate(&section.system_ca)?],
+    };
+    let Some(owner) = owner(&store.executor, &provider, &gateway, &stop).await? else { return Ok(()) };
+    let keys = owner.keys.clone();
+    let (words_in, words) = channel(LINE_LENGTH);
+    let server = server(&section, &store.executor, owner, words_in)?;
+    let mut services = JoinSet::new();
+    let (socket, channels) = device_socket::bind(section.channels).await?;
+    let operators = [issuer.certificate().to_vec()];
+    let router = management_api(server.clone()).merge(platform_api(store.executor.clone()));
+    let clients = ClientCertificates::Optional(&operators);
+    let platform =
+        listen_https(&mut services, "platform", section.platform, &tls, clients, router, &stop).await?;
+    let dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
+    let own = vec![Credential::raw(keys.class_2.clone()), Credential::raw(keys.rsa.clone())];
+    let setup = ChannelSetup {
+        provider,
+        dice,
+        own,
+        limits: ChannelSetup::LIMITS,
+        ticket_key_duration: Some(TICKET_KEY_DURATION),
+    };
+    let face = ChannelFace::new(setup, clock.now());
+    let (events_in, events) = channel(LINE_LENGTH);
+    let (commands_in, commands) = channel(LINE_LENGTH);
+    let driver = UdpDriver { socket, commands, events: events_in, clock, shutdown: stop.clone() };
+    services.spawn(async move {
+        let (_, tally) = udp::run(driver, OnSocket(face)).await;
+        tracing::info!(?tally, "channels: stopped");
+    });
+    services.spawn(ChannelDesk::new(store.executor, keys, commands_in).run(events, words));
+    services.spawn(server.run(stop));
+    announce("management", &[("channels", channels), ("platform", platform)]);
+    while services.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// Registers with the owner gateway, or goes on from where that stopped; waits for the gateway as long as
+/// it takes. `None` when shutdown was requested first.
+async fn owner(
+    executor: &Executor,
+    provider: &Arc<dyn Provider>,
+    gateway: &GatewayAddress,
+    stop: &Shutdown,
+) -> Outcome<Option<Owner>> {
+    loop {
+        match Owner::enrol(executor, provider, gateway).await {
+            Ok(owner) => return Ok(Some(owner)),
+            Err(EnrolmentError::Gateway(error)) => {
+                tracing::warn!(%error, endpoint = %gateway.endpoint, "the owner gateway gives no answer yet");
+            }
+            Err(error) => return Err(Failure::new("refused", "the owner gateway").because(error)),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(ENROL_INTERVAL) => {}
+            () = stop.requested() => return Ok(None),
+        }
+    }
+}
+
+fn server(
+    section: &Management,
+    executor: &Executor,
+    owner: Owner,
+    words: Sender<ChannelWord>,
+) -> Outcome<Arc<ManagementServer>> {
+    let at = section.advertised;
+    let address = Address::Ip { remote: at.ip(), local_port: 0, remote_port: at.port() };
+    let hooks = hooks(words);
+    let users: Vec<RegistrationUser> = section
+        .users
+        .iter()
+        .map(|user| RegistrationUser {
+            name: user.name.clone(),
+            passphrase_hash: user.passphrase_hash.clone(),
+        })
+        .collect();
+    let server = ManagementServer::new(executor.clone(), owner, address, &users, hooks);
+    let server = server.map_err(|error| Failure::new("config-unreadable", "[management] users").because(error))?;
+    Ok(Arc::new(server))
+}
+
+/// Words that do not fit their line are dropped: a session that is not closed at once loses its rights at
+/// the next call all the same, and orders are looked for again when the device comes back.
+fn hooks(words: Sender<ChannelWord>) -> Hooks {
+    let again = words.clone();
+    let say = |words: &Sender<ChannelWord>, word| {
+        if words.try_send(word).is_err() {
+            tracing::warn!(?word, "the channels have too much to do");
+        }
+    };
+    Hooks {
+        close_sessions: Arc::new(move |device| say(&words, ChannelWord::Drop(device))),
+        orders_wait: Arc::new(move |device| say(&again, ChannelWord::Orders(device))),
+    }
+}

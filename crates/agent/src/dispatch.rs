@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use assure_proto::GoodbyeReason;
+use assure_proto::{ChannelId, GoodbyeReason};
 use clock::Now;
 use coap_proto::{Code, ExchangeId, Failure, Incoming, RequestId, Response, StoredRequest};
 use coaps::{AssociationId, Output as LineOutput};
@@ -19,6 +19,8 @@ use crate::ownership::Phase;
 
 /// Answers that wait for states to be written. Beyond: 5.03, nothing is done.
 const AWAITING_COUNT_MAX: usize = 32;
+/// Behind the software's version in the first presence of a new owner. Source: TS-M14.
+const ERASED_SUFFIX: &str = " (earlier data erased)";
 
 impl Agent {
     /// Does what is due in every part, and passes on what follows.
@@ -31,7 +33,7 @@ impl Agent {
         }
         while let Some(channel) = self.errands.take_due(now) {
             if let Some(association) = self.channels.association(channel) {
-                self.errands.announce(channel, association, &mut self.means, now);
+                self.announce(channel, association, now);
             }
         }
         self.conclude_goodbye(now);
@@ -101,8 +103,19 @@ impl Agent {
         let opened = self.channels.connected(association, &self.state, &mut self.means, now);
         let managed = self.channels.open_management(&self.state);
         if let Some(channel) = opened.filter(|id| managed.contains(&(*id, association))) {
-            self.errands.announce(channel, association, &mut self.means, now);
+            self.announce(channel, association, now);
         }
+    }
+
+    /// Tells presence; behind the software's version stands that an earlier owner's data was erased, until
+    /// a management system acknowledged it.
+    /// Source: D-04, TS-M14.
+    pub(crate) fn announce(&mut self, channel: ChannelId, association: AssociationId, now: Now) {
+        let mut info = self.means.own.factory.info.clone();
+        if self.state.must_report_erasure {
+            info.software_version.push_str(ERASED_SUFFIX);
+        }
+        self.errands.announce(channel, association, &info, &mut self.means, now);
     }
 
     fn on_request(&mut self, incoming: &Incoming, now: Now) {
@@ -188,6 +201,11 @@ impl Agent {
             let followup = self.errands.answered(request, outcome, &mut self.clock, &mut self.means, now);
             match followup {
                 Followup::PeerIsGone(association) => self.means.lines.close(association, now),
+                Followup::Acknowledged if self.state.must_report_erasure => {
+                    self.state.must_report_erasure = false;
+                    self.persist();
+                }
+                Followup::Acknowledged => {}
                 Followup::Nothing => {}
             }
         }

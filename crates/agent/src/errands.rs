@@ -6,7 +6,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use core::time::Duration;
 
-use assure_proto::{ChannelId, PreciseTime};
+use assure_proto::{ChannelId, DeviceInfo, PreciseTime};
 use clock::{Deadlines, Moment, Now};
 use coap_proto::{Code, ContentFormat, Failure, Request, RequestId, Response};
 use coaps::AssociationId;
@@ -26,6 +26,8 @@ enum Errand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Followup {
     Nothing,
+    /// The owner knows what presence told.
+    Acknowledged,
     /// Nobody is there any more: the channel must be opened anew.
     PeerIsGone(AssociationId),
 }
@@ -42,17 +44,17 @@ impl Errands {
         Self { pending: BTreeMap::new(), due: Deadlines::new(), every }
     }
 
-    /// Tells a management system that the device is there.
+    /// Tells a management system that the device is there, with `info` about it.
     pub(crate) fn announce(
         &mut self,
         channel: ChannelId,
         association: AssociationId,
+        info: &DeviceInfo,
         means: &mut Means,
         now: Now,
     ) {
         let path = format!("v1/devices/{}/info", means.own.uuid());
-        let info = means.own.factory.info.encode();
-        let request = Request::new(Code::PUT, &path).with_payload(ContentFormat::CBOR, info);
+        let request = Request::new(Code::PUT, &path).with_payload(ContentFormat::CBOR, info.encode());
         self.send(channel, association, Errand::Presence, request, means, now);
         self.due.set(channel, now.moment + around(self.every, &mut means.dice));
     }
@@ -117,6 +119,7 @@ impl Errands {
                 let request = Request::new(Code::GET, "v1/timestamp");
                 let errand = Errand::Time { asked_at: now.moment };
                 self.send(channel, association, errand, request, means, now);
+                return Followup::Acknowledged;
             }
             Errand::Presence => {
                 means.tell(AgentEvent::PresenceRefused { channel, code: response.code });

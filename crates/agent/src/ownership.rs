@@ -119,7 +119,7 @@ impl Agent {
     fn come_back(&mut self, now: Now) {
         if core::mem::take(&mut self.must_return) {
             for (channel, association) in self.channels.open_management(&self.state) {
-                self.errands.announce(channel, association, &mut self.means, now);
+                self.announce(channel, association, now);
             }
         }
     }
@@ -133,7 +133,8 @@ impl Agent {
         }
         let image_keys = keys.iter().map(assure_proto::StoredKey::id).collect();
         let keys = KeyStore::restored(keys.iter().cloned().collect(), KEY_COUNT_MAX);
-        let state = DeviceState { keys, image_keys, ..DeviceState::bare(record) };
+        let must_report_erasure = self.state.must_report_erasure;
+        let state = DeviceState { keys, image_keys, must_report_erasure, ..DeviceState::bare(record) };
         self.replace_state(state, Some(messages), is_new_owner, now);
     }
 
@@ -195,6 +196,7 @@ impl Agent {
         match core::mem::replace(&mut self.phase, Phase::Settled) {
             Phase::Erasing { payload } => {
                 self.state.record.erase_pending = false;
+                self.state.must_report_erasure = true;
                 self.means.tell(AgentEvent::Erased);
                 self.configure(payload, now);
             }

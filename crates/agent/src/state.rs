@@ -1,6 +1,7 @@
 //! Everything a device keeps without power, in one piece.
 //!
-//! `ARRAY [1, factory, record, keys, private parts, ids of image keys, channels, configured, parameters]`,
+//! `ARRAY [1, factory, record, keys, private parts, ids of image keys, channels, configured, parameters,
+//! report]`,
 //! each of factory and record a BYTE STRING of its own form. Volatile keys and channels are left out.
 //! Source: TS-M13, TS-M14; ADR 0080.
 
@@ -48,6 +49,8 @@ pub(crate) struct DeviceState {
     /// Whether the second commit of the present image stands.
     pub(crate) is_configured: bool,
     pub(crate) parameters: BTreeMap<String, Vec<u8>>,
+    /// Whether the owner is still to be told that data of the earlier one was erased. Source: D-04.
+    pub(crate) must_report_erasure: bool,
 }
 
 impl DeviceState {
@@ -61,6 +64,7 @@ impl DeviceState {
             channels: BTreeMap::new(),
             is_configured: false,
             parameters: BTreeMap::new(),
+            must_report_erasure: false,
         }
     }
 
@@ -80,7 +84,7 @@ impl DeviceState {
     /// Writes the state behind the factory part.
     pub(crate) fn write(&self, factory: &Factory) -> Secret {
         let mut out = Writer::new();
-        out.array(9).uint(VERSION).bytes(factory.write().expose()).bytes(&self.record.encode());
+        out.array(10).uint(VERSION).bytes(factory.write().expose()).bytes(&self.record.encode());
         let keys: Vec<_> = self.keys.iter().filter(|key| !self.is_volatile(key.id())).collect();
         out.array(keys.len());
         for key in keys {
@@ -104,13 +108,14 @@ impl DeviceState {
         for (name, value) in &self.parameters {
             out.array(2).text(name).bytes(value);
         }
+        out.bool(self.must_report_erasure);
         Secret::new(out.finish())
     }
 
     /// Reads a state and its factory part.
     pub(crate) fn read(bytes: &[u8]) -> Result<(Factory, Self), DecodeError> {
         let mut reader = Reader::whole(bytes)?;
-        reader.array_of(9)?;
+        reader.array_of(10)?;
         let version = reader.error(Reason::UnknownVersion);
         if reader.u8()? != VERSION {
             return Err(version);
@@ -139,6 +144,7 @@ impl DeviceState {
             let name = reader.text()?.into();
             state.parameters.insert(name, reader.bytes()?.to_vec());
         }
+        state.must_report_erasure = reader.bool()?;
         reader.finish()?;
         Ok((factory, state))
     }

@@ -5,9 +5,8 @@
 //!   ^                                          |                     |
 //!   +---------- nothing changed but the timer -+---------------------+
 //! ```
-//! Before the first image is in service it is asked again after 30 s, doubling up to an hour. In service a
-//! power-on or an order begins such a series too; when its waits have grown to their longest, and after a
-//! success, the device asks once a day.
+//! A failure is followed by another try after 30 s, doubling up to an hour. In service the series ends there:
+//! when its waits have grown to their longest, and after every success, the device asks once a day.
 //! Source: aSSURE 9.4.1, 15.3, 15.4; TS-H8; rulings A-ASSURE-57, A-ASSURE-58; ADR 0081.
 
 mod talk;

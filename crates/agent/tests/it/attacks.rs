@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use agent::{AgentEvent, BootstrapFailure, Control};
 use assure_proto::{
-    AuthenticatedKey, ChannelState, Class, ImageRefusal, KeyDefinition, KeyStore, Metadata, PreciseTime,
-    Signer, TimeSource, TimeTrust, Validity,
+    AuthenticatedKey, ChannelState, Class, DeviceInfo, ImageRefusal, KeyDefinition, KeyStore, Metadata,
+    PreciseTime, Signer, TimeSource, TimeTrust, Validity,
 };
 use coap_proto::{Code, Request};
 use crypto::Secret;
@@ -431,6 +431,16 @@ fn ts_d04_an_image_of_the_same_owner_erases_nothing_of_the_user() {
     bench.control(Control::Held(Duration::from_secs(5)));
     bench.run_for(Duration::from_secs(8));
     assert_eq!(bench.device().user_data, None);
+    let told = |bench: &Bench, server: usize| {
+        let asked = bench.servers[server].asked.iter().filter(|(_, path, _)| path.ends_with("/info"));
+        let versions = asked.map(|(_, _, body)| DeviceInfo::decode(body).unwrap().software_version);
+        versions.collect::<Vec<_>>()
+    };
+    assert_eq!(told(&bench, B), [" (earlier data erased)"], "B is told so");
+    bench.cut_power();
+    bench.power_on();
+    bench.run_for(Duration::from_secs(5));
+    assert_eq!(told(&bench, B).last().map(String::as_str), Some(""), "once");
 }
 
 // verifies: TS-M15, ASSURE-10.1.1-06

@@ -79,7 +79,7 @@ fn a_device_in_service_returns_after_power_on_and_finds_its_image_unchanged() {
     assert_eq!(bench.device().disk, disk, "nothing was written");
 }
 
-// verifies: ASSURE-14.7-08, ASSURE-14.7-09, TS-D04, TS-M5
+// verifies: ASSURE-14.7-08, ASSURE-14.7-09, TS-M5
 #[test]
 fn a_new_owner_takes_over_at_the_button() {
     for kind in [Kind::Secret, EC] {

@@ -10,6 +10,7 @@ mod boot;
 mod channels;
 mod counting;
 mod hints;
+mod oracle;
 mod party;
 mod power;
 mod server;

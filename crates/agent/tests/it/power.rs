@@ -6,7 +6,7 @@ use agent::{AgentEvent, Control};
 use assure_proto::ChannelState;
 use coap_proto::{Code, Request};
 
-use crate::bench::{A, B, Bench, Cut, ONE};
+use crate::bench::{A, B, BOOTSTRAP, Bench, Cut, ONE};
 use crate::world::{EC, Kind, World, put};
 
 /// Brings the device from A to B with the power failing once, and tells at how many works it may fail.
@@ -62,7 +62,7 @@ fn take_over(kind: Kind, cut: Cut) -> usize {
 fn ts_m14_a_power_cut_at_any_write_leaves_nothing_of_the_earlier_owner_behind() {
     for kind in [Kind::Secret, EC] {
         let works = take_over(kind, Cut::Never);
-        assert_eq!(works, 3, "commit 1, erasure, commit 2");
+        assert_eq!(works, 4, "commit 1, erasure, commit 2, the report of the erasure");
         for number in 0..works {
             take_over(kind, Cut::Before(number));
             take_over(kind, Cut::After(number));
@@ -90,10 +90,13 @@ fn ts_m14_no_channel_opens_while_an_erasure_is_pending() {
     assert!(bench.device().agent.is_none());
     assert!(!bench.device().heard(&AgentEvent::Erased));
     assert!(bench.servers[B].connected.is_empty() && bench.servers[B].asked.is_empty());
+    // the erasure needs no server
     bench.device().cut = Cut::Never;
+    bench.servers[BOOTSTRAP].is_on = false;
     bench.power_on();
+    assert_eq!(bench.device().user_data, None, "before anything else");
+    bench.servers[BOOTSTRAP].is_on = true;
     bench.run_for(Duration::from_secs(8));
-    assert_eq!(bench.device().user_data, None);
     assert_eq!(bench.device().state(ONE), Some(ChannelState::Open));
 }
 

@@ -6,6 +6,7 @@ mod bootstrap;
 mod channels;
 mod client;
 mod domain;
+mod foreign;
 mod system;
 mod time;
 mod world;

@@ -197,6 +197,56 @@ impl<O: Operation> Operation for TakeFile<O> {
     }
 }
 
+/// Takes a file only when what it asks for was done: otherwise nothing is stored, its number neither, so
+/// that the same file can be taken later.
+#[derive(Clone, Debug)]
+pub struct TakeIfDone<O: Operation> {
+    /// The file.
+    pub take: TakeFile<O>,
+    /// Whether this answer says that it was done.
+    pub is_done: fn(&O::Reply) -> bool,
+}
+
+impl<O: Operation> Operation for TakeIfDone<O> {
+    type Reply = Result<FileTaken<O::Reply>, BadRecord>;
+    type Effect = O::Effect;
+
+    fn reads(&self) -> ReadSet {
+        self.take.reads()
+    }
+
+    fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, Self::Effect> {
+        match self.take.decide(snapshot, now) {
+            Decision::Done { reply: Ok(FileTaken::Applied(reply)), .. } if !(self.is_done)(&reply) => {
+                let reply = Ok(FileTaken::Applied(reply));
+                Decision::Done { batch: Batch::default(), reply, effects: Vec::new() }
+            }
+            decided => decided,
+        }
+    }
+}
+
+/// Reads the number of the last file that was taken from `from`; 0 before the first.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadTaken {
+    /// The sender.
+    pub from: Uuid,
+}
+
+impl Operation for ReadTaken {
+    type Reply = Result<u32, BadRecord>;
+    type Effect = ();
+
+    fn reads(&self) -> ReadSet {
+        ReadSet::of([taken_key(self.from)])
+    }
+
+    fn decide(&self, snapshot: &Snapshot, _: Now) -> Decision<Self::Reply, ()> {
+        let reply = number(snapshot, &taken_key(self.from)).map(GapSequence::last);
+        Decision::Done { batch: Batch::default(), reply, effects: Vec::new() }
+    }
+}
+
 /// Files per page of [`ReadOutbox`].
 const OUTBOX_PAGE: usize = 64;
 

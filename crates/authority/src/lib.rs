@@ -13,7 +13,10 @@ mod server_keys;
 mod spaces;
 mod stored;
 
-pub use gap::{FileTaken, ForgetWritten, GapPartner, GapSelf, NotSent, OutboxFile, ReadOutbox, TakeFile};
+pub use gap::{
+    FileTaken, ForgetWritten, GapPartner, GapSelf, NotSent, OutboxFile, ReadOutbox, ReadTaken, TakeFile,
+    TakeIfDone,
+};
 pub use origin::Origin;
 pub use server_keys::{
     ENROLMENT_NUMBER, Enrolment, NoServerKeys, ReadEnrolment, ReadOwn, ServerKey, ServerKeys, StoreEnrolment,

@@ -14,5 +14,5 @@ mod partners;
 mod submit;
 
 pub use keys::{IdentityKeys, NoKeys, RootKeyPair};
-pub use partners::{AddStation, EnrolServer, Enrolled, GapPartners, ReadPartners, Station};
+pub use partners::{AddStation, EnrolServer, Enrolled, GapPartners, ReadPartners, ReadStations, Station};
 pub use submit::{ImportSubmit, Submitted};

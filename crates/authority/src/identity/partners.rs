@@ -7,7 +7,7 @@ use clock::{Dice, Now};
 use crypto::{KeyKind, PublicKey};
 use minicbor::{Decode, Encode};
 use model::{KeyId, Uuid};
-use store::{Batch, Decision, Key, Operation, ReadSet, Snapshot};
+use store::{Batch, Decision, Key, Operation, Range, ReadSet, Snapshot};
 
 use super::keys::IdentityKeys;
 use crate::gap::{self, NotSent, Sending};
@@ -70,6 +70,42 @@ impl Operation for AddStation {
             }
         });
         Decision::Done { batch, reply, effects: Vec::new() }
+    }
+}
+
+/// Stations per page of [`ReadStations`].
+const STATION_PAGE: usize = 256;
+
+/// Reads the stations that are listed, in the order of their key ids, one page of at most 256.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadStations {
+    /// Continues behind this one.
+    pub after: Option<KeyId>,
+}
+
+impl ReadStations {
+    fn range(&self) -> Range {
+        let after = self.after.map(|id| id.0.to_vec());
+        Range { space: STATION, prefix: Vec::new(), after, limit: STATION_PAGE }
+    }
+}
+
+impl Operation for ReadStations {
+    type Reply = Result<Vec<(KeyId, Station)>, BadRecord>;
+    type Effect = ();
+
+    fn reads(&self) -> ReadSet {
+        ReadSet::default().with_range(self.range())
+    }
+
+    fn decide(&self, snapshot: &Snapshot, _: Now) -> Decision<Self::Reply, ()> {
+        let records = &snapshot.page(&self.range()).records;
+        let read = |key: &Key, value: &[u8]| {
+            let id = key.name.as_slice().try_into().map_err(|_| BadRecord)?;
+            Ok((KeyId(id), stored::from_bytes(value)?))
+        };
+        let reply = records.iter().map(|(key, record)| read(key, &record.value)).collect();
+        Decision::Done { batch: Batch::default(), reply, effects: Vec::new() }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! | call | body | answer |
 //! |---|---|---|
+//! | `GET /v1/managementsystem` | | 200 `{"id":ID}`: what others name to transfer devices to us |
 //! | `GET /v1/devices?after=UUID` | | 200 `{"devices":[DEVICE..],"next":UUID or null}` |
 //! | `GET /v1/devices/{uuid}` | | 200 `DEVICE`, 401 |
 //! | `POST /v1/devices/{uuid}/transfer?to=ID` | | 204, 403 refused or not ours, 409 leaving for another, 503 on its way |
@@ -69,6 +70,7 @@ const SPARE_KEY_COUNT_MAX: usize = 32;
 
 pub(super) fn routes() -> Router<Arc<ManagementServer>> {
     Router::new()
+        .route("/v1/managementsystem", get(read_own_id))
         .route("/v1/devices", get(list_devices))
         .route("/v1/devices/{uuid}/transfer", post(transfer))
         .route("/v1/devices/{uuid}/release", post(release))
@@ -393,6 +395,11 @@ struct LinkJson {
 struct LinksJson {
     channels: Vec<LinkJson>,
     next: Option<String>,
+}
+
+/// `GET /v1/managementsystem`: 200.
+async fn read_own_id(State(server): Server, _: Operator) -> Response {
+    json("read own id", StatusCode::OK, &serde_json::json!({ "id": server.owner.keys.id.as_str() }))
 }
 
 /// `GET /v1/channels`: 200, 400, 503.

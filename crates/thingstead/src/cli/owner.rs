@@ -196,16 +196,25 @@ async fn read(client: &OperatorClient, path: &str) -> Outcome<Value> {
 }
 
 async fn list(client: &OperatorClient, say: Say) -> Outcome {
-    let devices = read(client, "/v1/devices").await?;
-    if say.output.json {
-        return say.document(&devices);
+    let mut all = Vec::new();
+    let mut path = "/v1/devices".to_owned();
+    loop {
+        let page = read(client, &path).await?;
+        all.extend(page["devices"].as_array().into_iter().flatten().cloned());
+        match page["next"].as_str() {
+            Some(next) => path = format!("/v1/devices?after={next}"),
+            None => break,
+        }
     }
-    for device in devices.as_array().into_iter().flatten() {
+    if say.output.json {
+        return say.document(&Value::Array(all));
+    }
+    for device in &all {
         let text = |name: &str| device[name].as_str().unwrap_or("-").to_owned();
         if say.output.quiet {
-            println!("{}", text("device"));
+            println!("{}", text("id"));
         } else {
-            println!("{}\t{}\t{}", text("device"), device["status"], text("description"));
+            println!("{}\t{}\t{}", text("id"), device["status"], text("description"));
         }
     }
     Ok(())

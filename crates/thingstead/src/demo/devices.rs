@@ -46,11 +46,8 @@ pub(crate) struct Fleet {
 pub(crate) fn make(stage: &Stage, servers: &Servers, progress: &Progress) -> Outcome<Fleet> {
     progress.step("a maker is certified and uploads its parameter set");
     let maker = text(&stage.path("maker"));
-    let (bundle, ca) = (text(&stage.path("public/ta.bundle")), text(&stage.path("public/system-ca.pem")));
+    let ca = text(&stage.path("public/system-ca.pem"));
     let gateway = places::at(servers.ports.maker_gateway);
-    stage.run("maker-station", &["maker", "station", "--data", &maker, "--bundle", &bundle, "--maker", "new"])?;
-    let (identity, station) = (text(&stage.path("identity")), text(&stage.path("maker/station.file")));
-    stage.run("identity-stations", &["identity", "stations", "add", &station, "--data", &identity])?;
     let operator = text(&stage.path("registration/operator.pem"));
     let platform = places::at(servers.ports.registration_platform);
     let register = [

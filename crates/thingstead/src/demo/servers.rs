@@ -31,6 +31,7 @@ impl Servers {
         places::write_configurations(stage, &ports)?;
         let (identity, public) = (text(&stage.path("identity")), text(&stage.path("public")));
         stage.run("identity-init", &["identity", "init", "--data", &identity, "--out", &public])?;
+        list_station(stage, &identity)?;
         progress.done();
         progress.step("its servers are enrolled across the air gap");
         let mut registration = start(stage, "registration")?;
@@ -88,6 +89,14 @@ impl Servers {
         }
         all
     }
+}
+
+/// Makes the maker's station and lists it, while nobody else has the identity server's store open.
+fn list_station(stage: &Stage, identity: &str) -> Outcome {
+    let (maker, bundle) = (text(&stage.path("maker")), text(&stage.path("public/ta.bundle")));
+    stage.run("maker-station", &["maker", "station", "--data", &maker, "--bundle", &bundle, "--maker", "new"])?;
+    let station = text(&stage.path("maker/station.file"));
+    stage.run("identity-stations", &["identity", "stations", "add", &station, "--data", identity]).map(drop)
 }
 
 fn start(stage: &Stage, name: &str) -> Outcome<Actor> {

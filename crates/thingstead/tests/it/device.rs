@@ -1,0 +1,13 @@
+//! `thingstead device`: made, run, killed, shown and reset as a real process on real sockets.
+
+mod authority;
+mod crash;
+mod life;
+mod making;
+mod program;
+mod running;
+mod wire;
+
+#[path = "../../../agent/tests/it/server.rs"]
+#[expect(dead_code, reason = "its other users need more of it")]
+mod server;

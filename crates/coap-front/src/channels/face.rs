@@ -69,8 +69,8 @@ pub struct ChannelFace {
     goodbyes: BTreeMap<Uuid, GoodbyeReason>,
     /// Being dropped right now.
     dropping: Option<Uuid>,
-    /// Events that came back and cannot be answered "busy", oldest first. At most one per order and two per
-    /// association wait, which the owner and the limits bound.
+    /// Events that came back and cannot be answered "busy", oldest first: one per order, which the owner
+    /// bounds, and one per device that was let in, its newest.
     owed: VecDeque<ChannelEvent>,
     offer_at: Option<Moment>,
     outputs: VecDeque<Output<ChannelEvent>>,
@@ -79,6 +79,17 @@ pub struct ChannelFace {
 impl core::fmt::Debug for ChannelFace {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("ChannelFace").field("orders", &self.orders.len()).finish_non_exhaustive()
+    }
+}
+
+/// The device whose coming or going an event tells.
+const fn whereabouts(event: &ChannelEvent) -> Option<Uuid> {
+    match event {
+        ChannelEvent::Online { device, .. } | ChannelEvent::Offline { device, .. } => Some(*device),
+        ChannelEvent::WhoIs { .. }
+        | ChannelEvent::Presence { .. }
+        | ChannelEvent::Goodbye { .. }
+        | ChannelEvent::OrderDone { .. } => None,
     }
 }
 
@@ -206,20 +217,28 @@ impl ChannelFace {
 
     /// Keeps an event for later, and all of its kind that would overtake it.
     fn owe(&mut self, event: ChannelEvent) {
-        self.owed.push_back(event);
+        self.keep(event);
         for output in core::mem::take(&mut self.outputs) {
             match output {
-                Output::Event(event) if !is_question(&event) => self.owed.push_back(event),
+                Output::Event(event) if !is_question(&event) => self.keep(event),
                 other => self.outputs.push_back(other),
             }
         }
+    }
+
+    /// Of a device's comings and goings the newest counts; it replaces those before.
+    fn keep(&mut self, event: ChannelEvent) {
+        if let Some(device) = whereabouts(&event) {
+            self.owed.retain(|owed| whereabouts(owed) != Some(device));
+        }
+        self.owed.push_back(event);
     }
 
     fn tell(&mut self, event: ChannelEvent) {
         if self.owed.is_empty() || is_question(&event) {
             self.outputs.push_back(Output::Event(event));
         } else {
-            self.owed.push_back(event);
+            self.keep(event);
         }
     }
 

@@ -417,26 +417,30 @@ fn a_newer_association_replaces_the_older_without_an_offline() {
 }
 
 #[test]
-fn a_full_owner_hears_everything_later_and_in_order() {
-    let managed = linked(1);
+fn a_full_owner_hears_outcomes_and_the_newest_whereabouts_later() {
+    let (managed, other) = (linked(1), linked(2));
     let (mut world, at) = connected(&managed);
+    world.owner.devices.insert(other.uuid, other.admission.clone());
     world.owner.notices = Mood::Full;
     world.command(order(1, managed.uuid, "/v1/info"));
-    let (now, association) = (world.now(), world.clients[at].association.unwrap());
-    world.clients[at].lines.close(association, now);
-    world.run_for(Duration::from_secs(1));
-    world.reconnect(at);
+    let second = world.connect(client(2, &other));
+    for _ in 0..5 {
+        let (now, association) = (world.now(), world.clients[at].association.unwrap());
+        world.clients[at].lines.close(association, now);
+        world.run_for(Duration::from_secs(1));
+        world.reconnect(at);
+    }
     assert_eq!(told(&world).len(), 1, "only the first coming online");
+    let (now, association) = (world.now(), world.clients[second].association.unwrap());
+    world.clients[second].lines.close(association, now);
+    world.run_for(Duration::from_secs(1));
     world.owner.notices = Mood::Answers;
     world.run_for(Duration::from_secs(1));
     let later = told(&world)[1..].to_vec();
-    assert!(
-        matches!(
-            later[..],
-            [ChannelEvent::OrderDone { .. }, ChannelEvent::Offline { .. }, ChannelEvent::Online { .. }]
-        ),
-        "{later:?}"
-    );
+    let [done, online, offline] = &later[..] else { panic!("{later:?}") };
+    assert!(matches!(done, ChannelEvent::OrderDone { outcome: Ok(_), .. }), "{done:?}");
+    assert!(matches!(online, ChannelEvent::Online { device, .. } if *device == managed.uuid), "{online:?}");
+    assert!(matches!(offline, ChannelEvent::Offline { device, .. } if *device == other.uuid), "{offline:?}");
     world.owner.reports = Mood::Full;
     world.ask(at, put(managed.uuid, "info", info_of(managed.uuid).encode()));
     assert_eq!(world.clients[at].last_code(), Some(Code::SERVICE_UNAVAILABLE));

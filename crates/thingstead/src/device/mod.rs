@@ -9,5 +9,6 @@ pub(crate) mod status;
 pub(crate) mod user_data;
 pub(crate) mod voice;
 
+pub(crate) mod audit_log;
 mod control_lines;
 mod said;

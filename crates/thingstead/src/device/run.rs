@@ -16,6 +16,7 @@ use std::time::Duration;
 use agent::{Agent, Control, Settings};
 use assure_proto::BootstrapServerId;
 use crypto::Provider;
+use model::CorrelationId;
 use net::now::Clock;
 use net::seed;
 use net::shutdown::StopSignals;
@@ -23,6 +24,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::audit_log::AuditLog;
 use super::control_lines::{self, KNOWN, Line};
 use super::said;
 use super::sealed_state::SealedState;
@@ -92,9 +94,12 @@ pub(crate) async fn run(setup: Setup, provider: Arc<dyn Provider>, voice: &Voice
             .with("write", state.number()),
     );
     let (found_out, found) = mpsc::channel(1);
+    let mut dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
+    let audit = AuditLog::open(&setup.state, agent.device(), CorrelationId(dice.bytes()));
     let Setup { servers, settings, .. } = setup;
     let running = Running {
         agent,
+        audit,
         state,
         data,
         socket,
@@ -125,6 +130,7 @@ fn start(
 
 struct Running<'a> {
     agent: Agent,
+    audit: AuditLog,
     state: SealedState,
     data: UserData,
     socket: UdpSocket,
@@ -225,7 +231,11 @@ impl Running<'_> {
                     self.state.forget_earlier()?;
                     self.agent.erased(self.clock.now());
                 }
-                agent::Output::Event(event) => self.voice.say(&said::of(&event)),
+                agent::Output::Event(event) => {
+                    let said = said::of(&event);
+                    self.audit.remember(&said, self.clock.now());
+                    self.voice.say(&said);
+                }
                 agent::Output::Reboot => self.reboot()?,
                 agent::Output::PowerOff => return Ok(Then::SwitchOff),
             }

@@ -225,7 +225,8 @@ pub(crate) fn make_device(
     bundle: &Path,
     order: &Birth,
 ) -> Outcome<Option<PublicKey>> {
-    let failed = |why: &dyn fmt::Display| Failure::new("device-failed", order.device.to_string()).because(why);
+    let failed =
+        |why: &dyn fmt::Display| Failure::new("device-failed", order.device.to_string()).because(why);
     let mut device = Command::new(program)
         .args(["device", "make", "--state"])
         .arg(state)

@@ -137,8 +137,9 @@ pub(crate) fn read(path: &Path) -> Outcome<Label> {
         return Err(unreadable("the picture is too large".into()));
     }
     let grey = decode_png(file).map_err(unreadable)?;
-    let mut prepared =
-        rqrr::PreparedImage::prepare_from_greyscale(grey.width, grey.height, |x, y| grey.points[y * grey.width + x]);
+    let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(grey.width, grey.height, |x, y| {
+        grey.points[y * grey.width + x]
+    });
     let mut why = "there is no QR code in it".to_owned();
     for grid in prepared.detect_grids() {
         let mut bytes = Zeroizing::new(Vec::new());

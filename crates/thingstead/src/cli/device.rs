@@ -13,7 +13,7 @@ use super::{Output, provider};
 use crate::device::servers::{KnownServer, Servers};
 use crate::device::status::Status;
 use crate::device::voice::Voice;
-use crate::device::{make, reset, run};
+use crate::device::{audit_log, make, reset, run};
 use crate::failure::{Failure, Outcome};
 
 /// Make and run a device, show or reset what it keeps.
@@ -33,6 +33,7 @@ enum Verb {
     Make(Make),
     Run(Run),
     Status(Show),
+    Log(Log),
     Reset(Reset),
 }
 
@@ -42,6 +43,7 @@ impl Device {
             Verb::Make(make) => make.run(),
             Verb::Run(run) => run.run(output),
             Verb::Status(show) => show.run(output),
+            Verb::Log(log) => log.run(output),
             Verb::Reset(reset) => reset.run(output),
         }
     }
@@ -104,6 +106,42 @@ struct Run {
     /// The same as --json.
     #[arg(long)]
     jsonl: bool,
+}
+
+/// Print what the device remembers of its life, oldest first: one line an entry.
+///
+/// Examples:
+///   thingstead device log --state lamp
+///   thingstead device log --state lamp --json
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+struct Log {
+    /// The folder that the device lives in.
+    #[arg(long)]
+    state: PathBuf,
+}
+
+impl Log {
+    fn run(self, output: Output) -> Outcome {
+        for entry in audit_log::entries(&self.state)? {
+            let millis = entry.at.as_unix_millis();
+            if output.json {
+                let document = serde_json::json!({
+                    "unix_millis": millis,
+                    "role": entry.role,
+                    "actor": entry.actor,
+                    "operation": entry.operation,
+                    "device": entry.device.map(|device| device.to_string()),
+                    "result": entry.result,
+                    "correlation": entry.correlation.to_string(),
+                });
+                println!("{document}");
+            } else {
+                println!("{}\t{}\t{}", super::audit::time_of(millis), entry.operation, entry.result);
+            }
+        }
+        Ok(())
+    }
 }
 
 fn retry_base(text: &str) -> Result<f64, String> {

@@ -162,7 +162,9 @@ impl IdentityGroup {
             Verb::Bundle { data, out } => {
                 published(&init::publish_again(&Identity::open(&data.data)?, &out)?, output)
             }
-            Verb::Stations(Stations::Add { file, data }) => add_station(&Identity::open(&data.data)?, &file, output),
+            Verb::Stations(Stations::Add { file, data }) => {
+                add_station(&Identity::open(&data.data)?, &file, output)
+            }
             Verb::Stations(Stations::List { data }) => list_stations(&Identity::open(&data.data)?, output),
             Verb::Enrol { file, fingerprint, data, out } => {
                 enrol(&Identity::open(&data.data)?, &file, fingerprint.as_deref(), &out.gap_out, output)
@@ -217,8 +219,11 @@ fn add_station(identity: &Identity, file: &std::path::Path, output: Output) -> O
         return Err(Failure::new("station-differs", id.to_string()));
     }
     let document = json!({ "station": id.to_string(), "maker": maker, "fingerprint": fingerprint });
-    let lines =
-        [format!("station      {id}"), format!("maker        {maker}"), format!("fingerprint  {fingerprint}")];
+    let lines = [
+        format!("station      {id}"),
+        format!("maker        {maker}"),
+        format!("fingerprint  {fingerprint}"),
+    ];
     tell(output, &document, &id.to_string(), &lines);
     Ok(())
 }
@@ -348,7 +353,9 @@ fn watch_folder(import: &Import<'_>, output: Output) -> Outcome {
         for file in &waiting {
             match import.take(file) {
                 Ok((device, submitted)) => print_record(device, submitted, output),
-                Err(failure) if failure.code().starts_with("gap-file") || failure.code() == "file-unreadable" => {
+                Err(failure)
+                    if failure.code().starts_with("gap-file") || failure.code() == "file-unreadable" =>
+                {
                     stopped_by = Some(failure);
                     break;
                 }
@@ -388,7 +395,8 @@ fn status(identity: &Identity, output: Output) -> Outcome {
         Some(registration) => identity.taken(registration.id)?,
         None => 0,
     };
-    let server = |partner: &Option<authority::GapPartner>| partner.as_ref().map(|partner| partner.id.to_string());
+    let server =
+        |partner: &Option<authority::GapPartner>| partner.as_ref().map(|partner| partner.id.to_string());
     let (registration, bootstrap) = (server(&partners.registration), server(&partners.bootstrap));
     let document = json!({
         "authority": keys.authority.to_string(), "generation": keys.generation, "upload_key": upload_key,

@@ -15,9 +15,9 @@ use crate::failure::{Failure, Outcome};
 use crate::identity::dice;
 use crate::maker::gateway::{Gateway, Uploaded};
 use crate::maker::make::{Lot, make};
+use crate::maker::parameters;
 use crate::maker::records::{self, Stage};
 use crate::maker::station::Station;
-use crate::maker::parameters;
 use crate::{files, label_picture};
 
 /// Make devices: keys, records, labels, uploads.
@@ -203,7 +203,12 @@ impl Maker {
                 let gateway = Gateway::of_operator(&operator, &platform, &system_ca)?;
                 block_on(async { gateway.register(&station).await })?;
                 let maker = station.maker.to_string();
-                say(output, &json!({ "maker": maker, "registered": true }), &maker, &format!("{maker}\tregistered"));
+                say(
+                    output,
+                    &json!({ "maker": maker, "registered": true }),
+                    &maker,
+                    &format!("{maker}\tregistered"),
+                );
                 Ok(())
             }
             Verb::Make(make) => make.run(output),
@@ -342,7 +347,8 @@ fn list(data: &Path, output: Output) -> Outcome {
         Stage::Refused => "refused",
     };
     if output.json {
-        let list = all.iter().map(|(device, stage)| json!({ "device": device.to_string(), "record": word(*stage) }));
+        let list =
+            all.iter().map(|(device, stage)| json!({ "device": device.to_string(), "record": word(*stage) }));
         println!("{}", Value::Array(list.collect()));
         return Ok(());
     }

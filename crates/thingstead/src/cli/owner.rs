@@ -134,7 +134,9 @@ impl Owner {
             match self.verb {
                 Verb::Claim(claim) => claim.run(&client, say).await,
                 Verb::List => list(&client, say).await,
-                Verb::Show { device } => say.document(&read(&client, &format!("/v1/devices/{device}")).await?),
+                Verb::Show { device } => {
+                    say.document(&read(&client, &format!("/v1/devices/{device}")).await?)
+                }
                 Verb::Id => {
                     let own = read(&client, "/v1/managementsystem").await?;
                     say.value(own["id"].as_str().unwrap_or_default(), &own)
@@ -143,7 +145,10 @@ impl Owner {
                     act(&client, device, "bootstrap", say, "image left for the device").await
                 }
                 Verb::Transfer { device, to, danger } => {
-                    danger.confirm(device, "The image of this device is withdrawn, and its next owner decides.")?;
+                    danger.confirm(
+                        device,
+                        "The image of this device is withdrawn, and its next owner decides.",
+                    )?;
                     act(&client, device, &format!("transfer?to={to}"), say, "transferred").await
                 }
                 Verb::Accept { device } => act(&client, device, "accept", say, "accepted").await,
@@ -192,7 +197,8 @@ impl Say {
 
 async fn read(client: &OperatorClient, path: &str) -> Outcome<Value> {
     let answer = client.call(Method::GET, path, "", path).await?;
-    serde_json::from_slice(answer.body()).map_err(|error| Failure::new("internal", "an answer").because(error))
+    serde_json::from_slice(answer.body())
+        .map_err(|error| Failure::new("internal", "an answer").because(error))
 }
 
 async fn list(client: &OperatorClient, say: Say) -> Outcome {
@@ -235,7 +241,11 @@ impl Claim {
         let (device, case) = self.read()?;
         let path = format!("/v1/devices/{device}?case_string={}", &*case.case_string());
         client.call(Method::POST, &path, "", &device.to_string()).await.map_err(|failure| {
-            if failure.code() == "refused" { Failure::new("claim-refused", device.to_string()) } else { failure }
+            if failure.code() == "refused" {
+                Failure::new("claim-refused", device.to_string())
+            } else {
+                failure
+            }
         })?;
         say.step(&format!("{device}: claimed, its image waits for it"));
         if self.wait > 0 {
@@ -254,7 +264,10 @@ impl Claim {
             (None, Some(device)) => {
                 let typed = read_line()?;
                 let case = CaseId::from_typed(typed.trim());
-                Ok((device, case.map_err(|error| Failure::new("label-unreadable", "the string").because(error))?))
+                Ok((
+                    device,
+                    case.map_err(|error| Failure::new("label-unreadable", "the string").because(error))?,
+                ))
             }
             (None, None) => Err(Failure::new("label-unreadable", "no label and no UUID")),
         }

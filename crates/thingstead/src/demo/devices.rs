@@ -1,5 +1,6 @@
 //! The four devices of the demo: made, claimed, bootstrapped, transferred, bootstrapped again.
 
+use assure_json::DeviceStatus;
 use clap::ValueEnum;
 use serde_json::Value;
 
@@ -9,6 +10,10 @@ use super::Progress;
 use super::places::{self, BOOTSTRAP_SERVER, OWNERS};
 use super::servers::{Servers, text};
 use super::stage::{Actor, Stage};
+
+const IMAGE_WAITS: DeviceStatus = DeviceStatus::BootstrapUploaded;
+const IN_SERVICE: DeviceStatus = DeviceStatus::InService;
+const RELEASED: DeviceStatus = DeviceStatus::Released;
 
 /// A server that can be switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -51,13 +56,31 @@ pub(crate) fn make(stage: &Stage, servers: &Servers, progress: &Progress) -> Out
     let operator = text(&stage.path("registration/operator.pem"));
     let platform = places::at(servers.ports.registration_platform);
     let register = [
-        "maker", "register", "--data", &maker, "--operator", &operator, "--platform", &platform, "--system-ca", &ca,
+        "maker",
+        "register",
+        "--data",
+        &maker,
+        "--operator",
+        &operator,
+        "--platform",
+        &platform,
+        "--system-ca",
+        &ca,
     ];
     stage.run("maker-register", &register)?;
     let set = stage.path("parameters.json");
     crate::files::write_secret(&set, PARAMETERS.as_bytes())?;
     let upload_set = [
-        "maker", "parameters", "upload", &text(&set), "--data", &maker, "--gateway", &gateway, "--system-ca", &ca,
+        "maker",
+        "parameters",
+        "upload",
+        &text(&set),
+        "--data",
+        &maker,
+        "--gateway",
+        &gateway,
+        "--system-ca",
+        &ca,
     ];
     let parameter_set = stage.run("maker-parameters", &upload_set)?.trim().to_owned();
     progress.done();
@@ -85,14 +108,29 @@ fn make_one(stage: &Stage, maker: &str, kind: &str, parameter_set: &str) -> Outc
     let made = stage.run(
         &format!("maker-make-{kind}"),
         &[
-            "maker", "make", "--data", maker, "--kind", kind, "--count", "1", "--bootstrap-server",
-            &bootstrap_server, "--parameter-set", parameter_set, "--devices", &devices, "--quiet",
+            "maker",
+            "make",
+            "--data",
+            maker,
+            "--kind",
+            kind,
+            "--count",
+            "1",
+            "--bootstrap-server",
+            &bootstrap_server,
+            "--parameter-set",
+            parameter_set,
+            "--devices",
+            &devices,
+            "--quiet",
         ],
     )?;
     let uuid = made.lines().next().unwrap_or_default().trim().to_owned();
     match uuid.parse::<model::Uuid>() {
         Ok(_) => Ok(uuid),
-        Err(_) => Err(Failure::new("step-missing", format!("device {kind} made")).because("no UUID was printed")),
+        Err(_) => {
+            Err(Failure::new("step-missing", format!("device {kind} made")).because("no UUID was printed"))
+        }
     }
 }
 
@@ -112,11 +150,19 @@ fn call(stage: &Stage, servers: &Servers, owner: usize, verb: &[&str]) -> Outcom
 }
 
 /// Claims by the picture of the label, switches the devices on, and waits until each is in service.
-pub(crate) fn first_owner(stage: &Stage, servers: &Servers, fleet: &mut Fleet, progress: &Progress) -> Outcome {
+pub(crate) fn first_owner(
+    stage: &Stage,
+    servers: &Servers,
+    fleet: &mut Fleet,
+    progress: &Progress,
+) -> Outcome {
     progress.step("the first owner claims each device by a picture of its label");
     for device in &fleet.devices {
         let label = text(&stage.path(format!("maker/{}.label.png", device.uuid)));
         call(stage, servers, 0, &["claim", "--label", &label])?;
+    }
+    for device in &fleet.devices {
+        status_is(stage, servers, 0, device, IMAGE_WAITS)?;
     }
     progress.done();
     progress.step("the devices are switched on, bootstrap over DTLS and enter service");
@@ -125,7 +171,7 @@ pub(crate) fn first_owner(stage: &Stage, servers: &Servers, fleet: &mut Fleet, p
     }
     for device in &mut fleet.devices {
         in_service(device, 1)?;
-        status_is(stage, servers, 0, device, 5)?;
+        status_is(stage, servers, 0, device, IN_SERVICE)?;
     }
     progress.done();
     Ok(())
@@ -135,7 +181,8 @@ fn switch_on(stage: &Stage, servers: &Servers, uuid: &str) -> Outcome<Actor> {
     let state = text(&stage.path(format!("devices/{uuid}")));
     let resolve = format!("{BOOTSTRAP_SERVER}={}", places::at(servers.ports.bootstrap_devices));
     let data = text(&stage.path(format!("devices/{uuid}/data")));
-    let run = ["device", "run", "--state", &state, "--resolve", &resolve, "--retry-base", "1", "--data", &data];
+    let run =
+        ["device", "run", "--state", &state, "--resolve", &resolve, "--retry-base", "1", "--data", &data];
     let arguments: Vec<&str> = run.into_iter().chain(["--json"]).collect();
     stage.start(&format!("device-{uuid}"), &arguments)
 }
@@ -155,15 +202,21 @@ fn in_service(device: &mut Device, seq: u32) -> Outcome {
 }
 
 /// Checks what a management system says of a device; its answer may lag behind the device's word a little.
-fn status_is(stage: &Stage, servers: &Servers, owner: usize, device: &Device, expected: u64) -> Outcome {
+fn status_is(
+    stage: &Stage,
+    servers: &Servers,
+    owner: usize,
+    device: &Device,
+    expected: DeviceStatus,
+) -> Outcome {
     let deadline = std::time::Instant::now() + super::stage::STEP_TIME;
     loop {
         let shown = call(stage, servers, owner, &["show", &device.uuid])?;
-        if shown["status"] == expected {
+        if shown["status"] == expected.number() {
             return Ok(());
         }
         if std::time::Instant::now() >= deadline {
-            let what = format!("{} at {} has status {expected}", device.uuid, OWNERS[owner]);
+            let what = format!("{} at {} is {}", device.uuid, OWNERS[owner], expected.description());
             let why = format!("its status is {}: {}", shown["status"], shown["description"]);
             return Err(Failure::new("step-missing", what).because(why));
         }
@@ -171,15 +224,24 @@ fn status_is(stage: &Stage, servers: &Servers, owner: usize, device: &Device, ex
 }
 
 /// Transfers every device, has it look for its new owner, and sees the first owner refused everywhere.
-pub(crate) fn second_owner(stage: &Stage, servers: &Servers, fleet: &mut Fleet, progress: &Progress) -> Outcome {
+pub(crate) fn second_owner(
+    stage: &Stage,
+    servers: &Servers,
+    fleet: &mut Fleet,
+    progress: &Progress,
+) -> Outcome {
     progress.step("the first owner transfers each device to the second");
     let receiver = call(stage, servers, 1, &["id"])?["id"].as_str().unwrap_or_default().to_owned();
     for device in &fleet.devices {
         call(stage, servers, 0, &["transfer", &device.uuid, "--to", &receiver, "--yes"])?;
         call(stage, servers, 1, &["accept", &device.uuid])?;
     }
+    for device in &fleet.devices {
+        status_is(stage, servers, 1, device, IMAGE_WAITS)?;
+    }
     progress.done();
-    progress.step("a person holds each device's button for five seconds; the second owner's image is applied");
+    progress
+        .step("a person holds each device's button for five seconds; the second owner's image is applied");
     for device in &mut fleet.devices {
         if let Some(actor) = &mut device.actor {
             actor.tell("button 5")?;
@@ -187,10 +249,10 @@ pub(crate) fn second_owner(stage: &Stage, servers: &Servers, fleet: &mut Fleet, 
     }
     for device in &mut fleet.devices {
         in_service(device, 2)?;
-        status_is(stage, servers, 1, device, 5)?;
+        status_is(stage, servers, 1, device, IN_SERVICE)?;
     }
     for device in &fleet.devices {
-        status_is(stage, servers, 0, device, 9)?;
+        status_is(stage, servers, 0, device, RELEASED)?;
         refused(stage, servers, device)?;
     }
     progress.done();

@@ -92,14 +92,18 @@ impl Demo {
 
     fn place(&self) -> Outcome<PathBuf> {
         match &self.folder {
-            Some(folder) if folder.exists() => Err(Failure::new("already-there", folder.display().to_string())),
+            Some(folder) if folder.exists() => {
+                Err(Failure::new("already-there", folder.display().to_string()))
+            }
             Some(folder) => {
                 files::make_folder(folder)?;
-                std::path::absolute(folder)
-                    .map_err(|error| Failure::new("file-unwritable", folder.display().to_string()).because(error))
+                std::path::absolute(folder).map_err(|error| {
+                    Failure::new("file-unwritable", folder.display().to_string()).because(error)
+                })
             }
             None => {
-                let mut dice = net::seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
+                let mut dice =
+                    net::seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
                 let name = format!("thingstead-demo-{}", model::hex(&dice.bytes::<6>()));
                 let folder = std::env::temp_dir().join(name);
                 files::make_folder(&folder)?;
@@ -119,6 +123,7 @@ impl Demo {
         devices::second_owner(stage, &servers, &mut fleet, &progress)?;
         progress.bar.finish_and_clear();
         let elapsed = progress.began.elapsed();
+        servers.rest_identity();
         timeline::show(stage, &servers, &fleet, output, elapsed)?;
         if self.keep {
             keep(stage, &servers);

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use crate::failure::{Failure, Outcome};
 
+use super::Progress;
 use super::devices::Part;
 use super::places::{self, OWNERS, Ports};
 use super::stage::{Actor, Stage};
-use super::Progress;
 
 /// Every server process.
 pub(crate) struct Servers {
@@ -39,7 +39,8 @@ impl Servers {
         for role in ["registration", "bootstrap"] {
             enrol(stage, role, &identity)?;
         }
-        let (inbox, outbox) = (text(&stage.path("gap/from-registration")), text(&stage.path("gap/from-identity")));
+        let (inbox, outbox) =
+            (text(&stage.path("gap/from-registration")), text(&stage.path("gap/from-identity")));
         let watch =
             ["identity", "import", "--data", &identity, "--gap-in", &inbox, "--gap-out", &outbox, "--watch"];
         let identity = stage.start("identity", &watch)?;
@@ -73,6 +74,11 @@ impl Servers {
         drop(place.take());
     }
 
+    /// Ends the watch of the identity server, so that its store can be read.
+    pub(crate) fn rest_identity(&mut self) {
+        drop(self.identity.take());
+    }
+
     /// Where everything listens, for people.
     pub(crate) fn addresses(&self) -> Vec<(String, String)> {
         let ports = &self.ports;
@@ -94,7 +100,10 @@ impl Servers {
 /// Makes the maker's station and lists it, while nobody else has the identity server's store open.
 fn list_station(stage: &Stage, identity: &str) -> Outcome {
     let (maker, bundle) = (text(&stage.path("maker")), text(&stage.path("public/ta.bundle")));
-    stage.run("maker-station", &["maker", "station", "--data", &maker, "--bundle", &bundle, "--maker", "new"])?;
+    stage.run(
+        "maker-station",
+        &["maker", "station", "--data", &maker, "--bundle", &bundle, "--maker", "new"],
+    )?;
     let station = text(&stage.path("maker/station.file"));
     stage.run("identity-stations", &["identity", "stations", "add", &station, "--data", identity]).map(drop)
 }

@@ -34,7 +34,8 @@ impl Stage {
     /// A stage in `folder`, which exists.
     pub(crate) fn new(folder: PathBuf) -> Outcome<Self> {
         let program = std::env::current_exe();
-        let program = program.map_err(|error| Failure::new("internal", "the program's own path").because(error))?;
+        let program =
+            program.map_err(|error| Failure::new("internal", "the program's own path").because(error))?;
         Ok(Self { folder, program })
     }
 
@@ -46,8 +47,9 @@ impl Stage {
     fn command(&self, name: &str, arguments: &[&str]) -> Outcome<Command> {
         let log_path = self.path("log").join(format!("{name}.log"));
         let log = File::options().create(true).append(true).open(&log_path);
-        let log = log
-            .map_err(|error| Failure::new("file-unwritable", log_path.display().to_string()).because(error))?;
+        let log = log.map_err(|error| {
+            Failure::new("file-unwritable", log_path.display().to_string()).because(error)
+        })?;
         let mut command = Command::new(&self.program);
         command.args(arguments).stdout(Stdio::piped()).stderr(log);
         Ok(command)
@@ -62,7 +64,8 @@ impl Stage {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         let log = self.path("log").join(format!("{name}.log"));
-        let why = format!("`thingstead {}` ended with {}; {}", arguments.join(" "), output.status, tail(&log));
+        let why =
+            format!("`thingstead {}` ended with {}; {}", arguments.join(" "), output.status, tail(&log));
         Err(Failure::new("step-missing", name).because(why))
     }
 
@@ -103,12 +106,10 @@ const SEEN_COUNT_MAX: usize = 10_000;
 
 impl Actor {
     /// Waits for a line that `picks` takes; lines in between stay for later calls.
-    pub(crate) fn wait_for<T>(
-        &mut self,
-        what: &str,
-        mut picks: impl FnMut(&str) -> Option<T>,
-    ) -> Outcome<T> {
-        if let Some((at, found)) = self.seen.iter().enumerate().find_map(|(at, line)| Some((at, picks(line)?))) {
+    pub(crate) fn wait_for<T>(&mut self, what: &str, mut picks: impl FnMut(&str) -> Option<T>) -> Outcome<T> {
+        if let Some((at, found)) =
+            self.seen.iter().enumerate().find_map(|(at, line)| Some((at, picks(line)?)))
+        {
             self.seen.remove(at);
             return Ok(found);
         }
@@ -141,11 +142,6 @@ impl Actor {
             Some(Err(error)) => Err(self.missing(line, &error.to_string())),
             None => Err(self.missing(line, "its input is closed")),
         }
-    }
-
-    /// The process id.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
     }
 }
 

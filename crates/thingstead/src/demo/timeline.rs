@@ -33,8 +33,8 @@ const LIFE: [(&str, &str, usize); 12] = [
     ("registration", "owner.claim", 1),
     ("bootstrap", "bootstrap.store", 2),
     ("bootstrap", "bootstrap.serve", 2),
-    ("device", "device.own", 2),
-    ("device", "device.configure", 2),
+    ("device", "device.owned", 2),
+    ("device", "device.bootstrapped", 2),
     ("owner-a", "device.presence", 1),
     ("registration", "owner.transfer", 1),
     ("owner-b", "device.presence", 1),
@@ -51,7 +51,8 @@ pub(crate) fn show(
     let entries = collect(stage, servers, fleet)?;
     for device in &fleet.devices {
         for (role, operation, count) in LIFE {
-            let found = of(&entries, device).filter(|entry| entry.role == role && entry.operation == operation);
+            let found =
+                of(&entries, device).filter(|entry| entry.role == role && entry.operation == operation);
             if found.clone().filter(|entry| entry.result == "done").count() < count {
                 let what = format!("{operation} of {role} for {}", device.uuid);
                 return Err(Failure::new("step-missing", what).because("it does not stand in the audit log"));

@@ -36,16 +36,34 @@ fn place(folder: &Path) -> PathBuf {
 }
 
 impl AuditLog {
-    /// The log in `folder`; `run` marks the entries of this run.
+    /// The log in `folder`; `run` marks the entries of this run. An entry that a power cut left unfinished
+    /// goes, or what is appended would be read as a part of it.
     pub(super) fn open(folder: &Path, device: Uuid, run: CorrelationId) -> Self {
-        Self { path: place(folder), device, run }
+        let log = Self { path: place(folder), device, run };
+        if let Err(error) = log.cut_to_whole_entries() {
+            tracing::warn!(%error, path = %log.path.display(), "the audit log was not looked through");
+        }
+        log
+    }
+
+    fn cut_to_whole_entries(&self) -> io::Result<()> {
+        let bytes = match fs::read(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            read => read?,
+        };
+        let whole = split(&bytes).map(|entry| 2 + entry.len()).sum::<usize>();
+        if whole == bytes.len() {
+            return Ok(());
+        }
+        File::options().write(true).open(&self.path)?.set_len(whole as u64)
     }
 
     /// Remembers an event. What cannot be written is said to the log of the program: a device that cannot
     /// write its log still obeys its owner.
     pub(super) fn remember(&self, said: &Said, now: Now) {
         let Some(at) = now.utc else { return };
-        let cause = said.fields.iter().find(|(name, _)| *name == "cause");
+        // Why it failed, or which state was reached.
+        let cause = said.fields.iter().find(|(name, _)| matches!(*name, "cause" | "name"));
         let entry = AuditEntry {
             at,
             role: ROLE.into(),
@@ -86,16 +104,18 @@ pub(crate) fn entries(folder: &Path) -> Outcome<Vec<AuditEntry>> {
     Ok(all)
 }
 
-fn read(mut bytes: &[u8]) -> Vec<AuditEntry> {
-    let mut found = Vec::new();
-    while let Some((length, rest)) = bytes.split_first_chunk::<2>() {
-        let Some((entry, after)) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length))) else {
-            break;
-        };
-        found.extend(AuditEntry::from_bytes(entry));
+fn read(bytes: &[u8]) -> Vec<AuditEntry> {
+    split(bytes).filter_map(|entry| AuditEntry::from_bytes(entry).ok()).collect()
+}
+
+/// The entries that are there in full.
+fn split(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (length, rest) = bytes.split_first_chunk::<2>()?;
+        let (entry, after) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
         bytes = after;
-    }
-    found
+        Some(entry)
+    })
 }
 
 #[cfg(test)]
@@ -122,6 +142,15 @@ mod tests {
             fs::write(place(&folder), &bytes[..length]).unwrap();
             let left = words(entries(&folder).unwrap());
             assert!(left.len() < 2 && both.starts_with(&left), "cut at {length}");
+            let log = AuditLog::open(&folder, Uuid([7; 16]), CorrelationId([2; 16]));
+            log.remember(&Said::new("started", "later"), now);
+            let later = words(entries(&folder).unwrap());
+            assert_eq!(later[..left.len()], left, "cut at {length}");
+            assert_eq!(
+                later[left.len()..],
+                [("device.started".to_owned(), "done".to_owned())],
+                "cut at {length}"
+            );
         }
         fs::remove_dir_all(&folder).unwrap();
     }

@@ -45,8 +45,9 @@ impl ServerRequest {
 
     /// Reads the request and the certificate request beside it.
     pub(crate) fn read(identity: &Identity, path: &Path) -> Outcome<Self> {
-        let refused =
-            |path: &Path, why: String| Failure::new("gap-file-refused", path.display().to_string()).because(why);
+        let refused = |path: &Path, why: String| {
+            Failure::new("gap-file-refused", path.display().to_string()).because(why)
+        };
         let file = files::read(path, GAP_FILE_LENGTH_MAX as u64)?;
         let provider = &*identity.provider;
         let decoded = GapFile::decode(&file).map_err(|error| refused(path, error.to_string()))?;
@@ -59,12 +60,14 @@ impl ServerRequest {
         let role = match request.role {
             GapRole::Registration => ServerRole::Registration,
             GapRole::Bootstrap => ServerRole::Bootstrap,
-            GapRole::Gateway => return Err(refused(path, "gateways are no servers of their own here".into())),
+            GapRole::Gateway => {
+                return Err(refused(path, "gateways are no servers of their own here".into()));
+            }
         };
         let beside = request_path(path.parent().unwrap_or(Path::new("")), header.from);
         let certificate_request = files::read(&beside, (REQUEST_LENGTH_MAX + NAMES_LENGTH_MAX) as u64)?;
-        let (names, der) =
-            split_request(&certificate_request).ok_or_else(|| files::malformed(&beside, "it holds no names"))?;
+        let (names, der) = split_request(&certificate_request)
+            .ok_or_else(|| files::malformed(&beside, "it holds no names"))?;
         let tls = Request::from_der(der, KeyDemand::P256, provider);
         let tls = tls.map_err(|error| refused(&beside, error.to_string()))?;
         let fingerprint = enrolment_fingerprint(provider, &file, der, &names);
@@ -94,7 +97,9 @@ impl ServerRequest {
         let taken = identity.run(&TakeIfDone { take, is_done: |reply| *reply == Ok(Enrolled::Answered) })?;
         match taken.map_err(|_| super::unreadable("the numbers of the air gap"))? {
             FileTaken::Applied(Ok(Enrolled::Answered)) => {}
-            FileTaken::Applied(Ok(Enrolled::RoleTaken)) => return Err(refused("another server has this role")),
+            FileTaken::Applied(Ok(Enrolled::RoleTaken)) => {
+                return Err(refused("another server has this role"));
+            }
             FileTaken::Applied(Ok(Enrolled::Refused)) => {
                 return Err(refused("it asks for keys that its role does not get"));
             }

@@ -89,7 +89,8 @@ impl<'a> Import<'a> {
         let inner = submit.ok_or_else(|| refused("its kind does not belong here".into()))?;
         let device = inner.device;
         let take = TakeFile { from: header.from, number: header.sequence_number, inner };
-        let is_done = |reply: &Result<Submitted, _>| matches!(reply, Ok(Submitted::Issued | Submitted::Rejected(_)));
+        let is_done =
+            |reply: &Result<Submitted, _>| matches!(reply, Ok(Submitted::Issued | Submitted::Rejected(_)));
         let taken = self.identity.run(&TakeIfDone { take, is_done })?;
         let failed = |why: String| Failure::new("internal", subject.as_str()).because(why);
         match taken.map_err(|_| super::unreadable("the numbers of the air gap"))? {

@@ -50,7 +50,8 @@ pub(crate) fn init(data: &Path, out: &Path) -> Outcome<Published> {
     }
     let failed = |why: String| Failure::new("internal", "making keys").because(why);
     let mut dice = dice()?;
-    let keys = IdentityKeys::create(provider, &mut dice, utc(now)?).map_err(|error| failed(format!("{error:?}")))?;
+    let keys =
+        IdentityKeys::create(provider, &mut dice, utc(now)?).map_err(|error| failed(format!("{error:?}")))?;
     let encoded = keys.bundle(signed_from(now)?, &mut dice).map_err(|error| failed(error.to_string()))?;
     let mut batch = Batch::default();
     keys.write(&mut batch).map_err(|error| failed(error.to_string()))?;

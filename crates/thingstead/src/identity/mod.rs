@@ -110,7 +110,8 @@ impl Identity {
         loop {
             let range = Range { space: AUDIT, prefix: Vec::new(), after, limit: AUDIT_PAGE };
             let page = self.table.scan(&range);
-            let page = page.map_err(|error| Failure::new("store-unavailable", "the audit log").because(error))?;
+            let page =
+                page.map_err(|error| Failure::new("store-unavailable", "the audit log").because(error))?;
             for (key, record) in &page.records {
                 let read = AuditEntry::from_bytes(&record.value).map_err(|_| unreadable("the audit log"))?;
                 entry(&key.name, &read);
@@ -137,12 +138,14 @@ pub(crate) fn dice() -> Outcome<Dice> {
 
 /// The time, which everything that is signed needs.
 pub(crate) fn utc(now: Now) -> Outcome<Timestamp> {
-    now.utc.ok_or_else(|| Failure::new("internal", "no clock").because("the clock of this machine is not set"))
+    now.utc
+        .ok_or_else(|| Failure::new("internal", "no clock").because("the clock of this machine is not set"))
 }
 
 /// From now on, without an end.
 pub(crate) fn signed_from(now: Now) -> Outcome<Validity> {
     let secs = utc(now)?.as_assure_secs();
-    let secs = secs.ok_or_else(|| Failure::new("internal", "no clock").because("the clock of this machine is wrong"))?;
+    let secs = secs
+        .ok_or_else(|| Failure::new("internal", "no clock").because("the clock of this machine is wrong"))?;
     Ok(Validity::since(SimpleTime { secs }))
 }

@@ -12,9 +12,9 @@ use net::tls::TlsIdentity;
 use super::records::{self, Stage};
 use super::station::Station;
 use crate::failure::{Failure, Outcome};
+use crate::files;
 use crate::identity::dice;
 use crate::serve::{config, single_certificate};
-use crate::files;
 
 /// A server and our right to call it.
 pub(crate) struct Gateway {
@@ -36,8 +36,8 @@ impl Gateway {
     /// `not-registered` before `maker register`.
     pub(crate) fn of_station(station: &Station, endpoint: &str, system_ca: &Path) -> Outcome<Self> {
         let certificate = station.certificate()?;
-        let certificate =
-            certificate.ok_or_else(|| Failure::new("not-registered", station.folder().display().to_string()))?;
+        let certificate = certificate
+            .ok_or_else(|| Failure::new("not-registered", station.folder().display().to_string()))?;
         let identity = TlsIdentity::of_key(&[certificate], &*station.tls)
             .map_err(|error| Failure::new("internal", "the station's certificate").because(error))?;
         Self::new(endpoint, system_ca, &identity)
@@ -64,7 +64,8 @@ impl Gateway {
         let request = make_request(&*station.tls, "station", &mut dice()?)
             .map_err(|error| Failure::new("internal", "the certificate request").because(error))?;
         let path = format!("/v1/makers/{}/certificate", station.maker);
-        let answer = self.call(Method::PUT, &path, request.into()).await.map_err(|error| self.failure(&error))?;
+        let answer =
+            self.call(Method::PUT, &path, request.into()).await.map_err(|error| self.failure(&error))?;
         if answer.status() != StatusCode::CREATED {
             return Err(self.refusal(answer.status(), &station.maker.to_string()));
         }

@@ -12,7 +12,7 @@ use model::Uuid;
 
 use super::records;
 use super::station::Station;
-use crate::factory_line::{BirthKind, Birth, make_device};
+use crate::factory_line::{Birth, BirthKind, make_device};
 use crate::failure::{Failure, Outcome};
 use crate::identity::signed_from;
 use crate::{files, label_picture};
@@ -44,9 +44,9 @@ pub(crate) fn make(station: &Station, lot: Lot<'_>, dice: &mut Dice) -> Outcome<
     let device = Uuid::v4(dice.bytes());
     let case = CaseId::draw(dice);
     let is_secret = lot.kind.key_kind().is_none();
-    let secret = is_secret.then(|| Secret::from(&*zeroize::Zeroizing::new(dice.bytes::<SECRET_LENGTH>()) as &[u8]));
-    let order =
-        Birth { device, kind: lot.kind, bootstrap_server: lot.bootstrap_server, secret };
+    let secret =
+        is_secret.then(|| Secret::from(&*zeroize::Zeroizing::new(dice.bytes::<SECRET_LENGTH>()) as &[u8]));
+    let order = Birth { device, kind: lot.kind, bootstrap_server: lot.bootstrap_server, secret };
     files::make_folder(lot.devices)?;
     let state = lot.devices.join(device.to_string());
     let public = make_device(lot.program, &state, &station.bundle_for_devices()?, &order)?;
@@ -54,7 +54,9 @@ pub(crate) fn make(station: &Station, lot: Lot<'_>, dice: &mut Dice) -> Outcome<
         (Some(secret), None) => DeviceKey::Secret(secret),
         (None, Some(public)) => DeviceKey::Public(public),
         (Some(_), Some(_)) | (None, None) => {
-            return Err(Failure::new("device-failed", device.to_string()).because("it answered with no fitting key"));
+            return Err(
+                Failure::new("device-failed", device.to_string()).because("it answered with no fitting key")
+            );
         }
     };
     let record = DeviceRecord {
@@ -79,7 +81,8 @@ fn sealed(station: &Station, record: &DeviceRecord, dice: &mut Dice) -> Outcome<
     let validity = signed_from(station.clock.now())?;
     let signer = Signer::with_private_key(station.id, Class::Manufacturer, &*station.key);
     let provider = &*station.provider;
-    let signed = MakerRecord::sign(provider, &signer, validity, record.to_json().expose(), dice).map_err(failed)?;
+    let signed =
+        MakerRecord::sign(provider, &signer, validity, record.to_json().expose(), dice).map_err(failed)?;
     let context = EciesContext { maker: station.maker, device: record.id };
     signed.seal(provider, &station.bundle.identity_key, context, dice).map_err(failed)
 }
@@ -93,5 +96,12 @@ fn capabilities(kind: BirthKind) -> Capabilities {
         BirthKind::Rsa2048 => (false, true),
     };
     let (sha384_capable, sha512_capable, aes256_capable) = (true, true, true);
-    Capabilities { ec_capable, rsa_capable, sha384_capable, sha512_capable, aes256_capable, ..Default::default() }
+    Capabilities {
+        ec_capable,
+        rsa_capable,
+        sha384_capable,
+        sha512_capable,
+        aes256_capable,
+        ..Default::default()
+    }
 }

@@ -60,7 +60,9 @@ pub(crate) fn all(folder: &Path) -> Outcome<Vec<(Uuid, Stage)>> {
         let path = entry.map_err(unreadable)?.path();
         let parts = (path.file_stem().and_then(|stem| stem.to_str()), path.extension());
         let (Some(Ok(device)), Some(extension)) = (parts.0.map(str::parse), parts.1) else { continue };
-        found.extend(Stage::ALL.into_iter().find(|stage| extension == stage.extension()).map(|at| (device, at)));
+        found.extend(
+            Stage::ALL.into_iter().find(|stage| extension == stage.extension()).map(|at| (device, at)),
+        );
     }
     found.sort_unstable();
     Ok(found)
@@ -69,7 +71,8 @@ pub(crate) fn all(folder: &Path) -> Outcome<Vec<(Uuid, Stage)>> {
 /// Moves a record on; the new name is safe when this returns.
 pub(crate) fn advance(folder: &Path, device: Uuid, from: Stage, to: Stage) -> Outcome {
     let target = path(folder, device, to);
-    let moved = fs::rename(path(folder, device, from), &target).and_then(|()| fs::File::open(folder)?.sync_all());
+    let moved =
+        fs::rename(path(folder, device, from), &target).and_then(|()| fs::File::open(folder)?.sync_all());
     moved.map_err(|error| Failure::new("file-unwritable", target.display().to_string()).because(error))
 }
 

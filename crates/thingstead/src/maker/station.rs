@@ -123,7 +123,8 @@ impl Station {
         }
         let provider = provider();
         let table = storage::open(folder, &*provider)?;
-        let stored = run(&*table, &ReadOwn { key: record() }, Clock::start().now()).map_err(serve::store_failed)?;
+        let stored =
+            run(&*table, &ReadOwn { key: record() }, Clock::start().now()).map_err(serve::store_failed)?;
         let stored = Secret::new(stored.reply.ok_or_else(missing)?);
         let stored = Stored::decode(stored.expose())
             .map_err(|error| Failure::new("internal", "the station's record").because(error))?;
@@ -138,9 +139,15 @@ impl Station {
         Ok(station)
     }
 
-    fn load(folder: &Path, provider: Arc<dyn Provider>, table: Arc<dyn Table>, stored: &Stored) -> Outcome<Self> {
+    fn load(
+        folder: &Path,
+        provider: Arc<dyn Provider>,
+        table: Arc<dyn Table>,
+        stored: &Stored,
+    ) -> Outcome<Self> {
         let failed = |why: String| Failure::new("internal", "the station's record").because(why);
-        let import = |key: &Secret| provider.import_key(key.expose()).map_err(|error| failed(error.to_string()));
+        let import =
+            |key: &Secret| provider.import_key(key.expose()).map_err(|error| failed(error.to_string()));
         let (key, tls) = (import(&stored.key)?, import(&stored.tls)?);
         let bundle =
             TrustBundle::decode(&*provider, &stored.bundle).map_err(|error| failed(error.to_string()))?;
@@ -151,7 +158,8 @@ impl Station {
     fn write_file(&self, dice: &mut clock::Dice) -> Outcome {
         let validity = signed_from(self.clock.now())?;
         let file = station_file::write(&*self.provider, self.maker, self.id, &*self.key, validity, dice);
-        let file = file.map_err(|error| Failure::new("internal", "signing the station's file").because(error))?;
+        let file =
+            file.map_err(|error| Failure::new("internal", "signing the station's file").because(error))?;
         files::write_secret(&self.file_path(), &file)
     }
 

@@ -59,8 +59,7 @@ pub(crate) async fn run(
     let issuer = own_issuer(enrolled.keys.issuer.clone(), &name, &store.executor, &*provider).await?;
     operator_file(&section.data, &issuer, &store.executor, &*provider)?;
     let keys = signed.face_keys(&enrolled);
-    let server =
-        Arc::new(BootstrapServer::new(store.executor.clone(), registration, signed.ec, signed.rsa));
+    let server = Arc::new(BootstrapServer::new(store.executor.clone(), registration, signed.ec, signed.rsa));
     let mut services = JoinSet::new();
     let (socket, devices) = device_socket::bind(section.devices).await?;
     let mut listeners = vec![("devices", devices)];
@@ -148,7 +147,8 @@ async fn class_3(
     if let Some(stored) = stored {
         let unreadable = || Failure::new("internal", "the record of the class 3 keys");
         let (version, json) = stored.split_first().ok_or_else(unreadable)?;
-        let message = serde_json::from_slice::<KeysMessage>(json).ok().filter(|_| *version == CLASS_3_VERSION);
+        let message =
+            serde_json::from_slice::<KeysMessage>(json).ok().filter(|_| *version == CLASS_3_VERSION);
         let signed = message.and_then(|message| SignedKeys::read(message.keys, enrolled));
         return signed.ok_or_else(unreadable).map(Some);
     }

@@ -44,7 +44,11 @@ pub(crate) struct ChannelDesk {
 
 impl ChannelDesk {
     /// A desk for the channels behind `commands`.
-    pub(crate) const fn new(executor: Executor, keys: Arc<OwnerKeys>, commands: Sender<ChannelCommand>) -> Self {
+    pub(crate) const fn new(
+        executor: Executor,
+        keys: Arc<OwnerKeys>,
+        commands: Sender<ChannelCommand>,
+    ) -> Self {
         Self {
             executor,
             keys,

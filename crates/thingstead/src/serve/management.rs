@@ -123,7 +123,8 @@ fn server(
         })
         .collect();
     let server = ManagementServer::new(executor.clone(), owner, address, &users, hooks);
-    let server = server.map_err(|error| Failure::new("config-unreadable", "[management] users").because(error))?;
+    let server =
+        server.map_err(|error| Failure::new("config-unreadable", "[management] users").because(error))?;
     Ok(Arc::new(server))
 }
 

@@ -21,7 +21,11 @@ use crate::files;
 const LIFETIME_MILLIS: u64 = 5 * 365 * 24 * 60 * 60 * 1000;
 
 /// A private key of the role under `name`, made at the first start.
-pub(crate) async fn own_key(name: &[u8], executor: &Executor, provider: &dyn Provider) -> Outcome<Arc<dyn PrivateKey>> {
+pub(crate) async fn own_key(
+    name: &[u8],
+    executor: &Executor,
+    provider: &dyn Provider,
+) -> Outcome<Arc<dyn PrivateKey>> {
     let crypto = |error| Failure::new("internal", "a key of the role").because(error);
     let key = own_record(name);
     let stored = executor.run(ReadOwn { key: key.clone() }).await.map_err(super::store_failed)?;
@@ -37,7 +41,11 @@ pub(crate) async fn own_key(name: &[u8], executor: &Executor, provider: &dyn Pro
 }
 
 /// The CA for a role's operators, whose certificate is written to `ca.pem`.
-pub(crate) async fn operators_ca(data: &Path, executor: &Executor, provider: &dyn Provider) -> Outcome<Issuer> {
+pub(crate) async fn operators_ca(
+    data: &Path,
+    executor: &Executor,
+    provider: &dyn Provider,
+) -> Outcome<Issuer> {
     let key = own_key(b"platform-issuer", executor, provider).await?;
     let issuer = own_issuer(key, "Thingstead operators", executor, provider).await?;
     files::write_pem(&data.join("ca.pem"), &[issuer.certificate()], None)?;
@@ -63,13 +71,19 @@ pub(crate) async fn own_tls(
     let profile = Profile::TlsServer { names: server_names(names), until };
     let serial = Serial::random(&mut dice);
     let failed = |error| Failure::new("internal", "the platform's certificate").because(format!("{error:?}"));
-    let certificate = issuer.issue(provider, key.public(), serial, &profile, at, &mut dice).map_err(failed)?;
+    let certificate =
+        issuer.issue(provider, key.public(), serial, &profile, at, &mut dice).map_err(failed)?;
     TlsIdentity::of_key(&[certificate], &*key)
         .map_err(|error| Failure::new("internal", "the platform's certificate").because(format!("{error:?}")))
 }
 
 /// Writes `operator.pem` at the first start: the right to use the operator's API.
-pub(crate) fn operator_file(data: &Path, issuer: &Issuer, executor: &Executor, provider: &dyn Provider) -> Outcome {
+pub(crate) fn operator_file(
+    data: &Path,
+    issuer: &Issuer,
+    executor: &Executor,
+    provider: &dyn Provider,
+) -> Outcome {
     let path = data.join("operator.pem");
     if path.exists() {
         return Ok(());

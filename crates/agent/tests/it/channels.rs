@@ -1,10 +1,14 @@
 //! Channels from the other side: strangers that call, both ends at once, peers that vanish.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use assure_proto::{ChannelDefinition, ChannelId, ChannelState, Class, KeyDefinition, Metadata, Privileges};
+use assure_proto::{
+    ChannelDefinition, ChannelId, ChannelState, Class, Derivation, DerivedKey, KeyDefinition, Metadata,
+    Privileges,
+};
 use clock::Now;
-use coap_proto::{Code, Request};
+use coap_proto::{Code, ContentFormat, Request};
 use crypto::{Curve, KeyKind, Secret};
 use dtls_proto::{Alert, Closing, Credential};
 use model::{KeyId, Uuid};
@@ -140,20 +144,37 @@ fn callers_with_key_pairs_are_known_by_name_and_key() {
     }
 }
 
-/// Two devices of one owner whose shared secret each knows by its own derivation.
-fn two_devices(lower_is_ours: bool, both_open: bool) -> (Bench, usize) {
+// verifies: TS-M5
+#[test]
+fn ts_m5_a_definition_that_changes_during_a_handshake_lets_nobody_in() {
     let mut bench = Bench::in_service(World::new(Kind::Secret));
-    let ours = bench.world().uuid;
-    let other = (1..200)
-        .map(|number| World::numbered(Kind::Secret, number))
-        .find(|world| (ours.0 < world.uuid.0) == lower_is_ours)
-        .unwrap();
-    let second = bench.add_device(other, address("10.0.0.10:50000"));
-    // the second device has owner A of its own world; its management server stands at another address
+    let (x, a) = (Uuid([0xC1; 16]), bench.world().a.clone());
+    let (caller, _) = expect_caller(&mut bench, 7, x, CALLER);
+    let other = bench.world().channel_secret(&a, Metadata::of_device(x));
+    assert_eq!(bench.push_key(&other).code, Code::CREATED);
+    let to = address(CALLER);
+    let changed =
+        ChannelDefinition { open_immediately: false, ..definition(other.id, None, to, Privileges::NONE) };
+    let request =
+        Request::new(Code::PUT, "v1/channels/7").with_payload(ContentFormat::CBOR, changed.encode());
+    let (device, now) = (bench.device().address, Now::without_utc(bench.now));
+    bench.servers[caller].call(device, Some(x.0), now);
+    // the hello was answered after 30 ms, the handshake is over after 50
+    bench.run_for(Duration::from_millis(25));
+    let now = Now::without_utc(bench.now);
+    let _ = bench.servers[A].ask(request, now);
+    bench.run_for(Duration::from_secs(3));
+    assert!(ended_with(&bench.servers[caller], Alert::AccessDenied), "{:?}", bench.servers[caller].ends);
+    assert!(bench.servers[caller].connected.is_empty());
+    assert_ne!(bench.device().state(seven()), Some(ChannelState::Open));
+}
+
+/// A second device in service, in a world of its own. Gives the device and its management system.
+fn add_second_device(bench: &mut Bench, world: World) -> (usize, usize) {
+    let second = bench.add_device(world, address("10.0.0.10:50000"));
     let mut a = bench.devices[second].world.a.clone();
     a.address = address("10.0.0.20:49683");
-    let server = crate::bench::management_server(&bench.devices[second].world, &a);
-    bench.servers.push(server);
+    bench.servers.push(crate::bench::management_server(&bench.devices[second].world, &a));
     let manager = bench.servers.len() - 1;
     let image = bench.devices[second].world.image(&a, crate::world::FIRST);
     let party = bench.devices[second].world.bootstrap.clone();
@@ -165,50 +186,46 @@ fn two_devices(lower_is_ours: bool, both_open: bool) -> (Bench, usize) {
     bench.switch_on(second);
     bench.run_for(Duration::from_secs(5));
     assert_eq!(bench.devices[second].state(ONE), Some(ChannelState::Open));
-    // one secret, derived for either end, each copy naming the other end
-    let (uuid_1, uuid_2) = (bench.devices[0].world.uuid, bench.devices[second].world.uuid);
-    let shared = Secret::new(vec![0x77; 32]);
-    let id = KeyId([0x70; 16]);
-    for (index, other, to) in
-        [(0, uuid_2, bench.devices[second].address), (second, uuid_1, bench.devices[0].address)]
-    {
-        let world = &mut bench.devices[index].world;
-        let owner = world.a.clone();
-        let provider = world.provider.clone();
-        let reference = owner.party.key.secret();
-        let way = assure_proto::Derivation::from_secret(
-            &*provider,
-            owner.party.id,
-            reference,
-            &shared,
-            &mut world.dice,
-        );
-        let derived = assure_proto::DerivedKey::new(id, vec![way.unwrap()]).unwrap();
-        let shared_definition = KeyDefinition::Derived(derived);
-        let key = world.prove(
-            Class::Channel,
-            &shared_definition,
-            Metadata::of_device(other),
-            &owner.party.signer(),
-        );
-        let asking = if index == 0 { A } else { manager };
-        let put = |path: String, body: Vec<u8>| {
-            Request::new(Code::PUT, &path).with_payload(coap_proto::ContentFormat::CBOR, body)
-        };
-        let pushed = bench.ask_from(asking, put(format!("v1/keys/{id}"), key.encoded().to_vec())).unwrap();
-        assert_eq!(pushed.code, Code::CREATED);
-        let channel =
-            ChannelDefinition { open_immediately: false, ..definition(id, None, to, Privileges::NONE) };
-        let made = bench.ask_from(asking, put("v1/channels/7".into(), channel.encode())).unwrap();
-        assert_eq!(made.code, Code::CREATED);
+    (second, manager)
+}
+
+/// Gives a device its copy of the secret that both share, derived from its own owner's and naming `other`,
+/// and channel 7 to `to`.
+fn push_shared(bench: &mut Bench, index: usize, manager: usize, other: Uuid, to: SocketAddr) {
+    let (shared, id) = (Secret::new(vec![0x77; 32]), KeyId([0x70; 16]));
+    let world = &mut bench.devices[index].world;
+    let (owner, provider) = (world.a.clone(), world.provider.clone());
+    let reference = owner.party.key.secret();
+    let way =
+        Derivation::from_secret(&*provider, owner.party.id, reference, &shared, &mut world.dice).unwrap();
+    let copy = KeyDefinition::Derived(DerivedKey::new(id, vec![way]).unwrap());
+    let key = world.prove(Class::Channel, &copy, Metadata::of_device(other), &owner.party.signer());
+    let channel = ChannelDefinition { open_immediately: false, ..definition(id, None, to, Privileges::NONE) };
+    let bodies =
+        [(format!("v1/keys/{id}"), key.encoded().to_vec()), ("v1/channels/7".into(), channel.encode())];
+    for (path, body) in bodies {
+        let request = Request::new(Code::PUT, &path).with_payload(ContentFormat::CBOR, body);
+        assert_eq!(bench.ask_from(manager, request).unwrap().code, Code::CREATED);
     }
-    let mut openers = vec![A];
-    if both_open {
-        openers.push(manager);
-    }
+}
+
+/// Two devices with a channel between them, which one or both are told to open.
+fn two_devices(lower_is_ours: bool, both_open: bool) -> (Bench, usize) {
+    let mut bench = Bench::in_service(World::new(Kind::Secret));
+    let ours = bench.world().uuid;
+    let other = (1..200)
+        .map(|number| World::numbered(Kind::Secret, number))
+        .find(|world| (ours.0 < world.uuid.0) == lower_is_ours)
+        .unwrap();
+    let (second, manager) = add_second_device(&mut bench, other);
+    let (uuid, at) = (bench.devices[second].world.uuid, bench.devices[second].address);
+    push_shared(&mut bench, 0, A, uuid, at);
+    let at = bench.devices[0].address;
+    push_shared(&mut bench, second, manager, ours, at);
     let now = Now::without_utc(bench.now);
+    let openers = if both_open { &[A, manager][..] } else { &[A] };
     for opener in openers {
-        let _ = bench.servers[opener].ask(Request::new(Code::PUT, "v1/channels/7/open"), now);
+        let _ = bench.servers[*opener].ask(Request::new(Code::PUT, "v1/channels/7/open"), now);
     }
     bench.run_for(Duration::from_secs(5));
     (bench, second)

@@ -15,7 +15,7 @@ use super::Output;
 use crate::failure::{Failure, Outcome};
 use crate::identity::enrol::{ServerRequest, write_certificate};
 use crate::identity::import::Import;
-use crate::identity::{Identity, init, station_file};
+use crate::identity::{Identity, init, station_file, utc};
 
 /// Run the identity server: make an authority, enrol its servers, take records in. Opens no socket.
 ///
@@ -211,6 +211,8 @@ fn published(published: &init::Published, output: Output) -> Outcome {
 
 fn add_station(identity: &Identity, file: &std::path::Path, output: Output) -> Outcome {
     let (id, station) = station_file::read(&*identity.provider, file)?;
+    // Without the time no entry of the audit log can be written.
+    utc(identity.now())?;
     let fingerprint = hex(&key_fingerprint(&*identity.provider, &station.key));
     let maker = station.maker.to_string();
     let origin = identity.origin("operator")?;

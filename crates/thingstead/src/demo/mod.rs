@@ -3,6 +3,7 @@
 
 mod devices;
 mod places;
+mod refusals;
 mod servers;
 pub(crate) mod stage;
 mod timeline;
@@ -45,7 +46,7 @@ pub(crate) struct Demo {
 }
 
 /// The steps a person sees, in order.
-const STEPS: u64 = 9;
+const STEPS: u64 = 10;
 
 /// Says which step is under way: a bar on a terminal, a line per step elsewhere.
 pub(crate) struct Progress {
@@ -121,11 +122,16 @@ impl Demo {
         let mut fleet = devices::make(stage, &servers, &progress)?;
         devices::first_owner(stage, &servers, &mut fleet, &progress)?;
         devices::second_owner(stage, &servers, &mut fleet, &progress)?;
-        progress.bar.finish_and_clear();
-        let elapsed = progress.began.elapsed();
+        progress.step("the first owner is refused, and what happened is read from the stored logs");
         servers.rest_identity();
-        timeline::show(stage, &servers, &fleet, output, elapsed)?;
+        let entries = timeline::read(stage, &servers, &fleet)?;
+        refusals::by_the_devices(stage, &fleet)?;
+        refusals::by_the_authority(stage, &mut servers, &fleet)?;
+        progress.done();
+        progress.bar.finish_and_clear();
+        timeline::show(&entries, &fleet, output, progress.began.elapsed());
         if self.keep {
+            servers.wake(stage)?;
             keep(stage, &servers);
         }
         Ok(())

@@ -39,11 +39,7 @@ impl Servers {
         for role in ["registration", "bootstrap"] {
             enrol(stage, role, &identity)?;
         }
-        let (inbox, outbox) =
-            (text(&stage.path("gap/from-registration")), text(&stage.path("gap/from-identity")));
-        let watch =
-            ["identity", "import", "--data", &identity, "--gap-in", &inbox, "--gap-out", &outbox, "--watch"];
-        let identity = stage.start("identity", &watch)?;
+        let identity = watch(stage)?;
         ready(&mut registration, "registration")?;
         ready(&mut bootstrap, "bootstrap")?;
         progress.done();
@@ -79,6 +75,24 @@ impl Servers {
         drop(self.identity.take());
     }
 
+    /// Ends the first owner's management system, so that its store can be read.
+    pub(crate) fn rest_first_owner(&mut self) {
+        drop(self.owners[0].take());
+    }
+
+    /// Starts again what rests.
+    pub(crate) fn wake(&mut self, stage: &Stage) -> Outcome {
+        if self.owners[0].is_none() {
+            let mut owner = start(stage, OWNERS[0])?;
+            ready(&mut owner, "management")?;
+            self.owners[0] = Some(owner);
+        }
+        if self.identity.is_none() {
+            self.identity = Some(watch(stage)?);
+        }
+        Ok(())
+    }
+
     /// Where everything listens, for people.
     pub(crate) fn addresses(&self) -> Vec<(String, String)> {
         let ports = &self.ports;
@@ -95,6 +109,16 @@ impl Servers {
         }
         all
     }
+}
+
+/// The identity server as it watches the folder of the gap.
+fn watch(stage: &Stage) -> Outcome<Actor> {
+    let identity = text(&stage.path("identity"));
+    let (inbox, outbox) =
+        (text(&stage.path("gap/from-registration")), text(&stage.path("gap/from-identity")));
+    let watch =
+        ["identity", "import", "--data", &identity, "--gap-in", &inbox, "--gap-out", &outbox, "--watch"];
+    stage.start("identity", &watch)
 }
 
 /// Makes the maker's station and lists it, while nobody else has the identity server's store open.

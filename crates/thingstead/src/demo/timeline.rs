@@ -16,7 +16,7 @@ use super::stage::Stage;
 
 /// One stored entry about one device.
 #[derive(Clone, Debug)]
-struct Entry {
+pub(crate) struct Entry {
     unix_millis: u64,
     role: String,
     operation: String,
@@ -40,14 +40,8 @@ const LIFE: [(&str, &str, usize); 12] = [
     ("owner-b", "device.presence", 1),
 ];
 
-/// Reads every log, checks that each device's life stands in them, and prints it.
-pub(crate) fn show(
-    stage: &Stage,
-    servers: &Servers,
-    fleet: &Fleet,
-    output: Output,
-    elapsed: Duration,
-) -> Outcome {
+/// Reads every log and checks that each device's life stands in them.
+pub(crate) fn read(stage: &Stage, servers: &Servers, fleet: &Fleet) -> Outcome<Vec<Entry>> {
     let entries = collect(stage, servers, fleet)?;
     for device in &fleet.devices {
         for (role, operation, count) in LIFE {
@@ -59,16 +53,21 @@ pub(crate) fn show(
             }
         }
     }
+    Ok(entries)
+}
+
+/// Prints each device's life and one line per device.
+pub(crate) fn show(entries: &[Entry], fleet: &Fleet, output: Output, elapsed: Duration) {
     if output.json {
-        println!("{}", as_json(&entries, fleet, elapsed));
-        return Ok(());
+        println!("{}", as_json(entries, fleet, elapsed));
+        return;
     }
     for device in &fleet.devices {
-        print_life(&entries, device);
+        print_life(entries, device);
     }
     println!();
     for device in &fleet.devices {
-        let (first, last) = span(&entries, device);
+        let (first, last) = span(entries, device);
         println!(
             "{:<14}{}  made, claimed, in service, transferred, in service again: {:.2} s",
             KINDS[device.kind].1,
@@ -77,7 +76,6 @@ pub(crate) fn show(
         );
     }
     println!("all four devices lived through it in {:.1} s", elapsed.as_secs_f64());
-    Ok(())
 }
 
 fn of<'a>(entries: &'a [Entry], device: &'a Device) -> impl Iterator<Item = &'a Entry> + Clone {

@@ -3,5 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod bootstrap;
+mod gap;
+mod identity;
 mod owners;
 mod world;

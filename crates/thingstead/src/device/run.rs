@@ -227,7 +227,7 @@ impl Running<'_> {
                     self.agent.persisted(number, self.clock.now());
                 }
                 agent::Output::Erase => {
-                    
+                    self.data.erase()?;
                     self.state.forget_earlier()?;
                     self.agent.erased(self.clock.now());
                 }

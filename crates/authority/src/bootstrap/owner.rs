@@ -61,6 +61,10 @@ impl Operation for MirrorOwner {
             Some(device) if device.seq > self.owner.seq || self.steals(&device) => {
                 Mirrored::Ahead(OwnerNow { seq: device.seq, owner: device.owner })
             }
+            // Told again what holds already: the image of the present owner stays.
+            Some(device) if device.seq == self.owner.seq && device.owner == self.owner.owner => {
+                Mirrored::Stands
+            }
             Some(mut device) => {
                 device.seq = self.owner.seq;
                 device.owner.clone_from(&self.owner.owner);

@@ -269,7 +269,8 @@ impl Operation for CompleteChange {
 }
 
 /// Takes over what the bootstrap server has beyond us, after a restore from a backup: the higher number
-/// wins, and its owner has to re-key before it gets a configuration again.
+/// wins, and its owner has to re-key before it gets a configuration again. At one number a release is the
+/// later state, since nobody owns a device again without a new number.
 /// Source: decision H5.
 #[derive(Clone, Debug)]
 pub struct AdoptMirror {
@@ -294,7 +295,11 @@ impl Operation for AdoptMirror {
         let mut batch = Batch::default();
         let reply = RegisteredDevice::read(snapshot, self.device).map(|found| {
             let Some(mut device) = found else { return false };
-            let behind = device.ownership.seq < self.mirror.seq;
+            let released = device.ownership.seq == self.mirror.seq
+                && device.ownership.pending.is_none()
+                && device.ownership.owner.is_some()
+                && self.mirror.owner.is_none();
+            let behind = device.ownership.seq < self.mirror.seq || released;
             if behind {
                 device.ownership.seq = self.mirror.seq;
                 device.ownership.owner.clone_from(&self.mirror.owner);

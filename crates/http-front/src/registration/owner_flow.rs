@@ -5,7 +5,7 @@ use assure_proto::ParameterSet;
 use authority::bootstrap::OwnerNow;
 use authority::registration::{
     AdoptMirror, ChangeOwner, CompleteChange, ConfigurationAnswer, OperationId, OwnerAnswer, OwnerPart,
-    PendingChange, ReadConfiguration, ReadPending,
+    PendingChange, ReadConfiguration, ReadOwner, ReadPending,
 };
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -79,11 +79,12 @@ impl RegistrationServer {
         }
     }
 
-    /// At start: drives on every change that was on its way, and takes over what the bootstrap server has
-    /// beyond us (decision H5). Gives how many changes were driven and how many devices were behind.
+    /// At start: drives on every change that was on its way, takes over what the bootstrap server has beyond
+    /// us, and tells it what we have beyond it, whichever of the two was restored from a backup (decision
+    /// H5). Gives how many changes were driven and of how many devices one side was behind.
     ///
     /// # Errors
-    /// The number of devices that could not be settled because the bootstrap server gave no answer.
+    /// [`crate::TaError`] when the bootstrap server gives no list; nothing is lost, ask again.
     pub async fn settle(&self) -> Result<(usize, usize), crate::TaError> {
         let (mut driven, mut behind, mut after) = (0, 0, None);
         loop {
@@ -91,7 +92,7 @@ impl RegistrationServer {
             let Some((last, _)) = page.last() else { break };
             after = Some(*last);
             for (device, mirror) in page {
-                behind += usize::from(self.adopt_if_behind(device, mirror).await);
+                behind += usize::from(self.reconcile(device, mirror).await);
             }
         }
         let mut from = None;
@@ -106,12 +107,35 @@ impl RegistrationServer {
         Ok((driven, behind))
     }
 
-    async fn adopt_if_behind(&self, device: Uuid, mirror: OwnerNow) -> bool {
-        // A change of ours that only waits for completion is not behind: the mirror has its very number.
+    async fn reconcile(&self, device: Uuid, mirror: OwnerNow) -> bool {
         let pending = authority::registration::ReadPendingChange { device };
-        let Ok(Ok(own)) = self.executor.run(pending).await else { return false };
-        let ours = own.is_some_and(|change| change.seq == mirror.seq && change.owner == mirror.owner);
-        !ours && self.adopt(device, mirror).await.unwrap_or(false)
+        let Ok(Ok(pending)) = self.executor.run(pending).await else { return false };
+        // A change of ours that only waits for completion is not behind: the mirror has its very number.
+        if pending.as_ref().is_some_and(|change| change.seq == mirror.seq && change.owner == mirror.owner) {
+            return false;
+        }
+        match self.adopt(device, mirror.clone()).await {
+            Ok(true) => true,
+            Ok(false) if pending.is_none() => self.tell_if_ahead(device, &mirror).await,
+            Ok(false) | Err(_) => false,
+        }
+    }
+
+    /// Tells the bootstrap server what holds here when its mirror says something older.
+    async fn tell_if_ahead(&self, device: Uuid, mirror: &OwnerNow) -> bool {
+        let Ok(Ok(Some(own))) = self.executor.run(ReadOwner { device }).await else { return false };
+        if own == *mirror {
+            return false;
+        }
+        let operation = OperationId(self.executor.bytes());
+        match self.bootstrap.mirror_owner(device, operation, &own).await {
+            Ok(MirrorAnswer::Stands) => true,
+            Ok(MirrorAnswer::Ahead(_) | MirrorAnswer::Unknown) => false,
+            Err(error) => {
+                tracing::warn!(%error, %device, "the bootstrap server could not be told the owner");
+                false
+            }
+        }
     }
 
     async fn drive_on(&self, device: Uuid, operation: OperationId) -> bool {

@@ -55,17 +55,22 @@ async fn upload(
         Ok(Err(bad)) => return fault("create device", &bad),
         Err(error) => return not_run("create device", &error),
     }
-    match server.submit(device, maker, operation, blob).await {
-        Ok(()) => empty(StatusCode::CREATED),
-        Err(refusal) => {
-            server.undo(device, maker, operation).await;
-            refusal
-        }
+    if let Err(refusal) = server.submit(device, maker, operation, blob).await {
+        server.undo(device, maker, operation).await;
+        return refusal;
+    }
+    let flush = server.flush_outbox.clone();
+    match tokio::task::spawn_blocking(move || flush()).await {
+        Ok(Ok(())) => empty(StatusCode::CREATED),
+        // The file stays in the outbox and goes with the next upload or start. Its entries stay with it: the
+        // identity server issues a device once, and what it issued must find them.
+        Ok(Err(why)) => fault("write the file", &why),
+        Err(error) => fault("write the file", &error),
     }
 }
 
 impl RegistrationServer {
-    /// The entry on the other server and the file for the identity server; 201 only after both.
+    /// The entry on the other server and the file for the identity server in the outbox.
     async fn submit(
         &self,
         device: Uuid,
@@ -89,17 +94,10 @@ impl RegistrationServer {
             seed: self.executor.bytes(),
         };
         match self.executor.run(submit).await {
-            Ok(Ok(true)) => {}
-            Ok(Ok(false)) => return Err(fault("submit record", &"the entry is gone")),
-            Ok(Err(error)) => return Err(fault("submit record", &error)),
-            Err(error) => return Err(not_run("submit record", &error)),
-        }
-        let flush = self.flush_outbox.clone();
-        match tokio::task::spawn_blocking(move || flush()).await {
-            Ok(Ok(())) => Ok(()),
-            // The file stays in the outbox and is written at the next upload or start.
-            Ok(Err(why)) => Err(fault("write the file", &why)),
-            Err(error) => Err(fault("write the file", &error)),
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(fault("submit record", &"the entry is gone")),
+            Ok(Err(error)) => Err(fault("submit record", &error)),
+            Err(error) => Err(not_run("submit record", &error)),
         }
     }
 

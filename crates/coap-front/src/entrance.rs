@@ -23,9 +23,10 @@ use dtls_proto::{
     Alert, Answer, Credential, Limits, Listener, ListenerSetup, PeerKey, PeerName, PeerProof, PeerSummary,
     Question,
 };
-use model::{KeyId, Uuid};
+use model::Uuid;
 
 use crate::admission::nameless_choice;
+use crate::guest::{Asked, Concern, Guest};
 use crate::ticket_state::TicketState;
 use crate::{Admission, Claim, Counters, EntranceLimits, Proven};
 
@@ -63,32 +64,6 @@ pub(crate) struct Arrival {
     pub(crate) address: SocketAddr,
     pub(crate) proven: Proven,
     pub(crate) resumed: bool,
-}
-
-/// What an answer of the owner will decide.
-enum Asked {
-    Hello(Uuid),
-    Ticket(TicketState, PeerProof),
-    Identity(KeyId),
-    Key(PublicKey),
-}
-
-impl Asked {
-    fn claim(&self) -> Claim {
-        match self {
-            Self::Hello(device) => Claim::Device(*device),
-            Self::Ticket(state, _) => Claim::Device(state.device),
-            Self::Identity(id) => Claim::Secret(*id),
-            Self::Key(key) => Claim::PublicKey(key.clone()),
-        }
-    }
-}
-
-enum Guest {
-    LookingUp(Asked),
-    Nameless,
-    Admitted(Box<Admission>),
-    Live(Uuid),
 }
 
 pub(crate) struct Entrance {
@@ -199,7 +174,7 @@ impl Entrance {
     /// its association, handshakes on the way to it, and questions whose answers may be of yesterday.
     /// Source: decision M5.
     pub(crate) fn drop_device(&mut self, device: Uuid, now: Now) {
-        let all: Vec<_> = self.guests.iter().map(|(id, guest)| (*id, concern(guest, device))).collect();
+        let all: Vec<_> = self.guests.iter().map(|(id, guest)| (*id, guest.concern(device))).collect();
         for (association, concern) in all {
             match concern {
                 Concern::None => {}
@@ -455,24 +430,5 @@ impl Entrance {
             // Requests come out of connected associations alone; one that was refused right then is closed.
             Some(Guest::LookingUp(_) | Guest::Nameless | Guest::Admitted(_)) | None => None,
         }
-    }
-}
-
-enum Concern {
-    None,
-    Live,
-    Admitted,
-    LookingUp,
-}
-
-fn concern(guest: &Guest, device: Uuid) -> Concern {
-    match guest {
-        Guest::Live(live) if *live == device => Concern::Live,
-        Guest::Admitted(admission) if admission.device == device => Concern::Admitted,
-        Guest::LookingUp(asked) => match asked.claim() {
-            Claim::Device(named) if named != device => Concern::None,
-            Claim::Device(_) | Claim::Secret(_) | Claim::PublicKey(_) => Concern::LookingUp,
-        },
-        Guest::Live(_) | Guest::Admitted(_) | Guest::Nameless => Concern::None,
     }
 }

@@ -17,6 +17,7 @@ pub mod time;
 
 mod admission;
 mod entrance;
+mod guest;
 mod limits;
 mod output;
 mod ticket_state;

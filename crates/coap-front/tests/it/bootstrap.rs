@@ -367,7 +367,7 @@ fn a_flood_of_handshakes_is_bounded_and_passes() {
     let made = secret_device(1, 1);
     let mut limits = BootstrapSetup::LIMITS;
     limits.handshake_count_max = 8;
-    limits.look_up_count_max = 4;
+    limits.look_up_count_max = 8;
     let mut world = world_with(limits, &[&made]);
     // hellos without a cookie leave nothing behind
     let mut hellos = Vec::new();
@@ -390,14 +390,44 @@ fn a_flood_of_handshakes_is_bounded_and_passes() {
     world.run_for(Duration::from_secs(4));
     assert!(world.face.association_count() <= 8, "{}", world.face.association_count());
     assert!(world.events.len() <= 8);
-    let (own, below) = world.face.counters();
-    assert!(own.look_ups_over_limit + below.over_limit > 0);
+    assert!(world.face.counters().1.over_limit > 0);
     // they fall silent; an honest device gets in
     world.clients.clear();
     world.owner.look_ups = Mood::Answers;
     world.run_for(Duration::from_secs(31));
     let at = world.connect(client(99, &made));
     assert!(world.clients[at].summary.is_some());
+}
+
+#[test]
+fn open_questions_are_bounded_and_the_others_forgotten() {
+    let made = secret_device(1, 1);
+    let mut limits = BootstrapSetup::LIMITS;
+    limits.look_up_count_max = 2;
+    let mut world = world_with(limits, &[&made]);
+    world.owner.look_ups = Mood::Silent;
+    for number in 1..=5 {
+        world.clients.push(client(number, &made));
+        let (now, at) = (world.now(), world.clients.len() - 1);
+        world.clients[at].connect(crate::world::server(), now);
+    }
+    world.run_for(Duration::from_millis(900));
+    assert_eq!((claims(&world).len(), world.face.association_count()), (2, 2));
+    assert_eq!(world.face.counters().0.look_ups_over_limit, 3);
+    assert!(world.clients.iter().all(|client| client.end.is_none()), "nobody was sent away");
+}
+
+// verifies: TS-M4
+#[test]
+fn an_owner_that_names_another_device_lets_nobody_in() {
+    let (made, other) = (secret_device(1, 1), secret_device(2, 1));
+    let mut world = world(&[&made]);
+    world.owner.look_ups = Mood::Silent;
+    let at = world.connect(client(1, &made));
+    let Some(BootstrapEvent::LookUp { association, .. }) = world.events.last().cloned() else { panic!() };
+    world.command(BootstrapCommand::Known { association, device: other.uuid, key: made.issued.clone() });
+    assert_eq!(world.clients[at].alert(), Some(Alert::AccessDenied));
+    assert_eq!(world.clients[at].hint, None);
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn devices_of_one_kind_are_joined_by_the_keys_they_have() {
     }
 }
 
-// verifies: ASSURE-13.7-01, ASSURE-13.4-01, ASSURE-13.6-01, ASSURE-13.3.3-01, TS-M4
+// verifies: ASSURE-13.7-01, ASSURE-13.4-01, ASSURE-13.6-01, ASSURE-13.3.3-01, ASSURE-8.4-05, TS-M4
 #[test]
 fn a_shared_secret_reaches_both_ends_and_names_the_other() {
     let secret = KeyKind::SharedSecret;
@@ -148,6 +148,29 @@ fn mixed_pairs_get_an_issued_key_of_the_kind_they_share() {
             assert_eq!(channels(&other.1)[0].peer_key, Some(issued.id()));
         }
     }
+}
+
+// verifies: ASSURE-8.4-04
+#[test]
+fn every_link_has_a_secret_of_its_own() {
+    let mut world = World::new(67);
+    let mut devices: Vec<_> = (0..3).map(|_| world.in_service(KeyKind::SharedSecret)).collect();
+    let members: Vec<_> = devices.iter().collect();
+    assert_eq!(plan(&mut world, Shape::Ring, &members, Vec::new()).unwrap().len(), 3);
+    for _ in 0..2 {
+        devices.iter_mut().for_each(|device| drop(world.carry_out(device)));
+    }
+    let secrets = devices.iter().flat_map(|device| {
+        let channel = |key: &&assure_proto::StoredKey| key.authenticated_key().metadata().device.is_some();
+        device.keys.iter().filter(channel).map(|key| (key.id(), key.secret().unwrap().expose().to_vec()))
+    });
+    let secrets: Vec<_> = secrets.collect();
+    let distinct: std::collections::BTreeSet<_> = secrets.iter().map(|(_, secret)| secret).collect();
+    assert_eq!(
+        (secrets.len(), distinct.len()),
+        (6, 3),
+        "each link's secret at both of its ends, and nowhere else"
+    );
 }
 
 // verifies: ASSURE-4.2-01

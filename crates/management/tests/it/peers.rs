@@ -73,6 +73,23 @@ fn ts_m4_a_device_does_not_connect_in_the_name_of_another() {
     assert!(!access(&x).agrees(Some(x.uuid), &ProvenKey::Public(key_e.public())));
 }
 
+// verifies: ASSURE-8.4-03
+#[test]
+fn every_device_has_a_channel_secret_of_its_own_which_is_not_the_owner_secret() {
+    let mut world = World::new(34);
+    let devices = [world.in_service(KeyKind::SharedSecret), world.in_service(KeyKind::SharedSecret)];
+    let secret = |device: &Device| match find(&world, PeerSign::Name(device.uuid)).unwrap().proof {
+        ChannelProof::Psk { key, secret } => (key, secret),
+        ChannelProof::PublicKey { .. } => panic!("a shared-secret device"),
+    };
+    let [(one, first), (other, second)] = devices.each_ref().map(secret);
+    assert!(one != other && first != second);
+    let owner = devices[0].keys.iter().find(|key| key.class() == assure_proto::Class::ManagementSystem);
+    let owner = owner.unwrap();
+    assert_ne!(owner.secret(), Some(&first));
+    assert_eq!(find(&world, PeerSign::PskKey(owner.id())), None, "the owner secret opens no channel");
+}
+
 #[test]
 fn strangers_and_devices_not_yet_configured_are_nobody() {
     let mut world = World::new(32);

@@ -2,8 +2,9 @@
 
 use assure_json::DeviceStatus;
 use management::{
-    AcceptDevice, ClaimEnd, ClaimSettled, KeyKind, Leave, Leaving, Left, ListDevices, ReadDevice,
-    ReadImageToUpload, ReadWork, RegisterDevice, Registrant, Registration, Standing, StandingKnown, Work,
+    AcceptDevice, Certified, ClaimEnd, ClaimSettled, KeepOwner, KeyKind, Leave, Leaving, Left, ListDevices,
+    OwnerStep, ReadDevice, ReadImageToUpload, ReadWork, RegisterDevice, Registrant, Registration, Standing,
+    StandingKnown, Work,
 };
 
 use crate::world::{Device, World};
@@ -141,4 +142,37 @@ fn leaving_is_stored_before_the_authority_is_asked_and_undone_when_it_refuses() 
     assert!(world.audit().contains(&("owner.transfer".into(), "done".into())));
     assert_eq!(leave(&mut world, &device, Some("b2")), Leaving::NotOurs);
     assert_eq!(register(&mut world, &device, &user("ann")), Registration::Claim, "it may come back");
+}
+
+// verifies: TS-M7
+#[test]
+fn ts_m7_a_renewed_certificate_is_the_same_owner_and_another_is_not_taken() {
+    let mut world = World::new(45);
+    let certified = |id: &str, text: &[u8]| Certified {
+        id: id.parse().unwrap(),
+        class_2_key: model::KeyId([2; 16]),
+        certificate: text.to_vec(),
+    };
+    let secret = |byte| crypto::Secret::from(&[byte; 4][..]);
+    let keys = |byte| OwnerStep::Keys { class_2: secret(byte), rsa: secret(byte), tls: secret(byte) };
+    let mut keep = |step| {
+        let origin = world.origin();
+        world.run(&KeepOwner { step, origin }).unwrap()
+    };
+    assert_eq!(
+        keep(OwnerStep::Registered(certified("a1", b"first"))),
+        None,
+        "without keys there is no owner"
+    );
+    let made = keep(keys(1)).unwrap();
+    assert_eq!(keep(keys(9)), Some(made), "keys are made once");
+    let registered = keep(OwnerStep::Registered(certified("a1", b"first"))).unwrap();
+    assert_eq!(keep(OwnerStep::Registered(certified("b2", b"second"))), Some(registered.clone()));
+    assert_eq!(keep(OwnerStep::Certified(certified("b2", b"second"))), Some(registered), "another owner's");
+    for renewal in [&b"tls"[..], b"tls again"] {
+        let renewed = keep(OwnerStep::Certified(certified("a1", renewal))).unwrap();
+        assert_eq!(renewed.registered, Some(certified("a1", b"first")));
+        assert_eq!(renewed.certified, Some(certified("a1", renewal)));
+        assert_eq!(renewed.class_2, secret(1));
+    }
 }

@@ -3,8 +3,8 @@
 //! This is the only crate of the product that reads clocks and draws entropy; everything under it takes both
 //! as arguments.
 
-pub mod https_client;
 pub mod executor;
+pub mod https_client;
 pub mod https_server;
 pub mod now;
 pub mod seed;

@@ -10,8 +10,8 @@ use crate::serve::config::Config;
 
 /// Run the roles of a configuration file, in one process, until a stop signal.
 ///
-/// A role runs when its section is in the file: [registration] (maker gateway, owner gateway), [bootstrap],
-/// [management]. Each has its own folder, store and sealing key. `--check` names every listener.
+/// A role runs when its section is in the file: registration (maker gateway, owner gateway), bootstrap,
+/// management. Each has its own folder, store and sealing key. `--check` names every listener.
 ///
 /// Examples:
 ///   thingstead serve --config ta.toml --check

@@ -35,6 +35,19 @@ pub(crate) fn not_run(what: &'static str, error: &RunError) -> Response {
     }
 }
 
+/// Runs a flow of several commits to its end, even when the caller hangs up or the time of the call is over:
+/// half of it would leave an entry that nobody takes back or drives on.
+pub(crate) async fn to_its_end<F>(flow: F) -> Response
+where
+    F: Future<Output = Response> + Send + 'static,
+{
+    match tokio::spawn(flow).await {
+        Ok(response) => response,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(error) => fault("end of a flow", &error),
+    }
+}
+
 /// 200 with a body of this type.
 pub(crate) fn content(kind: &'static str, body: impl Into<Vec<u8>>) -> Response {
     let mut response = body.into().into_response();

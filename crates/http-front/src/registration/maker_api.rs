@@ -18,7 +18,7 @@ use axum::routing::{get, post, put};
 use model::Uuid;
 
 use super::RegistrationServer;
-use crate::answer::{content, empty, fault, not_run};
+use crate::answer::{content, empty, fault, not_run, to_its_end};
 use crate::caller::Maker;
 
 /// Longest ECIES blob: the longest record with its signature, a point, a block of padding and a tag.
@@ -46,6 +46,16 @@ async fn upload(
     if blob.is_empty() || blob.len() > BLOB_LENGTH_MAX {
         return empty(StatusCode::BAD_REQUEST);
     }
+    to_its_end(create_and_submit(server, device, maker, blob)).await
+}
+
+/// The upload itself: entries on both servers, then the file. What fails before the file is taken back.
+async fn create_and_submit(
+    server: Arc<RegistrationServer>,
+    device: Uuid,
+    maker: Uuid,
+    blob: Bytes,
+) -> Response {
     let operation = OperationId(server.executor.bytes());
     let origin = server.origin(maker.to_string());
     let create = CreateDevice { device, maker, operation, origin };

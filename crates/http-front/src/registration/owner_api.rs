@@ -20,7 +20,7 @@ use model::Uuid;
 
 use super::RegistrationServer;
 use super::query::OwnerQuery;
-use crate::answer::{content, empty, fault, later, not_run};
+use crate::answer::{content, empty, fault, later, not_run, to_its_end};
 use crate::caller::Management;
 use crate::ta_client::ImageReply;
 
@@ -188,7 +188,7 @@ async fn change_owner(
 ) -> Response {
     let Ok(query) = OwnerQuery::parse(query.as_deref()) else { return empty(StatusCode::BAD_REQUEST) };
     let Ok(device) = uuid.parse::<Uuid>() else { return empty(StatusCode::FORBIDDEN) };
-    server.change_owner(caller, device, query).await
+    to_its_end(async move { server.change_owner(caller, device, query).await }).await
 }
 
 /// `GET /v1/devices/{uuid}/parameterset`: 200, 403, 503.

@@ -98,6 +98,12 @@ impl Curl {
         self
     }
 
+    /// Hangs up after this many seconds.
+    pub(crate) fn for_at_most(mut self, secs: &str) -> Self {
+        self.0.args(["--max-time", secs]);
+        self
+    }
+
     /// Sends the bytes of a file, as they are.
     pub(crate) fn body(mut self, file: &Path) -> Self {
         self.0.arg("--data-binary").arg(format!("@{}", file.display()));

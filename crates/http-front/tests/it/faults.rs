@@ -1,7 +1,8 @@
 //! One server is away or fails half-way: 503, nothing done twice, nothing lost.
 
+use crate::curl::Credentials;
 use crate::parties::{Device, Kind};
-use crate::world::World;
+use crate::world::{Api, World};
 use http_front::TaError;
 use http_front::bootstrap::Unable;
 
@@ -111,4 +112,26 @@ fn images_wait_for_both_servers() {
     let unable = world.block_on(world.bootstrap_server.serve_image(device.uuid, device.uuid)).unwrap_err();
     assert!(matches!(unable, Unable::Registration(TaError::Call(_))), "{unable:?}");
     world.to_registration.shut(false);
+}
+
+/// Lets a caller hang up while the bootstrap server keeps the registration server waiting.
+fn hung_up(world: &World, who: &Credentials, path: &str, body: &[u8]) {
+    world.to_bootstrap.hold(true);
+    let body = world.file(body);
+    let curl = world.curl(Api::Maker, Some(who), "PUT", path).body(&body).for_at_most("0.5");
+    assert!(curl.run().is_err(), "no answer in time");
+    world.to_bootstrap.hold(false);
+}
+
+// verifies: ASSURE-14.1-04c, ASSURE-9.2.1-17
+#[test]
+fn an_upload_whose_caller_hangs_up_is_still_taken_back() {
+    let Some(world) = World::start() else { return };
+    let maker = world.maker();
+    let device = Device::new(Kind::Ec, model::Uuid([9; 16]));
+    hung_up(&world, &maker.credentials, &device.path(""), &maker.blob(&device));
+    // the server goes on by itself; each call below gives it the time of a TLS handshake
+    let uploaded = (0..200).find(|_| world.upload(&maker, &device).status == 201);
+    assert!(uploaded.is_some(), "the UUID is free again");
+    assert_eq!(world.carry_gap(), [authority::identity::Submitted::Issued]);
 }

@@ -13,7 +13,7 @@ fn owner_is(world: &World, device: &Device, seq: u32, owner: Option<&Owner>) {
     assert_eq!(world.owner_of(device), (seq, owner.map(|owner| owner.id.clone())));
 }
 
-// verifies: ASSURE-9.3.2-01, ASSURE-9.3.2-03, ASSURE-9.3.2-04, ASSURE-9.3.2-05, ASSURE-14.3-05
+// verifies: ASSURE-9.3.2-01, ASSURE-9.3.2-03, ASSURE-9.3.2-04, ASSURE-9.3.2-05, ASSURE-14.3-05, TS-L2
 #[test]
 fn whoever_has_the_case_string_claims() {
     let Some(world) = World::start() else { return };
@@ -24,6 +24,7 @@ fn whoever_has_the_case_string_claims() {
         world.claim(&owner, &device).is_empty(204);
         owner_is(&world, &device, 1, Some(&owner));
         world.claim(&owner, &device).is_empty(204);
+        world.own(&owner, &device, &format!("?case_string={}", "f".repeat(32))).is_empty(403);
         owner_is(&world, &device, 1, Some(&owner));
     }
     let device = world.device_of(&maker, Kind::Ec);
@@ -170,9 +171,9 @@ fn of_two_claims_at_once_exactly_one_is_granted() {
     }
 }
 
-// verifies: ASSURE-9.3.2-07, TS-L2
+// verifies: ASSURE-9.3.2-07
 #[test]
-fn ts_l2_a_case_string_is_in_no_log_and_no_store() {
+fn a_case_string_is_in_no_log_and_no_store() {
     let Some(world) = World::start() else { return };
     let device = world.device(Kind::Secret);
     let owner = world.owner();

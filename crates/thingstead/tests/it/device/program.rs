@@ -182,6 +182,16 @@ impl Run {
         self.wait_until(event, |said| said["event"] == event)
     }
 
+    /// Waits until every one of these came, in any order.
+    pub(super) fn wait_for_all(&mut self, events: &[&str]) {
+        let mut missing = events.to_vec();
+        while !missing.is_empty() {
+            let said = self
+                .wait_until(&missing.join(", "), |said| missing.iter().any(|event| said["event"] == *event));
+            missing.retain(|event| said["event"] != *event);
+        }
+    }
+
     pub(super) fn wait_until(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {

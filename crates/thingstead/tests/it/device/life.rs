@@ -44,7 +44,7 @@ impl Scene {
     }
 }
 
-// verifies: ASSURE-14.5-05, ASSURE-14.5-08, ASSURE-14.5-09, ASSURE-14.7-08, ASSURE-14.7-09
+// verifies: ASSURE-14.5-05, ASSURE-14.5-09, ASSURE-14.7-08, ASSURE-14.7-09
 #[test]
 fn a_device_enters_service_and_changes_its_owner_at_the_button() {
     let mut scene = Scene::new(11, 1);

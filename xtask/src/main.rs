@@ -4,6 +4,7 @@ mod clauses;
 mod dependencies;
 mod files;
 mod floors;
+mod fuzz;
 mod metadata;
 mod mutants;
 mod peers;
@@ -32,7 +33,8 @@ cargo xtask COMMAND
   tidy               what a reader may stumble over; never fails
   mutants [ID..]     break one thing at a time and see the tests notice; writes docs/mutants.md
   peers              install the foreign programs the tests talk to, where that is possible
-  fuzz               run the fuzz targets
+  fuzz [TARGET..] [--seconds N] [--list] [--record]
+                     run the fuzz targets, 600 s each; ends with 8 when something was found
 ";
 
 fn main() -> ExitCode {
@@ -52,7 +54,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::show(&repository),
         ["mutants", ref wanted @ ..] => mutants::run(&repository, wanted),
         ["peers"] => peers::install(&repository),
-        ["fuzz"] => runs::fuzz(&repository),
+        ["fuzz", ref wanted @ ..] => return fuzz::run(&repository, wanted),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())

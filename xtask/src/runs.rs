@@ -66,14 +66,6 @@ pub(crate) fn floors(repository: &Repository) -> Outcome {
     if complaints.is_empty() { Ok(()) } else { Err(complaints) }
 }
 
-/// Runs the fuzz targets.
-pub(crate) fn fuzz(repository: &Repository) -> Outcome {
-    if repository.path("fuzz/Cargo.toml").is_file() {
-        return Err(vec!["fuzz targets are run with `cargo fuzz`; see fuzz/README.md".to_owned()]);
-    }
-    Err(vec!["there are no fuzz targets yet: fuzz/ does not exist".to_owned()])
-}
-
 fn formats_and_lints(repository: &Repository, steps: &mut Steps) {
     steps.run("fmt", |_| {
         let mut cargo = repository.cargo();

@@ -196,6 +196,9 @@ pub(crate) struct ManagedDevice {
     pub(crate) next_channel: u16,
     #[n(15)]
     pub(crate) next_order: u64,
+    /// Channels to other devices that it has now.
+    #[n(16)]
+    pub(crate) link_count: u16,
 }
 
 /// Channel 1 leads to the management system; channels between devices follow.
@@ -220,6 +223,7 @@ impl ManagedDevice {
             choice: None,
             next_channel: FIRST_PEER_CHANNEL,
             next_order: 0,
+            link_count: 0,
         }
     }
 

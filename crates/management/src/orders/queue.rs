@@ -156,6 +156,13 @@ fn read_orders(snapshot: &Snapshot, device: Uuid) -> Result<Vec<(u64, StoredOrde
     read.collect()
 }
 
+/// Deletes the oldest of the orders that are done, but for those that are kept.
+fn forget(device: Uuid, done: &[u64], batch: &mut Batch) {
+    for number in &done[..done.len().saturating_sub(DONE_COUNT_MAX)] {
+        batch.delete(order_key(device, *number));
+    }
+}
+
 /// Why an order was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotPlaced {
@@ -239,11 +246,8 @@ impl PlaceOrder {
         if stored.iter().filter(|(_, order)| open(order)).count() >= ORDER_COUNT_MAX {
             return Err(NotPlaced::Full);
         }
-        let done: Vec<u64> =
-            stored.iter().filter(|(_, order)| !open(order)).map(|(number, _)| *number).collect();
-        for number in &done[..done.len().saturating_sub(DONE_COUNT_MAX)] {
-            batch.delete(order_key(self.device, *number));
-        }
+        let done = stored.iter().filter(|(_, order)| !open(order)).map(|(number, _)| *number);
+        forget(self.device, &done.collect::<Vec<_>>(), batch);
         let order = NewOrder {
             device: self.device,
             command: self.command.clone(),
@@ -302,6 +306,9 @@ impl TakeOrders {
     ) -> Result<Vec<DueOrder>, BadRecord> {
         let record = ManagedDevice::read(snapshot, self.device)?;
         let enabled = record.is_some_and(|record| record.in_use().is_some());
+        // Plans place orders without looking at the queue: what is done makes room here too.
+        let done = stored.iter().filter(|(_, order)| order.is_done()).map(|(number, _)| *number);
+        forget(self.device, &done.collect::<Vec<_>>(), batch);
         let mut due = Vec::new();
         for (number, mut order) in stored {
             let before = order.state.clone();

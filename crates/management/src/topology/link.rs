@@ -20,8 +20,8 @@ use crate::device::{KeyKind, ManagedDevice, OwnedDevice};
 use crate::orders::{Command, NewOrder, Placed, place};
 use crate::spaces::{LINK, link_key};
 
-/// Channels of one device to others.
-const LINKS_MAX: usize = 64;
+/// Channels of one device to others; more are refused, so that one page shows them all.
+pub(crate) const LINKS_MAX: u16 = 64;
 /// Length of a channel key in bytes.
 const CHANNEL_KEY_LENGTH: usize = 32;
 
@@ -79,7 +79,7 @@ impl StoredLink {
 
 /// The channels of one device.
 pub(crate) fn links_of(device: Uuid) -> Range {
-    Range { space: LINK, prefix: device.0.to_vec(), after: None, limit: LINKS_MAX }
+    Range { space: LINK, prefix: device.0.to_vec(), after: None, limit: LINKS_MAX.into() }
 }
 
 /// The channels of `device`, by peer.
@@ -281,6 +281,10 @@ fn install(
         (spec.opener, spec.opener_address, spec.privileges.1)
     };
     let record = records.get_mut(&device).ok_or(NotPlanned::NotOurs(device))?;
+    if record.link_count >= LINKS_MAX {
+        return Err(NotPlanned::OutOfChannels(device));
+    }
+    record.link_count += 1;
     let number = record.next_channel;
     let id = ChannelId::explicit(number.into()).ok_or(NotPlanned::OutOfChannels(device))?;
     record.next_channel = number.checked_add(1).ok_or(NotPlanned::OutOfChannels(device))?;
@@ -326,7 +330,11 @@ pub(crate) fn unlink(
     for (peer, link) in peers {
         batch.delete(link_key(device, *peer));
         batch.delete(link_key(*peer, device));
-        let Some(record) = records.get_mut(peer).filter(|record| record.in_use().is_some()) else { continue };
+        let Some(record) = records.get_mut(peer) else { continue };
+        record.link_count = record.link_count.saturating_sub(1);
+        if record.in_use().is_none() {
+            continue;
+        }
         let Some(id) = ChannelId::new(link.channel.into()) else { continue };
         let order = |command, after| NewOrder { device: *peer, command, deadline, after };
         let closed = place(record, order(Command::DeleteChannel { id }, None), at, batch);

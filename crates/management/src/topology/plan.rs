@@ -37,7 +37,7 @@ pub enum NotPlanned {
     NotOurs(Uuid),
     /// Nobody knows where this device is.
     NoAddress(Uuid),
-    /// This device has used up its channel numbers.
+    /// This device has as many channels as it may have, or has used up their numbers.
     OutOfChannels(Uuid),
     /// An RSA key is to be issued: give one and ask again.
     NeedsRsaKey,

@@ -136,3 +136,25 @@ fn orders_of_a_device_that_left_are_withdrawn() {
     assert!(world.take(&device).is_empty());
     assert_eq!(state(&world, &device, order), OrderState::Done { outcome: Outcome::Withdrawn });
 }
+
+#[test]
+fn planned_orders_never_hide_behind_those_that_are_done() {
+    let mut world = World::new(56);
+    let (hub, mut leaf) = (world.in_service(KeyKind::SharedSecret), world.in_service(KeyKind::SharedSecret));
+    let mut hub = hub;
+    for _ in 0..150 {
+        let shape = management::Shape::Star;
+        crate::links::plan(&mut world, shape, &[&hub, &leaf], Vec::new()).unwrap();
+        assert_eq!(
+            world.carry_out(&mut hub).iter().filter(|c| matches!(c, Command::PutChannel { .. })).count(),
+            1
+        );
+        assert!(!world.take(&leaf).is_empty(), "the newest order is seen");
+        let leave = management::Leave { device: leaf.uuid, to: None, origin: world.origin() };
+        world.run(&leave).unwrap();
+        let standing = management::Standing::Gone;
+        let known = management::StandingKnown { device: leaf.uuid, standing, origin: world.origin() };
+        world.run(&known).unwrap();
+        leaf = world.in_service(KeyKind::SharedSecret);
+    }
+}

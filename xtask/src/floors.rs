@@ -79,9 +79,9 @@ const PLACES: &[Place] = &[
     place("xtask", 5),
 ];
 
-/// Providers and back ends that tests of lower floors run on: a dependency for development alone may point
-/// up to these.
-const TEST_GROUND: &[&str] = &["crypto-portable", "crypto-server", "store-redb"];
+/// Providers, back ends and both ends of a device's channels, on which tests of lower floors run: a
+/// dependency for development alone may point up to these.
+const TEST_GROUND: &[&str] = &["agent", "coap-front", "crypto-portable", "crypto-server", "store-redb"];
 
 /// Outside crates that only the named crates may use.
 const KEPT_TO: &[(&str, &[&str])] = &[

@@ -6,8 +6,11 @@ mod world;
 
 mod images;
 mod links;
+mod network;
 mod orders;
 mod peers;
 mod presence;
 mod replacing;
+mod secrecy;
 mod steps;
+mod topologies;

@@ -25,8 +25,8 @@ pub(crate) const EC: crypto::KeyKind = crypto::KeyKind::Ec(Curve::P256);
 const NOON_UNIX_MILLIS: u64 = 1_800_000_000_000;
 
 /// RSA keys of this test run: making them takes its time.
-fn rsa_keys() -> &'static [Arc<dyn PrivateKey>; 6] {
-    static KEYS: OnceLock<[Arc<dyn PrivateKey>; 6]> = OnceLock::new();
+fn rsa_keys() -> &'static [Arc<dyn PrivateKey>; 7] {
+    static KEYS: OnceLock<[Arc<dyn PrivateKey>; 7]> = OnceLock::new();
     KEYS.get_or_init(|| {
         let kind = crypto::KeyKind::Rsa { modulus_bits: 2048 };
         core::array::from_fn(|_| Server::new().generate_key(kind, &mut Dice::numbered(0)).unwrap())
@@ -37,22 +37,29 @@ pub(crate) fn spare_rsa() -> Secret {
     rsa_keys()[5].pkcs8().unwrap()
 }
 
-/// One chain of the authority: its root and its online key.
+/// The key of a second RSA device.
+pub(crate) fn second_rsa() -> Born {
+    Born::Key(rsa_keys()[6].clone())
+}
+
+/// One chain of the authority: its root, its online key and its bootstrap server.
 pub(crate) struct Chain {
     root: Root,
     online: Arc<dyn PrivateKey>,
     pub(crate) online_key: AuthenticatedKey,
-    bootstrap_key: AuthenticatedKey,
+    pub(crate) bootstrap: Arc<dyn PrivateKey>,
+    pub(crate) bootstrap_key: AuthenticatedKey,
 }
 
 /// The secrets of a shared-secret device above those of its owners.
 #[derive(Clone)]
-struct Secrets {
+pub(crate) struct Secrets {
     device: Secret,
     root: Root,
     signing: Secret,
     signing_key: AuthenticatedKey,
-    bootstrap_key: AuthenticatedKey,
+    pub(crate) bootstrap: Secret,
+    pub(crate) bootstrap_key: AuthenticatedKey,
 }
 
 pub(crate) enum Born {
@@ -66,8 +73,8 @@ pub(crate) struct Device {
     pub(crate) kind: KeyKind,
     pub(crate) born: Born,
     pub(crate) capabilities: Capabilities,
-    roots: Vec<Root>,
-    secrets: Option<Secrets>,
+    pub(crate) roots: Vec<Root>,
+    pub(crate) secrets: Option<Secrets>,
     pub(crate) record: OwnershipRecord,
     pub(crate) keys: assure_proto::KeyStore,
 }
@@ -112,42 +119,43 @@ impl World {
     pub(crate) fn new(run: u64) -> Self {
         let provider: Arc<dyn Provider> = Arc::new(Server::new());
         let mut dice = Dice::numbered(run);
-        let mut chain = |root: Arc<dyn PrivateKey>, online: Arc<dyn PrivateKey>, server: &dyn PrivateKey| {
-            let root_id = KeyId(dice.bytes());
-            let by_root = Signer::with_private_key(root_id, Class::TrustedAuthority, &*root);
-            let definition = KeyDefinition::public(KeyId(dice.bytes()), online.public().clone());
-            let online_key = AuthenticatedKey::issue(
-                &*provider,
-                Class::TrustedAuthority,
-                &definition,
-                Metadata::of_generation(1),
-                &by_root,
-                validity(),
-                &mut dice,
-            )
-            .unwrap();
-            let by_online = Signer::with_private_key(online_key.id(), Class::TrustedAuthority, &*online);
-            let definition = KeyDefinition::public(KeyId(dice.bytes()), server.public().clone());
-            let class = Class::BootstrapService;
-            let metadata = Metadata::NONE;
-            let bootstrap_key = AuthenticatedKey::issue(
-                &*provider,
-                class,
-                &definition,
-                metadata,
-                &by_online,
-                validity(),
-                &mut dice,
-            )
-            .unwrap();
-            let root = Root::public(Class::TrustedAuthority, root_id, root.public().clone());
-            Chain { root, online, online_key, bootstrap_key }
-        };
+        let mut chain =
+            |root: Arc<dyn PrivateKey>, online: Arc<dyn PrivateKey>, server: Arc<dyn PrivateKey>| {
+                let root_id = KeyId(dice.bytes());
+                let by_root = Signer::with_private_key(root_id, Class::TrustedAuthority, &*root);
+                let definition = KeyDefinition::public(KeyId(dice.bytes()), online.public().clone());
+                let online_key = AuthenticatedKey::issue(
+                    &*provider,
+                    Class::TrustedAuthority,
+                    &definition,
+                    Metadata::of_generation(1),
+                    &by_root,
+                    validity(),
+                    &mut dice,
+                )
+                .unwrap();
+                let by_online = Signer::with_private_key(online_key.id(), Class::TrustedAuthority, &*online);
+                let definition = KeyDefinition::public(KeyId(dice.bytes()), server.public().clone());
+                let class = Class::BootstrapService;
+                let metadata = Metadata::NONE;
+                let bootstrap_key = AuthenticatedKey::issue(
+                    &*provider,
+                    class,
+                    &definition,
+                    metadata,
+                    &by_online,
+                    validity(),
+                    &mut dice,
+                )
+                .unwrap();
+                let root = Root::public(Class::TrustedAuthority, root_id, root.public().clone());
+                Chain { root, online, online_key, bootstrap: server, bootstrap_key }
+            };
         let mut seeds = Dice::numbered(run + 1_000_000);
         let mut fresh = || provider.generate_key(EC, &mut seeds).unwrap();
-        let ec = chain(fresh(), fresh(), &*fresh());
+        let ec = chain(fresh(), fresh(), fresh());
         let [root, online, server, ours, ..] = rsa_keys();
-        let rsa = chain(root.clone(), online.clone(), &**server);
+        let rsa = chain(root.clone(), online.clone(), server.clone());
         let keys = OwnerKeys {
             provider: provider.clone(),
             id: "abc123".parse().unwrap(),
@@ -237,10 +245,10 @@ impl World {
         let (class, definition) = (Class::TrustedAuthority, KeyDefinition::Derived(signing));
         let signing_key = self.issue(class, &definition, Metadata::of_generation(1), &by_root);
         let by_signing = Signer::with_secret(signing_key.id(), class, &signing_secret);
-        let (bootstrap, _) = self.derived(uuid, &device);
-        let definition = KeyDefinition::Derived(bootstrap);
+        let (definition, bootstrap) = self.derived(uuid, &device);
+        let definition = KeyDefinition::Derived(definition);
         let bootstrap_key = self.issue(Class::BootstrapService, &definition, Metadata::NONE, &by_signing);
-        Secrets { device, root, signing: signing_secret, signing_key, bootstrap_key }
+        Secrets { device, root, signing: signing_secret, signing_key, bootstrap, bootstrap_key }
     }
 
     /// What the authority answers to `GET configuration` when we are owner number `seq`.

@@ -229,6 +229,46 @@ mod tests {
         assert!(host_of("rustc 1.95.0").is_err());
     }
 
+    /// Text formats, certificates and clocks, by the libraries that would bring them to a device.
+    const NOT_ON_DEVICES: &[&str] = &[
+        "serde",
+        "serde_json",
+        "serde_yaml",
+        "toml",
+        "xml",
+        "quick_xml",
+        "roxmltree",
+        "assure_json",
+        "certificate",
+        "x509_cert",
+        "x509_parser",
+        "rcgen",
+        "webpki",
+        "rustls",
+        "time",
+        "chrono",
+        "jiff",
+    ];
+
+    // verifies: ASSURE-6.1-03, ASSURE-6.1-04, ASSURE-6.1-05
+    #[test]
+    fn a_device_carries_no_text_format_no_certificates_and_no_clock() {
+        let repository = Repository::find().unwrap();
+        let mut cargo = repository.cargo();
+        cargo.args(["tree", "--quiet", "--offline", "--edges", "normal", "--prefix", "none"]);
+        cargo.args(["--format", "{lib}", "--package", "agent", "--package", "crypto-portable"]);
+        let tree = stdout_of(cargo).unwrap();
+        let carried: Vec<&str> = tree.lines().map(|line| line.trim().trim_end_matches(" (*)")).collect();
+        assert!(carried.contains(&"assure_proto") && carried.contains(&"dtls_proto"), "{carried:?}");
+        for library in NOT_ON_DEVICES {
+            assert!(!carried.contains(library), "{library}");
+        }
+        // the clock of the system lives in std, which these are built without
+        for name in ["agent", "assure-proto", "dtls-proto", "coaps", "coap-proto", "crypto-portable"] {
+            assert!(WITHOUT_STD.contains(&name), "{name}");
+        }
+    }
+
     #[test]
     fn every_crate_without_std_stands_on_a_floor() {
         for name in WITHOUT_STD {

@@ -73,7 +73,7 @@ fn channels_are_created_with_assigned_and_named_numbers() {
     }
 }
 
-// verifies: ASSURE-10.1.6-02, ASSURE-10.1.6-04, ASSURE-10.1.6-08, ASSURE-10.1.6-09
+// verifies: ASSURE-10.1.6-02, ASSURE-10.1.6-04, ASSURE-10.1.6-08, ASSURE-10.1.6-09, ASSURE-10-06
 #[test]
 fn malformed_and_unusable_definitions_are_refused() {
     let mut bench = Bench::in_service(World::new(Kind::Secret));
@@ -153,7 +153,7 @@ fn nobody_grants_what_he_lacks() {
 }
 
 // verifies: ASSURE-10.1.6-12, ASSURE-10.1.7-03, ASSURE-10.1.8-03, ASSURE-10.1.9-03, ASSURE-10.1.10-05
-// verifies: ASSURE-10.1.11-14, ASSURE-10.1.12-03
+// verifies: ASSURE-10.1.11-14, ASSURE-10.1.12-03, ASSURE-10-04, ASSURE-2.4-01, ASSURE-2.5-01
 #[test]
 fn a_channel_without_the_channel_privilege_may_do_nothing_with_channels() {
     let mut bench = Bench::in_service(World::new(Kind::Secret));
@@ -180,7 +180,7 @@ fn a_channel_without_the_channel_privilege_may_do_nothing_with_channels() {
 }
 
 // verifies: ASSURE-10.1.8-01, ASSURE-10.1.8-02, ASSURE-10.1.8-04, ASSURE-10.1.8-05, ASSURE-10.1.11-05
-// verifies: ASSURE-10.1.11-09, ASSURE-10.1.9-04
+// verifies: ASSURE-10.1.11-09, ASSURE-10.1.9-04, ASSURE-10.1.11-15
 #[test]
 fn opening_towards_nobody_ends_in_no_answer() {
     let mut bench = Bench::in_service(World::new(Kind::Secret));

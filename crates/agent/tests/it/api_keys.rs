@@ -54,7 +54,7 @@ fn a_key_is_created_once_shown_and_listed() {
     assert_eq!(list(&mut bench).last().map(Vec::as_slice), Some(key.encoded()));
 }
 
-// verifies: ASSURE-10.1.1-06, ASSURE-10.1.3-04, ASSURE-10.1.4-05
+// verifies: ASSURE-10.1.1-06, ASSURE-10.1.3-04, ASSURE-10.1.4-05, ASSURE-10-06
 #[test]
 fn malformed_strange_and_misplaced_keys_change_nothing() {
     let mut bench = Bench::in_service(World::new(EC));
@@ -153,7 +153,7 @@ fn a_key_in_use_of_the_image_or_under_another_stays() {
 
 // verifies: ASSURE-10.1.2-01, ASSURE-10.1.2-03, ASSURE-10.1.2-04, ASSURE-10.1.2-05, ASSURE-10.1.2-06
 // verifies: ASSURE-10.1.2-07, ASSURE-10.1.2-08, ASSURE-10.1.2-09, ASSURE-10.1.2-12, ASSURE-10.1.5-02
-// verifies: ASSURE-10.1.3-05, ASSURE-6.2.2-02
+// verifies: ASSURE-10.1.3-05, ASSURE-6.2.2-02, ASSURE-10-06
 #[test]
 fn keys_are_made_inside_and_never_leave() {
     let mut bench = Bench::in_service(World::new(EC));
@@ -215,6 +215,7 @@ fn rsa_keys_are_made_where_the_provider_can() {
 }
 
 // verifies: ASSURE-10.1.1-04, ASSURE-10.1.2-10, ASSURE-10.1.3-03, ASSURE-10.1.4-06, ASSURE-10.1.5-05
+// verifies: ASSURE-10-03, ASSURE-2.4-01, ASSURE-2.5-01
 #[test]
 fn a_channel_without_the_key_privilege_may_do_nothing_with_keys() {
     let mut bench = Bench::in_service(World::new(Kind::Secret));

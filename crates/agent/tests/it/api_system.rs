@@ -77,7 +77,7 @@ fn local_controls_give_their_own_reasons() {
     assert!(bench.device().heard(&AgentEvent::ButtonIgnored));
 }
 
-// verifies: ASSURE-11.3.2-01
+// verifies: ASSURE-11.3.2-01, ASSURE-2.2-06
 #[test]
 fn goodbye_waits_two_seconds_at_most_and_reaches_all_management_systems() {
     let mut bench = Bench::in_service(World::new(Kind::Secret));
@@ -96,6 +96,7 @@ fn goodbye_waits_two_seconds_at_most_and_reaches_all_management_systems() {
 }
 
 // verifies: ASSURE-10.1.13-03, ASSURE-10.1.14-03, ASSURE-10.1.15-03, ASSURE-10.1.16-01, ASSURE-10.1.17-01
+// verifies: ASSURE-10-05, ASSURE-2.4-01, ASSURE-2.5-01
 #[test]
 fn a_channel_without_flags_may_ping_and_read_the_info_alone() {
     let mut bench = Bench::in_service(World::new(Kind::Secret));
@@ -135,6 +136,7 @@ fn a_ping_comes_back_up_to_the_limit() {
 }
 
 // verifies: ASSURE-10.1.17-01, ASSURE-10.1.17-02, ASSURE-10.1.17-05, ASSURE-10.1.17-06, ASSURE-10.1.17-07
+// verifies: ASSURE-10-01
 #[test]
 fn info_tells_nine_items() {
     let mut bench = Bench::in_service(World::new(EC));
@@ -191,7 +193,7 @@ fn an_image_cannot_order_a_reboot() {
     }
 }
 
-// verifies: ASSURE-8.1-01
+// verifies: ASSURE-8.1-01, ASSURE-1-02, ASSURE-10-02
 #[test]
 fn plain_coap_gets_no_answer() {
     let mut bench = Bench::in_service(World::new(Kind::Secret));

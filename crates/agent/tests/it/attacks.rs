@@ -229,7 +229,7 @@ fn ts_m4_the_bootstrap_servers_name_must_be_the_id_of_its_key() {
     }
 }
 
-// verifies: TS-M4, ASSURE-8.3-07
+// verifies: TS-M4, ASSURE-8.3-07, ASSURE-2.3-01
 #[test]
 fn ts_m4_a_server_with_another_key_is_refused() {
     let mut bench = Bench::new(World::new(EC));

@@ -78,6 +78,8 @@ pub(crate) struct Bench {
     pub(crate) resolves_to: Option<SocketAddr>,
     /// Whether a datagram arrives, by sender, receiver and number.
     pub(crate) arrives: Fate,
+    /// Every datagram that was sent: sender, receiver, bytes.
+    pub(crate) seen: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
     way: Vec<(Moment, usize, SocketAddr, SocketAddr, Vec<u8>)>,
     sent: usize,
 }
@@ -99,6 +101,7 @@ impl Bench {
             servers: vec![bootstrap, a, b],
             resolves_to,
             arrives: Box::new(|_, _, _| true),
+            seen: Vec::new(),
             way: Vec::new(),
             sent: 0,
         };
@@ -253,6 +256,7 @@ impl Bench {
     fn send(&mut self, from: SocketAddr, to: SocketAddr, datagram: Vec<u8>) {
         let number = self.sent;
         self.sent += 1;
+        self.seen.push((from, to, datagram.clone()));
         if (self.arrives)(from, to, number) {
             self.way.push((self.now + LATENCY, number, from, to, datagram));
         }

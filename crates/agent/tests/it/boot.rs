@@ -13,6 +13,7 @@ use crate::world::{EC, FIRST, Kind, SECOND, World, put};
 
 // verifies: ASSURE-14.5-05, ASSURE-14.5-07, ASSURE-14.5-08, ASSURE-14.5-09, ASSURE-11.3.1-01, ASSURE-15.3-02
 // verifies: ASSURE-10.1.6-06, ASSURE-8.4-01, ASSURE-8.4-06, ASSURE-8.2-01
+// verifies: ASSURE-1-11, ASSURE-2.2-04, ASSURE-2.3-01, ASSURE-6.1-02, ASSURE-6.1-03, ASSURE-6.1-04
 #[test]
 fn a_device_comes_into_service_whatever_its_kind_of_key() {
     for kind in [Kind::Secret, EC, Kind::Ec(Curve::P384)] {
@@ -40,7 +41,7 @@ fn a_device_comes_into_service_whatever_its_kind_of_key() {
     }
 }
 
-// verifies: ASSURE-15.5.2-01, ASSURE-8.3-06
+// verifies: ASSURE-15.5.2-01, ASSURE-8.3-06, TS-D12
 #[test]
 fn a_device_with_an_rsa_key_comes_into_service_with_the_other_provider() {
     let mut bench = Bench::in_service(World::new(Kind::Rsa));
@@ -63,7 +64,7 @@ fn a_lossy_network_only_delays_service() {
     }
 }
 
-// verifies: ASSURE-10.1.6-05, TS-H8
+// verifies: ASSURE-10.1.6-05, TS-H8, ASSURE-1-10
 #[test]
 fn a_device_in_service_returns_after_power_on_and_finds_its_image_unchanged() {
     let mut bench = Bench::in_service(World::new(Kind::Secret));
@@ -79,7 +80,7 @@ fn a_device_in_service_returns_after_power_on_and_finds_its_image_unchanged() {
     assert_eq!(bench.device().disk, disk, "nothing was written");
 }
 
-// verifies: ASSURE-14.7-08, ASSURE-14.7-09, TS-M5
+// verifies: ASSURE-14.7-08, ASSURE-14.7-09, TS-M5, ASSURE-1-10, ASSURE-6.1-02, ASSURE-14.7-01
 #[test]
 fn a_new_owner_takes_over_at_the_button() {
     for kind in [Kind::Secret, EC] {
@@ -168,7 +169,7 @@ fn ts_h8_nothing_that_is_no_genuine_image_changes_a_device_in_service() {
     }
 }
 
-// verifies: TS-H8
+// verifies: TS-H8, ASSURE-1-10
 #[test]
 fn ts_h8_the_device_asks_every_day_and_after_failures_sooner() {
     let mut bench = Bench::in_service(World::new(Kind::Secret));

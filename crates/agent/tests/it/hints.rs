@@ -30,7 +30,7 @@ fn with_known_pad(party: &Party, other: &Secret) -> DerivedKey {
     DerivedKey::new(party.id, vec![Derivation { encrypted_secret, ..way }]).unwrap()
 }
 
-// verifies: TS-C1, ASSURE-8.4-12, ASSURE-8.4-14, ASSURE-8.4-15, ASSURE-10.1.11-10
+// verifies: TS-C1, ASSURE-8.4-12, ASSURE-8.4-14, ASSURE-8.4-15, ASSURE-10.1.11-10, ASSURE-7.2-22
 #[test]
 fn ts_c1_a_definition_under_the_right_id_is_refused_without_one_round() {
     let mut bench = Bench::in_service(World::new(Kind::Secret));
@@ -119,7 +119,7 @@ fn ts_c1_a_stranger_cannot_pose_with_a_cms_definition_to_a_device_with_a_key_pai
     assert_eq!(bench.world().counting.decryptions(), opened, "no envelope of the stranger is opened");
 }
 
-// verifies: TS-C1, ASSURE-15.3-02, ASSURE-15.4-02, ASSURE-15.4-03
+// verifies: TS-C1, ASSURE-15.3-02, ASSURE-15.4-02, ASSURE-15.4-03, ASSURE-15.4-04
 #[test]
 fn ts_c1_a_bootstrap_hint_unlike_the_image_discards_the_image() {
     let mut bench = Bench::new(World::new(Kind::Secret));
@@ -135,7 +135,7 @@ fn ts_c1_a_bootstrap_hint_unlike_the_image_discards_the_image() {
     assert_eq!(bench.device().works, 0, "nothing is written");
 }
 
-// verifies: TS-C1, ASSURE-15.4-01, ASSURE-15.4-02
+// verifies: TS-C1, ASSURE-15.4-01, ASSURE-15.4-02, ASSURE-15.4-04
 #[test]
 fn ts_c1_a_public_key_device_discards_an_image_that_does_not_confirm_its_server() {
     let mut bench = Bench::new(World::new(EC));

@@ -15,4 +15,5 @@ mod party;
 mod power;
 mod server;
 mod state;
+mod trust;
 mod world;

@@ -65,7 +65,7 @@ fn enveloped_data_of_the_oracle_opens_alike() {
     assert!(opened.iter().all(|count| *count > 10), "{opened:?}");
 }
 
-// verifies: ASSURE-15.5.1-01, ASSURE-15.5.2-01
+// verifies: ASSURE-15.5.1-01, ASSURE-15.5.2-01, ASSURE-15.1-01
 #[test]
 fn what_is_sealed_opens_with_the_same_key_only() {
     for provider in providers() {
@@ -200,7 +200,7 @@ fn changed_bits_are_refused_wherever_they_mean_something() {
     }
 }
 
-// verifies: ASSURE-7.2-29, ASSURE-15.5.1-02, ASSURE-15.5.2-02
+// verifies: ASSURE-7.2-29, ASSURE-15.5.1-02, ASSURE-15.5.2-02, ASSURE-7.2-32
 #[test]
 fn written_messages_name_the_default_algorithms() {
     let provider = providers()[1];

@@ -63,7 +63,7 @@ fn sealed_payloads_of_the_oracle_open_alike() {
     assert_eq!(suites, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
 }
 
-// verifies: ASSURE-15.5.3-03, ASSURE-15.5.3-04, ASSURE-15.5.3-05
+// verifies: ASSURE-15.5.3-03, ASSURE-15.5.3-04, ASSURE-15.5.3-05, ASSURE-15.1-01
 #[test]
 fn what_is_sealed_opens_with_the_same_secret_only() {
     let (secret, other) = (Secret::new(vec![1; 32]), Secret::new(vec![2; 32]));

@@ -181,3 +181,25 @@ fn records_have_at_most_16_kib() {
     let expected = DecodeError::new(RECORD_LENGTH_MAX, Reason::OverLimit);
     assert_eq!(MakerRecord::decode(&long), Err(expected));
 }
+
+// verifies: TS-L6
+#[test]
+fn ts_l6_the_mirrored_point_opens_nothing() {
+    for provider in providers() {
+        let identity = make_key(provider, Curve::P521, 31);
+        let blob =
+            ecies::seal(provider, identity.public(), CONTEXT, b"a record", &mut Dice::numbered(32)).unwrap();
+        let opened = ecies::open(provider, &*identity, CONTEXT, &blob).unwrap();
+        assert_eq!(opened.expose(), b"a record");
+        // -R has the same X, so the shared secret is the same; p is all ones, so p - Y flips every bit of Y
+        let mut mirrored = blob.clone();
+        let y = &mut mirrored[1 + 66..133];
+        y[0] ^= 0x01;
+        y[1..].iter_mut().for_each(|byte| *byte ^= 0xff);
+        let point = PublicKey::from_point(Curve::P521, &mirrored[..133]).unwrap();
+        assert_eq!(provider.check_key(&point), Ok(()), "it is on the curve");
+        assert_eq!(ecies::open(provider, &*identity, CONTEXT, &mirrored).err(), Some(EciesError::NotGenuine));
+        let other = EciesContext { device: Uuid([9; 16]), ..CONTEXT };
+        assert_eq!(ecies::open(provider, &*identity, other, &blob).err(), Some(EciesError::NotGenuine));
+    }
+}

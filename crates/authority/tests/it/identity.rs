@@ -244,6 +244,7 @@ fn issued_secrets_of(encoded: &[u8]) -> AuthoritySecrets {
 }
 
 // verifies: ASSURE-6.2.4-03, ASSURE-14.1-09, ASSURE-14.1-10, ASSURE-9.2.1-03, ASSURE-9.2.1-08, ASSURE-9.2.1-09
+// verifies: ASSURE-6.1-12
 #[test]
 fn online_servers_get_a_hash_of_the_case_string_and_a_record_without_secrets() {
     let mut gap = Gap::new(9);

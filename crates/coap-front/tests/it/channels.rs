@@ -68,6 +68,7 @@ fn connected(managed: &Managed) -> (ChannelWorld, usize) {
 }
 
 // verifies: ASSURE-8.3-04, ASSURE-8.3-06, ASSURE-8.3-08, ASSURE-8.4-08, ASSURE-8.4-09, ASSURE-8.4-10, ASSURE-8.4-11
+// verifies: ASSURE-8.4-02
 #[test]
 fn devices_of_every_kind_come_online_and_meet_the_systems_name() {
     for (managed, hinted) in [(linked(1), true), (keyed(2, EC), false), (keyed(3, RSA), false)] {

@@ -67,7 +67,7 @@ fn copy_of(number: usize) -> &'static str {
     COPIES[(number + 1) % 2]
 }
 
-// verifies: ASSURE-6.2.3-04
+// verifies: ASSURE-6.2.3-04, ASSURE-7.2-13
 #[test]
 fn what_is_written_is_read_and_stands_nowhere_in_the_clear() {
     let folder = written(1);

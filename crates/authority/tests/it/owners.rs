@@ -8,7 +8,7 @@ use authority::registration::{
     self, Announce, ConfigurationAnswer, DeviceKind, LinkRsaKey, Linked, OwnerAnswer, RenewCertificate,
     TakeAnnouncedOnly, Target,
 };
-use certificate::{CertificateIdentity, identity_of};
+use certificate::{CertificateIdentity, Leaf, identity_of};
 use crypto::{Curve, KeyKind, PrivateKey, Secret};
 use model::{KeyId, Uuid};
 
@@ -19,6 +19,7 @@ fn to(id: &model::ManagementId) -> Option<Target> {
 }
 
 // verifies: ASSURE-9.3.2-01, ASSURE-9.3.2-05, ASSURE-14.3-04b, ASSURE-9.3.3-01, ASSURE-9.3.5-01, ASSURE-9.3.5-02
+// verifies: ASSURE-15.5-07
 #[test]
 fn a_device_goes_from_owner_to_owner_and_to_nobody() {
     let mut world = World::new(1);
@@ -121,6 +122,52 @@ fn ts_h6_the_fifth_change_of_a_day_waits_and_a_drained_pool_still_serves() {
         panic!("the owner asks")
     };
     assert_eq!(part.keys_after.len(), 2, "the wrapping key precedes what derives from it");
+}
+
+// verifies: TS-H6
+#[test]
+fn ts_h6_nine_owners_in_turn_get_nine_secrets() {
+    let mut world = World::new(14);
+    let (a, b) = (world.owner().0, world.owner().0);
+    let device = world.device_with_pool(8);
+    let mut keys = Vec::new();
+    for turn in 0..9 {
+        let (from, to) = if turn % 2 == 0 { (&b, &a) } else { (&a, &b) };
+        let granted = match turn {
+            0 => world.claim(to, device),
+            _ => world.transfer(from, device, to),
+        };
+        assert_eq!(granted, OwnerAnswer::Stands, "owner {turn}");
+        keys.push(owner_key(&mut world, to, device).id());
+        let ConfigurationAnswer::Part(part) = world.configuration(to, device) else {
+            panic!("the owner asks")
+        };
+        assert_eq!(part.keys_after.len(), if turn < 8 { 1 } else { 2 }, "the ninth by the wrapping key");
+        world.wait(Duration::from_secs(6 * 3600));
+    }
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), 9);
+}
+
+// verifies: ASSURE-9.3.1-10
+#[test]
+fn management_ids_are_128_bits_of_the_generator_positive_and_distinct() {
+    let mut world = World::new(15);
+    let key = world.key(KeyKind::Ec(Curve::P256));
+    let mut ids = std::collections::BTreeSet::new();
+    for _ in 0..1000 {
+        let (origin, keys) = (world.origin("stranger"), world.keys.clone());
+        let drawn = clock::Dice::new(origin.seed).bytes::<16>();
+        let register = registration::RegisterManagement { key: key.public().clone(), keys, origin };
+        let certified = world.register(&register).unwrap();
+        let serial = Leaf::from_der(&certified.certificate).unwrap().serial().to_vec();
+        assert!(serial[0] & 0x80 == 0, "positive");
+        let digits = |bytes: &[u8]| bytes.iter().copied().skip_while(|byte| *byte == 0).collect::<Vec<_>>();
+        assert_eq!(digits(&serial), digits(&drawn), "all 128 bits are from the generator");
+        ids.insert(certified.id);
+    }
+    assert_eq!(ids.len(), 1000);
 }
 
 fn owner_key(world: &mut World, owner: &model::ManagementId, device: Uuid) -> AuthenticatedKey {

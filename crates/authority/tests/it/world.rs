@@ -93,15 +93,24 @@ impl World {
         (self.register(&operation).unwrap().id, key)
     }
 
-    /// Uploads and issues a device on both servers.
+    /// Uploads and issues a device on both servers; one with a secret has two owner secrets in its pool.
     pub(crate) fn device(&mut self, kind: DeviceKind) -> Uuid {
+        self.device_of(kind, 2)
+    }
+
+    /// A device with a secret and so many owner secrets in its pool.
+    pub(crate) fn device_with_pool(&mut self, length: usize) -> Uuid {
+        self.device_of(DeviceKind::SharedSecret, length)
+    }
+
+    fn device_of(&mut self, kind: DeviceKind, pool: usize) -> Uuid {
         let device = Uuid::v4(self.dice.bytes());
         let operation = self.operation();
         let origin = self.origin("maker");
         let create = registration::CreateDevice { device, maker: MAKER, operation, origin: origin.clone() };
         assert_eq!(self.register(&create), Ok(registration::Created::Stands));
         assert_eq!(self.boot(&bootstrap::CreateDevice { device, operation }), Ok(bootstrap::Created::Stands));
-        let secrets = (kind == DeviceKind::SharedSecret).then(|| self.secret_chain(device));
+        let secrets = (kind == DeviceKind::SharedSecret).then(|| self.secret_chain(device, pool));
         let issued = IssuedRegistration {
             case_hash: CaseId::from_typed(std::str::from_utf8(CASE).unwrap())
                 .unwrap()
@@ -121,8 +130,8 @@ impl World {
         device
     }
 
-    /// What the identity server would issue: T, W and a pool of two owner secrets.
-    fn secret_chain(&mut self, device: Uuid) -> SecretChain {
+    /// What the identity server would issue: T, W and a pool of owner secrets.
+    fn secret_chain(&mut self, device: Uuid, pool: usize) -> SecretChain {
         let provider = self.provider.clone();
         let device_secret = Secret::new(self.dice.bytes::<32>().to_vec());
         let root = Root::of_shared_secret(&*provider, &device, &device_secret);
@@ -136,7 +145,7 @@ impl World {
         };
         let (signing, signing_secret) = derived(&mut self.dice);
         let (wrapping, wrapping_secret) = derived(&mut self.dice);
-        let pool: Vec<PoolEntry> = (0..2)
+        let pool: Vec<PoolEntry> = (0..pool)
             .map(|_| {
                 let (key, secret) = derived(&mut self.dice);
                 PoolEntry { definition: KeyDefinition::Derived(key).encode(), secret }

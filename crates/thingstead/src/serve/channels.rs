@@ -71,12 +71,7 @@ impl ChannelDesk {
                 Some(word) = words.recv() => match word {
                     ChannelWord::Drop(device) => self.say(ChannelCommand::Drop { device }).await,
                     ChannelWord::Orders(Some(device)) => self.send_orders(device).await,
-                    ChannelWord::Orders(None) => {
-                        let there: Vec<Uuid> = self.addresses.keys().copied().collect();
-                        for device in there {
-                            self.send_orders(device).await;
-                        }
-                    }
+                    ChannelWord::Orders(None) => self.send_all_orders().await,
                 },
             }
         }
@@ -193,6 +188,13 @@ impl ChannelDesk {
         }
     }
 
+    async fn send_all_orders(&mut self) {
+        let there: Vec<Uuid> = self.addresses.keys().copied().collect();
+        for device in there {
+            self.send_orders(device).await;
+        }
+    }
+
     /// Hands the orders that are due to the face, if the device is there.
     async fn send_orders(&mut self, device: Uuid) {
         if !self.addresses.contains_key(&device) {
@@ -210,6 +212,10 @@ impl ChannelDesk {
     }
 
     async fn send_order(&mut self, device: Uuid, due: DueOrder) {
+        // the queue gives out again what has no answer yet; the face still waits for that one
+        if self.under_way.values().any(|sent| *sent == (device, due.number)) {
+            return;
+        }
         let request = due.command.request();
         let id = OrderId(self.next_order);
         self.next_order += 1;
@@ -235,7 +241,8 @@ impl ChannelDesk {
         };
         let settle = SettleOrder { device, number, outcome, origin: self.origin(device.to_string()) };
         match self.executor.run(settle).await {
-            Ok(Ok(_)) => self.send_orders(device).await,
+            // an order of another device may have waited for this one
+            Ok(Ok(_)) => self.send_all_orders().await,
             Ok(Err(bad)) => tracing::error!(?bad, %device, "cannot settle an order"),
             Err(error) => tracing::error!(?error, %device, "cannot settle an order"),
         }

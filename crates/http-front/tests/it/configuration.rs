@@ -66,7 +66,7 @@ fn public_of(kind: Kind) -> (PublicKey, fn(KeyKind) -> bool) {
     }
 }
 
-// verifies: ASSURE-15.2-02, ASSURE-15.2-03, TS-M6, TS-M8
+// verifies: ASSURE-15.2-02, ASSURE-15.2-03, TS-M6, TS-M8, ASSURE-15.4-05
 #[test]
 fn for_ec_and_rsa_devices_each_key_stands_on_the_one_chain_of_the_root() {
     let Some(world) = World::start() else { return };

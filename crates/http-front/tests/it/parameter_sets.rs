@@ -101,7 +101,7 @@ fn three_calls_go_over_one_connection() {
     assert_eq!(said.lines().collect::<Vec<_>>(), ["connects=1", "connects=0", "connects=0"]);
 }
 
-// verifies: ASSURE-9.3.6-01, ASSURE-9.3.6-02, ASSURE-9.3.6-03, ASSURE-9.3.6-04
+// verifies: ASSURE-9.3.6-01, ASSURE-9.3.6-02, ASSURE-9.3.6-03, ASSURE-9.3.6-04, ASSURE-15.1-03
 #[test]
 fn the_owner_reads_the_set_of_its_device_as_it_was_uploaded() {
     let Some(world) = World::start() else { return };

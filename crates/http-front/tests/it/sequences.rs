@@ -91,7 +91,7 @@ fn stores(world: &World, owner: &Owner, device: &Device, image: &[u8]) {
 }
 
 // verifies: ASSURE-14.5-01, ASSURE-14.5-02a, ASSURE-14.5-02b, ASSURE-14.5-03, ASSURE-14.5-04b, ASSURE-14.5-04c
-// verifies: ASSURE-14.5-04d, ASSURE-14.5-06
+// verifies: ASSURE-14.5-04d, ASSURE-14.5-06, ASSURE-1-09, ASSURE-2.2-03
 #[test]
 fn bootstrap_14_5() {
     let Some(world) = World::start() else { return };

@@ -219,6 +219,23 @@ fn a_code_with_other_bytes_is_no_label() {
     }
 }
 
+// verifies: ASSURE-6.2.5-07, ASSURE-6.2.5-08
+#[test]
+fn labels_in_the_smaller_codes_that_a_maker_may_use_are_read() {
+    let folder = Folder::new("smaller");
+    let label = label(3);
+    for (version, level, side) in [(3, EcLevel::M, 29), (4, EcLevel::Q, 33)] {
+        let code = QrCode::with_version(&label.encode()[..], Version::Normal(version), level).unwrap();
+        assert_eq!(code.width(), side);
+        let mut points = vec![LIGHT; WIDTH * HEIGHT];
+        for (at, _) in code.into_colors().iter().enumerate().filter(|(_, color)| **color == Color::Dark) {
+            darken(&mut points, (at % side + QUIET) * SCALE, (at / side + QUIET) * SCALE, SCALE);
+        }
+        let path = folder.write("smaller.png", &encode_png(&points).unwrap());
+        assert_eq!(read(&path).unwrap(), label, "version {version}");
+    }
+}
+
 #[test]
 fn coloured_and_transparent_pictures_are_read_too() {
     let folder = Folder::new("colours");

@@ -228,3 +228,22 @@ fn raw_keys_fit_datagrams_of_256_bytes_on_a_bad_network() {
         assert!(pair.sent_to(To::Client).iter().all(|datagram| datagram.len() <= 256));
     }
 }
+
+/// The suites with a finite field exchange and an RSA certificate: CBC, CCM, GCM and ChaCha20.
+/// Source: the registry of TLS cipher suites.
+const DHE_RSA: [u16; 13] =
+    [0x0033, 0x0039, 0x0067, 0x006b, 0x009e, 0x009f, 0x007c, 0x007d, 0xc09e, 0xc09f, 0xc0a2, 0xc0a3, 0xccaa];
+
+// verifies: TS-D12
+#[test]
+fn ts_d12_rsa_keys_go_with_ecdhe_alone() {
+    for code in DHE_RSA {
+        assert_eq!(CipherSuite::from_code(code), None, "{code:04x}");
+    }
+    for suite in CipherSuite::ALL {
+        assert!(!DHE_RSA.contains(&suite.code()), "{suite:?}");
+    }
+    for suite in RSA {
+        assert_eq!(suite.key_agreement(), dtls_proto::KeyAgreement::EcdheRsa);
+    }
+}

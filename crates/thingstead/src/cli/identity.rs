@@ -12,6 +12,7 @@ use model::{Uuid, hex};
 use serde_json::{Value, json};
 
 use super::Output;
+use super::stdout::print_line;
 use crate::failure::{Failure, Outcome};
 use crate::identity::enrol::{ServerRequest, write_certificate};
 use crate::identity::import::Import;
@@ -184,12 +185,12 @@ impl IdentityGroup {
 /// Prints a result: as JSON, as the one word that `--quiet` leaves, or as lines for people.
 fn tell(output: Output, document: &Value, word: &str, lines: &[String]) {
     if output.json {
-        println!("{document}");
+        print_line(document);
     } else if output.quiet {
-        println!("{word}");
+        print_line(word);
     } else {
         for line in lines {
-            println!("{line}");
+            print_line(line);
         }
     }
 }
@@ -240,13 +241,13 @@ fn list_stations(identity: &Identity, output: Output) -> Outcome {
                 "fingerprint": fingerprint(&station.key),
             })
         });
-        println!("{}", Value::Array(list.collect()));
+        print_line(Value::Array(list.collect()));
         return Ok(());
     }
     for (id, station) in &stations {
         match output.quiet {
-            true => println!("{id}"),
-            false => println!("{id}\t{}\t{}", station.maker, fingerprint(&station.key)),
+            true => print_line(id),
+            false => print_line(format_args!("{id}\t{}\t{}", station.maker, fingerprint(&station.key))),
         }
     }
     Ok(())
@@ -307,13 +308,13 @@ const fn reason_words(reason: RejectReason) -> &'static str {
 fn print_record(device: Uuid, submitted: Submitted, output: Output) {
     let (outcome, why) = outcome_words(submitted);
     if output.json {
-        println!("{}", json!({ "device": device.to_string(), "outcome": outcome, "why": why }));
+        print_line(json!({ "device": device.to_string(), "outcome": outcome, "why": why }));
     } else if output.quiet {
-        println!("{device}");
+        print_line(device);
     } else if why.is_empty() {
-        println!("{device}\t{outcome}");
+        print_line(format_args!("{device}\t{outcome}"));
     } else {
-        println!("{device}\t{outcome}\t{why}");
+        print_line(format_args!("{device}\t{outcome}\t{why}"));
     }
 }
 
@@ -430,6 +431,6 @@ fn audit(identity: &Identity) -> Outcome {
             "result": entry.result,
             "correlation": entry.correlation.to_string(),
         });
-        println!("{line}");
+        print_line(line);
     })
 }

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use model::{Uuid, hex};
 use serde_json::{Value, json};
 
+use super::stdout::print_line;
 use super::{Output, block_on};
 use crate::factory_line::BirthKind;
 use crate::failure::{Failure, Outcome};
@@ -233,11 +234,11 @@ impl Maker {
 
 fn say(output: Output, document: &Value, word: &str, line: &str) {
     if output.json {
-        println!("{document}");
+        print_line(document);
     } else if output.quiet {
-        println!("{word}");
+        print_line(word);
     } else {
-        println!("{line}");
+        print_line(line);
     }
 }
 
@@ -349,7 +350,7 @@ fn list(data: &Path, output: Output) -> Outcome {
     if output.json {
         let list =
             all.iter().map(|(device, stage)| json!({ "device": device.to_string(), "record": word(*stage) }));
-        println!("{}", Value::Array(list.collect()));
+        print_line(Value::Array(list.collect()));
         return Ok(());
     }
     for (device, stage) in all {

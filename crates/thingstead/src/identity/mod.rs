@@ -6,7 +6,7 @@
 //! stations add, enrol -> whom it deals with
 //! import: submit files in, in the order of their numbers -> issued or rejected, files for both servers out
 //! ```
-//! Source: aSSURE 5.1, 14.1; ruling A-ASSURE-12; decisions G 21 to G 23; ADR 0071, 0074.
+//! Source: aSSURE 5.1, 14.1; ruling A-ASSURE-12; decisions G 21 to G 23; ADR 0071, 0073.
 
 pub(crate) mod enrol;
 pub(crate) mod import;

@@ -1,0 +1,24 @@
+//! Lines on standard output, whose reader may have enough at any time.
+
+use std::fmt::Display;
+use std::io::Write as _;
+
+/// As a program ends that the operating system stops for writing to nobody: 128 and SIGPIPE.
+const NOBODY_READS: i32 = 141;
+/// As for any file that cannot be written.
+const UNWRITABLE: i32 = 1;
+
+/// Writes one line. When nobody reads any more (`| head`), the program ends without a word: what it did is
+/// stored, and a later run continues.
+pub(crate) fn print_line(text: impl Display) {
+    let mut out = std::io::stdout().lock();
+    let written = writeln!(out, "{text}").and_then(|()| out.flush());
+    match written {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(NOBODY_READS),
+        Err(error) => {
+            eprintln!("standard output cannot be written: {error}");
+            std::process::exit(UNWRITABLE);
+        }
+    }
+}

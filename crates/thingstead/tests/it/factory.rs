@@ -1,0 +1,6 @@
+//! The identity server and a maker's station: real runs over files, with online servers that the test plays.
+
+mod gateway;
+mod identity;
+mod maker;
+mod offline;

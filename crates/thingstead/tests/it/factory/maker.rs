@@ -14,7 +14,6 @@ use serde_json::Value;
 use super::gateway::Gateway;
 use super::offline::{Factory, PARAMETER_SET, Place, contains, provider};
 
-// verifies: ASSURE-9.2-02
 #[test]
 fn a_station_is_made_once_and_known_by_its_fingerprint() {
     let place = Place::with_authority();
@@ -201,7 +200,7 @@ fn registered(place: &Place) -> (Gateway, String) {
     (gateway, format!("maker upload --data st --gateway {at} --system-ca pub/system-ca.pem"))
 }
 
-// verifies: ASSURE-9.2-01, ASSURE-9.2-02, ASSURE-9.2.1-01, ASSURE-9.2.1-13, ASSURE-14.1-03
+// verifies: ASSURE-9.2.1-01, ASSURE-9.2.1-13, ASSURE-14.1-03
 #[test]
 fn records_are_brought_to_the_gateway_once() {
     let place = Place::with_authority();
@@ -222,7 +221,6 @@ fn records_are_brought_to_the_gateway_once() {
     assert_eq!(gateway.calls().len(), 3);
 }
 
-// verifies: ASSURE-9.2.1-16, ASSURE-9.2.1-17
 #[test]
 fn refused_records_are_set_aside_and_a_busy_gateway_is_asked_again() {
     let place = Place::with_authority();
@@ -258,7 +256,6 @@ fn a_record_whose_answer_was_lost_is_found_to_have_arrived() {
     assert_eq!(place.json("maker list --data st")[0]["record"], "uploaded");
 }
 
-// verifies: ASSURE-9.2-01
 #[test]
 fn a_gateway_that_is_another_or_does_not_know_us_gets_no_record() {
     let place = Place::with_authority();
@@ -283,7 +280,6 @@ fn a_gateway_that_is_another_or_does_not_know_us_gets_no_record() {
     assert_eq!(place.ok(&upload).lines().count(), 1, "and the record is brought afterwards");
 }
 
-// verifies: ASSURE-9.2.2-01, ASSURE-9.2.2-02
 #[test]
 fn parameter_sets_are_uploaded_as_cbor_from_either_form() {
     let place = Place::with_authority();

@@ -1,4 +1,8 @@
 //! OpenSSL as the foreign peer: its requests are accepted, ours and our certificates pass its checks.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the foreign peer is a process, and CI says that it must be there"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -99,8 +99,9 @@ pub(crate) async fn run(
 }
 
 fn registration(section: &Bootstrap, enrolled: &Enrolled) -> Outcome<RegistrationClient> {
-    let client = Client::new(std::slice::from_ref(&enrolled.system_ca), Some(&enrolled.tls), CallLimits::default())
-        .map_err(|error| Failure::new("internal", "TLS set-up").because(format!("{error:?}")))?;
+    let client =
+        Client::new(std::slice::from_ref(&enrolled.system_ca), Some(&enrolled.tls), CallLimits::default())
+            .map_err(|error| Failure::new("internal", "TLS set-up").because(format!("{error:?}")))?;
     Ok(RegistrationClient::new(client, config::endpoint(&section.registration_server)?))
 }
 

@@ -130,8 +130,9 @@ fn server(
     store: &RoleStore,
     keys: Arc<RegistrationKeys>,
 ) -> Outcome<RegistrationServer> {
-    let client = Client::new(std::slice::from_ref(&enrolled.system_ca), Some(&enrolled.tls), CallLimits::default())
-        .map_err(|error| Failure::new("internal", "TLS set-up").because(format!("{error:?}")))?;
+    let client =
+        Client::new(std::slice::from_ref(&enrolled.system_ca), Some(&enrolled.tls), CallLimits::default())
+            .map_err(|error| Failure::new("internal", "TLS set-up").because(format!("{error:?}")))?;
     let bootstrap = BootstrapClient::new(client, config::endpoint(&section.bootstrap_server)?);
     let (table, clock) = (store.table.clone(), store.clock);
     let (id, folders) = (enrolled.keys.gap.id, enrolled.folders.clone());

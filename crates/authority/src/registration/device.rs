@@ -114,6 +114,9 @@ pub(crate) struct RegisteredDevice {
     pub(crate) ownership: Ownership,
     #[n(4)]
     pub(crate) grant: Option<OwnerGrant>,
+    /// The record is on its way to the identity server: the upload was taken.
+    #[n(5)]
+    pub(crate) submitted: Option<bool>,
 }
 
 impl RegisteredDevice {
@@ -161,7 +164,10 @@ impl Operation for CreateDevice {
         let mut batch = Batch::default();
         let reply = RegisteredDevice::read(snapshot, self.device).map(|found| {
             let outcome = match found {
-                Some(device) if device.created_by == self.operation => return Created::Stands,
+                // An upload that was cut before its record was on its way goes on where it stopped.
+                Some(device) if device.created_by == self.operation && device.submitted.is_none() => {
+                    return Created::Stands;
+                }
                 Some(_) => Created::Exists,
                 None => {
                     let device = RegisteredDevice {
@@ -170,6 +176,7 @@ impl Operation for CreateDevice {
                         issued: None,
                         ownership: Ownership::default(),
                         grant: None,
+                        submitted: None,
                     };
                     device.write(&mut batch, self.device);
                     Created::Stands
@@ -201,7 +208,8 @@ pub struct RemoveDevice {
 }
 
 impl Operation for RemoveDevice {
-    type Reply = Result<(), BadRecord>;
+    /// Whether the entry was this upload's and is gone.
+    type Reply = Result<bool, BadRecord>;
     type Effect = ();
 
     fn reads(&self) -> ReadSet {
@@ -211,15 +219,20 @@ impl Operation for RemoveDevice {
     fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
         let mut batch = Batch::default();
         let reply = RegisteredDevice::read(snapshot, self.device).map(|found| {
+            // What is on its way to the identity server is not taken back by a second try of the same upload.
             let own = |device: &RegisteredDevice| {
-                self.operation.is_none_or(|operation| device.created_by == operation)
+                self.operation.is_none_or(|operation| {
+                    device.created_by == operation && device.submitted.is_none()
+                })
             };
-            if found.is_some_and(|device| device.issued.is_none() && own(&device)) {
+            let is_removed = found.is_some_and(|device| device.issued.is_none() && own(&device));
+            if is_removed {
                 batch.delete(device_key(DEVICE, self.device));
                 if let Some(at) = origin::utc(now) {
                     self.origin.audit(&mut batch, "maker.withdraw", Some(self.device), self.reason, at);
                 }
             }
+            is_removed
         });
         Decision::Done { batch, reply, effects: Vec::new() }
     }

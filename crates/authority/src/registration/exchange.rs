@@ -40,13 +40,18 @@ pub struct SubmitRecord {
 impl SubmitRecord {
     fn submit(&self, snapshot: &Snapshot, now: Now, batch: &mut Batch) -> Result<bool, NotSent> {
         let device = RegisteredDevice::read(snapshot, self.device)?;
-        let own = device.is_some_and(|d| d.created_by == self.operation && d.issued.is_none());
+        let own = device.filter(|d| d.created_by == self.operation && d.issued.is_none());
         let validity = origin::utc(now).and_then(signed_at);
-        let (true, Some(validity)) = (own, validity) else { return Ok(false) };
+        let (Some(mut device), Some(validity)) = (own, validity) else { return Ok(false) };
+        if device.submitted.is_some() {
+            return Ok(true);
+        }
         let content = GapContent::Submit { maker: self.maker, device: self.device, blob: self.blob.clone() };
         let (provider, me, partner) = (&*self.provider, &self.me, &self.identity);
         let sending = Sending { provider, me, partner, validity };
         gap::send(&sending, &me.signer(), &content, snapshot, batch, &mut Dice::new(self.seed))?;
+        device.submitted = Some(true);
+        device.write(batch, self.device);
         Ok(true)
     }
 }

@@ -473,7 +473,7 @@ fn ts_m11_a_record_of_an_unknown_station_is_rejected_and_the_true_maker_can_uplo
     assert_rejected(&mut gap, device, RejectReason::UnknownStation);
     let origin = gap.origin("identity");
     let free = RemoveDevice { device, operation: None, reason: "rejected", origin };
-    assert_eq!(run(&registration, &free, gap.now()).unwrap().reply, Ok(()));
+    assert_eq!(run(&registration, &free, gap.now()).unwrap().reply, Ok(true));
     assert_eq!(run(&bootstrap, &FreeDevice { device }, gap.now()).unwrap().reply, Ok(()));
     assert_eq!(with_entry(&mut gap, &registration, device, MAKER), Created::Stands, "201 for the true maker");
     assert_eq!(create(&mut gap), bootstrap::Created::Stands);

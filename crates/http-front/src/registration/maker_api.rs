@@ -15,6 +15,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
+use crypto::{HashAlgorithm, Provider};
 use model::Uuid;
 
 use super::RegistrationServer;
@@ -56,7 +57,7 @@ async fn create_and_submit(
     maker: Uuid,
     blob: Bytes,
 ) -> Response {
-    let operation = OperationId(server.executor.bytes());
+    let operation = upload_name(&*server.keys.provider, device, maker, &blob);
     let origin = server.origin(maker.to_string());
     let create = CreateDevice { device, maker, operation, origin };
     match server.executor.run(create).await {
@@ -78,6 +79,18 @@ async fn create_and_submit(
         Err(error) => fault("write the file", &error),
     }
 }
+
+/// The name of an upload, the same whenever this maker brings this record: one that was cut between the two
+/// servers, by a loss of power or of an answer, is driven on when it is brought again.
+fn upload_name(provider: &dyn Provider, device: Uuid, maker: Uuid, blob: &[u8]) -> OperationId {
+    let record = provider.digest(HashAlgorithm::Sha256, &[blob]);
+    let parts: [&[u8]; 4] = [UPLOAD_LABEL, &maker.0, &device.0, record.as_ref()];
+    let name = provider.digest(HashAlgorithm::Sha256, &parts).first_32();
+    OperationId(*name.first_chunk().expect("a name is the beginning of a longer hash"))
+}
+
+/// Separates names of uploads from other hashes.
+const UPLOAD_LABEL: &[u8] = b"thingstead upload";
 
 impl RegistrationServer {
     /// The entry on the other server and the file for the identity server in the outbox.
@@ -116,8 +129,12 @@ impl RegistrationServer {
     async fn undo(&self, device: Uuid, maker: Uuid, operation: OperationId) {
         let origin = self.origin(maker.to_string());
         let remove = RemoveDevice { device, operation: Some(operation), reason: "failed", origin };
-        if let Err(error) = self.executor.run(remove).await {
-            tracing::warn!(?error, %device, "an upload could not be taken back");
+        match self.executor.run(remove).await {
+            // Another try of the same upload was taken in the meantime, and needs both entries.
+            Ok(Ok(false)) => return,
+            Ok(Ok(true)) => {}
+            Ok(Err(error)) => tracing::warn!(?error, %device, "an upload could not be taken back"),
+            Err(error) => tracing::warn!(?error, %device, "an upload could not be taken back"),
         }
         if let Err(error) = self.bootstrap.remove_device(device, operation).await {
             tracing::warn!(%error, %device, "an upload could not be taken back on the bootstrap server");

@@ -221,9 +221,8 @@ impl Operation for RemoveDevice {
         let reply = RegisteredDevice::read(snapshot, self.device).map(|found| {
             // What is on its way to the identity server is not taken back by a second try of the same upload.
             let own = |device: &RegisteredDevice| {
-                self.operation.is_none_or(|operation| {
-                    device.created_by == operation && device.submitted.is_none()
-                })
+                self.operation
+                    .is_none_or(|operation| device.created_by == operation && device.submitted.is_none())
             };
             let is_removed = found.is_some_and(|device| device.issued.is_none() && own(&device));
             if is_removed {

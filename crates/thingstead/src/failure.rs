@@ -28,6 +28,13 @@ impl Failure {
         self
     }
 
+    /// The same with one thing more to know.
+    pub(crate) fn and(self, more: impl fmt::Display) -> Self {
+        let before = self.detail.as_deref().unwrap_or(self.entry.why);
+        let detail = Some(format!("{before}; {more}"));
+        Self { detail, ..self }
+    }
+
     /// The exit status.
     pub(crate) const fn exit(&self) -> u8 {
         self.entry.exit

@@ -2,6 +2,7 @@
 //! between real processes that share nothing but sockets and the folders of the air gap.
 
 mod devices;
+mod peril;
 mod places;
 mod refusals;
 mod servers;
@@ -17,7 +18,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::cli::Output;
 use crate::failure::{Failure, Outcome};
 use crate::files;
-use devices::Part;
+use devices::{Fleet, Part};
 use servers::Servers;
 use stage::Stage;
 
@@ -37,12 +38,19 @@ pub(crate) struct Demo {
     /// Leave everything running until Ctrl-C, with the addresses printed.
     #[arg(long)]
     keep: bool,
-    /// Play in this folder, which must not exist, and leave it; otherwise a temporary one is removed.
+    /// Play in this folder, which must not exist, and leave it; otherwise a temporary one is removed
+    /// when all went well.
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
     /// Switch one server off after the set-up, to see what fails and how it is said.
     #[arg(long, value_enum, hide = true)]
     without: Option<Part>,
+    /// Kill servers and devices at random points, drawn from this seed, and start each again at once.
+    #[arg(long, value_name = "N", hide = true, conflicts_with = "without")]
+    kill_seed: Option<u64>,
+    /// How many are killed.
+    #[arg(long, value_name = "COUNT", hide = true, requires = "kill_seed", default_value_t = 12)]
+    kills: usize,
 }
 
 /// The steps a person sees, in order.
@@ -80,14 +88,17 @@ impl Demo {
     pub(crate) fn run(self, output: Output) -> Outcome {
         let folder = self.place()?;
         files::make_folder(&folder.join("log"))?;
-        let stage = Stage::new(folder.clone())?;
-        let played = self.play(&stage, output);
-        if self.folder.is_none() {
-            let removed = std::fs::remove_dir_all(&folder);
-            if let (Ok(()), Err(error)) = (&played, removed) {
-                return Err(Failure::new("file-unwritable", folder.display().to_string()).because(error));
-            }
+        let mut stage = Stage::new(folder.clone())?;
+        if let Some(seed) = self.kill_seed {
+            stage = stage.in_peril(seed, self.kills);
         }
+        let played = self.play(&stage, output);
+        if played.is_ok() && self.folder.is_none() {
+            return std::fs::remove_dir_all(&folder).map_err(|error| {
+                Failure::new("file-unwritable", folder.display().to_string()).because(error)
+            });
+        }
+        // After a failure the folder stays: the logs in it are what is to be looked at.
         played
     }
 
@@ -119,20 +130,40 @@ impl Demo {
         if let Some(part) = self.without {
             servers.switch_off(part);
         }
-        let mut fleet = devices::make(stage, &servers, &progress)?;
-        devices::first_owner(stage, &servers, &mut fleet, &progress)?;
-        devices::second_owner(stage, &servers, &mut fleet, &progress)?;
+        let mut fleet = Fleet::default();
+        let lived = self.live(stage, &mut servers, &mut fleet, &progress, output);
+        // What ended unasked is named while everything else still runs.
+        lived.map_err(|failure| stage.away().into_iter().fold(failure, Failure::and))
+    }
+
+    fn live(
+        &self,
+        stage: &Stage,
+        servers: &mut Servers,
+        fleet: &mut Fleet,
+        progress: &Progress,
+        output: Output,
+    ) -> Outcome {
+        devices::make(stage, servers, fleet, progress)?;
+        devices::first_owner(stage, servers, fleet, progress)?;
+        devices::second_owner(stage, servers, fleet, progress)?;
+        if let Some(peril) = stage.peril() {
+            peril.end();
+        }
+        devices::look_at_each(stage, servers, fleet)?;
         progress.step("the first owner is refused, and what happened is read from the stored logs");
         servers.rest_identity();
-        let entries = timeline::read(stage, &servers, &fleet)?;
-        refusals::by_the_devices(stage, &fleet)?;
-        refusals::by_the_authority(stage, &mut servers, &fleet)?;
+        let entries = timeline::read(stage, servers, fleet)?;
+        if stage.peril().is_none() {
+            refusals::by_the_devices(stage, fleet)?;
+        }
+        refusals::by_the_authority(stage, servers, fleet)?;
         progress.done();
         progress.bar.finish_and_clear();
-        timeline::show(&entries, &fleet, output, progress.began.elapsed());
+        timeline::show(stage, &entries, fleet, output, progress.began.elapsed());
         if self.keep {
             servers.wake(stage)?;
-            keep(stage, &servers);
+            keep(stage, servers);
         }
         Ok(())
     }

@@ -1,13 +1,14 @@
 //! The servers of the demo: started, enrolled, and switched off on demand.
 
 use std::path::Path;
+use std::time::Instant;
 
 use crate::failure::{Failure, Outcome};
 
 use super::Progress;
 use super::devices::Part;
 use super::places::{self, OWNERS, Ports};
-use super::stage::{Actor, Stage};
+use super::stage::{Actor, PAUSE, Stage};
 
 /// Every server process.
 pub(crate) struct Servers {
@@ -72,12 +73,16 @@ impl Servers {
 
     /// Ends the watch of the identity server, so that its store can be read.
     pub(crate) fn rest_identity(&mut self) {
-        drop(self.identity.take());
+        if let Some(watch) = self.identity.take() {
+            watch.rest();
+        }
     }
 
     /// Ends the first owner's management system, so that its store can be read.
     pub(crate) fn rest_first_owner(&mut self) {
-        drop(self.owners[0].take());
+        if let Some(owner) = self.owners[0].take() {
+            owner.rest();
+        }
     }
 
     /// Starts again what rests.
@@ -144,32 +149,46 @@ fn ready(actor: &mut Actor, role: &str) -> Outcome {
 }
 
 /// Plays the operator: finds the server's request, compares the fingerprint that the server printed, and has
-/// the identity server enrol it.
+/// the identity server enrol it. A server that was started again has written and printed another request.
 fn enrol(stage: &Stage, role: &str, identity: &str) -> Outcome {
-    let log = stage.log_of(role);
-    let command = wait_for_text(&log, "thingstead identity enrol ")
-        .ok_or_else(|| Failure::new("step-missing", format!("{role} server asks to be enrolled")))?;
-    let mut words = command.split_whitespace().skip_while(|word| *word != "enrol").skip(1);
-    let (file, fingerprint) = (words.next().unwrap_or_default(), words.nth(1).unwrap_or_default());
-    let answers = text(&stage.path("gap/from-identity"));
-    let enrol =
-        ["identity", "enrol", file, "--fingerprint", fingerprint, "--data", identity, "--gap-out", &answers];
-    stage.run(&format!("identity-enrol-{role}"), &enrol).map(drop)
+    stage.step_begins("identity-enrol");
+    let deadline = Instant::now() + stage.step_time();
+    loop {
+        let command = wait_for_last(&stage.log_of(role), "thingstead identity enrol ", deadline)
+            .ok_or_else(|| Failure::new("step-missing", format!("{role} server asks to be enrolled")))?;
+        let mut words = command.split_whitespace().skip_while(|word| *word != "enrol").skip(1);
+        let (file, fingerprint) = (words.next().unwrap_or_default(), words.nth(1).unwrap_or_default());
+        let answers = text(&stage.path("gap/from-identity"));
+        let enrol = [
+            "identity",
+            "enrol",
+            file,
+            "--fingerprint",
+            fingerprint,
+            "--data",
+            identity,
+            "--gap-out",
+            &answers,
+        ];
+        match (stage.attempt(&format!("identity-enrol-{role}"), &enrol)?, stage.peril()) {
+            (Ok(_), _) => return Ok(()),
+            (Err(_), Some(peril)) if Instant::now() < deadline => peril.repeated(),
+            (Err(unsuccessful), _) => return Err(unsuccessful.failure),
+        }
+        std::thread::sleep(PAUSE);
+    }
 }
 
-/// The first line of a log with `part` in it, as soon as it stands there.
-fn wait_for_text(log: &Path, part: &str) -> Option<String> {
-    let deadline = std::time::Instant::now() + super::stage::STEP_TIME;
+/// The last line of a log with `part` in it, as soon as one stands there.
+fn wait_for_last(log: &Path, part: &str, deadline: Instant) -> Option<String> {
     loop {
         let written = std::fs::read_to_string(log).unwrap_or_default();
-        let line = written.lines().find(|line| line.contains(part)).map(str::to_owned);
         // A line is whole once its end is written.
-        if line.is_some() && written.ends_with('\n') {
+        let whole = written.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let line = whole.lines().rfind(|line| line.contains(part)).map(str::to_owned);
+        if line.is_some() || Instant::now() >= deadline {
             return line;
         }
-        if std::time::Instant::now() >= deadline {
-            return None;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(PAUSE);
     }
 }

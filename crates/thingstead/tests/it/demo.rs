@@ -1,0 +1,187 @@
+//! `thingstead demo`: the whole life, what it leaves behind, and what it says when a server is off.
+
+mod folder;
+mod secrets;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+pub(super) use folder::{Folder, PROGRAM, processes, processes_naming};
+
+/// How a demo ended.
+pub(super) struct Played {
+    pub(super) exit: Option<i32>,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+    pub(super) took: Duration,
+}
+
+/// Plays the demo in `folder/play` to its end.
+pub(super) fn play(folder: &Folder, words: &[&str]) -> Played {
+    let began = Instant::now();
+    let mut command = Command::new(PROGRAM);
+    command.arg("demo").arg("--folder").arg(folder.join("play")).args(words);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    Played {
+        exit: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+        took: began.elapsed(),
+    }
+}
+
+/// The devices of a demo that was played with `--json`.
+pub(super) fn devices(played: &Played) -> Vec<Value> {
+    assert_eq!(played.exit, Some(0), "{}", played.stderr);
+    let document: Value = serde_json::from_str(&played.stdout).unwrap();
+    let devices = document["devices"].as_array().unwrap().clone();
+    let kinds: Vec<&str> = devices.iter().map(|device| device["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["secret", "p256", "p384", "rsa2048"]);
+    devices
+}
+
+/// When each entry `operation` of `role` was stored that was done.
+pub(super) fn done(device: &Value, role: &str, operation: &str) -> Vec<u64> {
+    let life = device["life"].as_array().unwrap().iter();
+    life.filter(|entry| entry["role"] == role && entry["operation"] == operation && entry["result"] == "done")
+        .map(|entry| entry["unix_millis"].as_u64().unwrap())
+        .collect()
+}
+
+/// What stands once in the log of a server or device for each life, and what stands once for each owner.
+const ONCE: [(&str, &str); 6] = [
+    ("registration", "maker.upload"),
+    ("identity", "identity.issue"),
+    ("registration", "identity.import"),
+    ("bootstrap", "identity.import"),
+    ("registration", "owner.claim"),
+    ("registration", "owner.transfer"),
+];
+const ONCE_PER_OWNER: [(&str, &str); 4] = [
+    ("bootstrap", "bootstrap.store"),
+    ("bootstrap", "bootstrap.serve"),
+    ("device", "device.owned"),
+    ("device", "device.bootstrapped"),
+];
+/// The order of what the protocols order: who stored it, what, for which of its times.
+const ORDER: [(&str, &str, usize); 16] = [
+    ("registration", "maker.upload", 0),
+    ("identity", "identity.issue", 0),
+    ("registration", "identity.import", 0),
+    ("registration", "owner.claim", 0),
+    ("bootstrap", "bootstrap.store", 0),
+    ("bootstrap", "bootstrap.serve", 0),
+    ("device", "device.owned", 0),
+    ("device", "device.bootstrapped", 0),
+    ("owner-a", "device.presence", 0),
+    ("registration", "owner.transfer", 0),
+    ("owner-b", "owner.accept", 0),
+    ("bootstrap", "bootstrap.store", 1),
+    ("bootstrap", "bootstrap.serve", 1),
+    ("device", "device.owned", 1),
+    ("device", "device.bootstrapped", 1),
+    ("owner-b", "device.presence", 0),
+];
+
+// verifies: ASSURE-5.1-01, ASSURE-5.1-05, ASSURE-14.1-03, ASSURE-14.1-09, ASSURE-14.1-10, ASSURE-14.3-04b
+// verifies: ASSURE-14.4-02, ASSURE-14.5-04d, ASSURE-14.5-06, ASSURE-14.5-09, ASSURE-14.7-03, ASSURE-14.7-09
+#[test]
+fn every_device_lives_its_whole_life_in_order_and_no_secret_is_written_anywhere() {
+    let folder = Folder::new("demo-life");
+    let played = play(&folder, &["--json"]);
+    for device in devices(&played) {
+        let uuid = &device["device"];
+        for (role, operation) in ONCE {
+            assert_eq!(done(&device, role, operation).len(), 1, "{uuid}: {role} {operation}");
+        }
+        for (role, operation) in ONCE_PER_OWNER {
+            assert_eq!(done(&device, role, operation).len(), 2, "{uuid}: {role} {operation}");
+        }
+        let times = ORDER.map(|(role, operation, nth)| done(&device, role, operation)[nth]);
+        for (pair, what) in times.windows(2).zip(ORDER.windows(2)) {
+            assert!(pair[0] <= pair[1], "{uuid}: {:?} comes after {:?}: {times:?}", what[0], what[1]);
+        }
+        assert_eq!(device["owned"], serde_json::json!([1, 2]), "{uuid}");
+        let [first, second] = [0, 1].map(|owner| device["owners"][owner].clone());
+        assert_eq!((&first["status"], &second["status"]), (&9.into(), &5.into()), "{uuid}: {first} {second}");
+        assert_eq!(second["owner_sequence_number"], 2, "{uuid}");
+    }
+    assert_eq!(processes_naming(&folder.0), Vec::<String>::new());
+    secrets::are_nowhere_in(&folder.join("play"), &[&played.stdout, &played.stderr]);
+}
+
+#[test]
+fn the_demo_says_a_line_for_each_device_and_leaves_nothing_behind() {
+    let folder = Folder::new("demo-plain");
+    let mut command = Command::new(PROGRAM);
+    command.arg("demo").env("TMPDIR", &folder.0);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for kind in ["shared secret", "EC P-256", "EC P-384", "RSA-2048"] {
+        let lines = said.lines().filter(|line| {
+            line.starts_with(kind)
+                && line.contains("made, claimed, in service, transferred, in service again")
+        });
+        assert_eq!(lines.count(), 1, "{kind}: {said}");
+    }
+    assert!(said.trim_end().lines().last().unwrap().starts_with("all four devices lived through it in"));
+    let left: Vec<_> = fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(left, Vec::<std::path::PathBuf>::new());
+    assert_eq!(processes_naming(&folder.0), Vec::<String>::new());
+}
+
+/// A demo without one server: the step that cannot be done, and the server that is named.
+fn fails_without(part: &str, step: &str) {
+    let folder = Folder::new(&format!("demo-without-{part}"));
+    let played = play(&folder, &["--json", "--without", part]);
+    assert_eq!(played.exit, Some(1), "{part}: {}", played.stderr);
+    assert_eq!(played.stdout, "", "{part}");
+    let failure: Value = serde_json::from_str(played.stderr.trim()).unwrap();
+    assert_eq!(failure["error"], "step-missing", "{failure}");
+    assert!(failure["subject"].as_str().unwrap().contains(step), "{part}: {failure}");
+    let log = folder.join("play/log").join(format!("{part}.log"));
+    let named = format!("{part} does not run, see {}", log.display());
+    let why = failure["why"].as_str().unwrap();
+    assert!(why.contains(&named), "{part}: {failure}");
+    assert_eq!(why.matches("does not run").count(), 1, "only what was switched off is missed: {failure}");
+    assert!(Path::new(&log).exists());
+    // The set-up and one step of three seconds, on a machine with much else to do.
+    assert!(played.took < Duration::from_secs(90), "{part}: {:?}", played.took);
+    assert_eq!(processes_naming(&folder.0), Vec::<String>::new(), "{part}");
+}
+
+#[test]
+fn without_one_server_the_step_that_needs_it_fails_and_names_it() {
+    let cases = [
+        ("registration", "maker-register"),
+        ("bootstrap", "maker-upload"),
+        ("identity", "the registration server takes in what the identity server issued"),
+        ("owner-a", "owner-a-claim"),
+        ("owner-b", "owner-b-id"),
+    ];
+    thread::scope(|scope| {
+        for pair in cases.chunks(2) {
+            let runs: Vec<_> =
+                pair.iter().map(|(part, step)| scope.spawn(|| fails_without(part, step))).collect();
+            for run in runs {
+                run.join().unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_folder_that_exists_is_not_played_in() {
+    let folder = Folder::new("demo-there");
+    fs::create_dir(folder.join("play")).unwrap();
+    let played = play(&folder, &["--json"]);
+    let failure: Value = serde_json::from_str(played.stderr.trim()).unwrap();
+    assert_eq!((failure["error"].as_str(), played.exit), (Some("already-there"), Some(3)));
+    assert_eq!(fs::read_dir(folder.join("play")).unwrap().count(), 0);
+}

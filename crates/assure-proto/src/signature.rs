@@ -213,7 +213,7 @@ impl Signature {
         Ok(Placed { signature: Self { format, validity, key_id, value }, values_at })
     }
 
-    /// Checks the signature over the bytes it covers: see [`covered`].
+    /// Checks the signature over `to_be_signed`: the received array, each final value of this signature emptied.
     ///
     /// # Errors
     /// [`SignatureError`].

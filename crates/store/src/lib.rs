@@ -2,7 +2,7 @@
 //!
 //! [`Table`] is for records: every commit asserts the versions of what its decision was based on.
 //! [`Journal`] is for messages. [`Decision`] and [`run`] carry a domain operation from its reads to its
-//! commit. Back ends implement the traits and pass [`contract`].
+//! commit. Back ends implement the traits and pass the suite of the feature `contract`.
 
 #[cfg(feature = "contract")]
 pub mod contract;

@@ -154,8 +154,10 @@ fn enrol(stage: &Stage, role: &str, identity: &str) -> Outcome {
     stage.step_begins("identity-enrol");
     let deadline = Instant::now() + stage.step_time();
     loop {
-        let command = wait_for_last(&stage.log_of(role), "thingstead identity enrol ", deadline)
-            .ok_or_else(|| Failure::new("step-missing", format!("{role} server asks to be enrolled")))?;
+        let Some(command) = wait_for_last(stage, role, "thingstead identity enrol ", deadline) else {
+            let missing = Failure::new("step-missing", format!("{role} server asks to be enrolled"));
+            return Err(stage.away().into_iter().fold(missing, Failure::and));
+        };
         let mut words = command.split_whitespace().skip_while(|word| *word != "enrol").skip(1);
         let (file, fingerprint) = (words.next().unwrap_or_default(), words.nth(1).unwrap_or_default());
         let answers = text(&stage.path("gap/from-identity"));
@@ -179,14 +181,16 @@ fn enrol(stage: &Stage, role: &str, identity: &str) -> Outcome {
     }
 }
 
-/// The last line of a log with `part` in it, as soon as one stands there.
-fn wait_for_last(log: &Path, part: &str, deadline: Instant) -> Option<String> {
+/// The last line of a server's log with `part` in it, as soon as one stands there; `None` when none came in
+/// time, or a server has ended.
+fn wait_for_last(stage: &Stage, role: &str, part: &str, deadline: Instant) -> Option<String> {
     loop {
-        let written = std::fs::read_to_string(log).unwrap_or_default();
+        let has_ended = !stage.away().is_empty();
+        let written = std::fs::read_to_string(stage.log_of(role)).unwrap_or_default();
         // A line is whole once its end is written.
         let whole = written.rsplit_once('\n').map_or("", |(whole, _)| whole);
         let line = whole.lines().rfind(|line| line.contains(part)).map(str::to_owned);
-        if line.is_some() || Instant::now() >= deadline {
+        if line.is_some() || has_ended || Instant::now() >= deadline {
             return line;
         }
         std::thread::sleep(PAUSE);

@@ -93,6 +93,13 @@ impl Scene {
         })?;
         let mut command = Command::new(&self.program);
         command.args(arguments).stdout(Stdio::piped()).stderr(log);
+        // Nothing but the files of the demo configures it.
+        for (variable, _) in std::env::vars_os() {
+            let name = variable.to_string_lossy();
+            if name.starts_with("THINGSTEAD_") && name != "THINGSTEAD_LOG" {
+                command.env_remove(&variable);
+            }
+        }
         Ok(command)
     }
 

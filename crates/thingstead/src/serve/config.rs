@@ -176,7 +176,8 @@ mod ports {
 }
 
 impl Config {
-    /// Reads the file, then `THINGSTEAD_` variables (`THINGSTEAD_REGISTRATION__DATA=...`).
+    /// Reads the file, then `THINGSTEAD_` variables (`THINGSTEAD_REGISTRATION__DATA=...`). One without `__`
+    /// names no key of a section: it is for another command, as `THINGSTEAD_DATA` and `THINGSTEAD_LOG` are.
     pub(crate) fn read(path: &Path) -> Outcome<Self> {
         let subject = path.display().to_string();
         if !path.is_file() {
@@ -184,7 +185,7 @@ impl Config {
         }
         Figment::new()
             .merge(Toml::file_exact(path))
-            .merge(Env::prefixed("THINGSTEAD_").split("__"))
+            .merge(Env::prefixed("THINGSTEAD_").filter(|name| name.as_str().contains("__")).split("__"))
             .extract()
             .map_err(|error| Failure::new("config-unreadable", subject).because(error))
     }

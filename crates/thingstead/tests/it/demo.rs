@@ -185,3 +185,26 @@ fn a_folder_that_exists_is_not_played_in() {
     assert_eq!((failure["error"].as_str(), played.exit), (Some("already-there"), Some(3)));
     assert_eq!(fs::read_dir(folder.join("play")).unwrap().count(), 0);
 }
+
+#[test]
+fn variables_of_other_commands_are_no_configuration_of_the_servers() {
+    let folder = Folder::new("demo-variables");
+    let configuration = folder.join("bootstrap.toml");
+    let text = "[bootstrap]\ndata = \"d\"\ndevices = \"127.0.0.1:0\"\npeers = \"127.0.0.1:0\"\n\
+                platform = \"127.0.0.1:0\"\nregistration_server = \"127.0.0.1:1\"\n\
+                [bootstrap.authority]\nbundle = \"b\"\nsystem_ca = \"c\"\ngap_in = \"i\"\ngap_out = \"o\"\n";
+    fs::write(&configuration, text).unwrap();
+    let check = |variable: &str| {
+        let mut command = Command::new(PROGRAM);
+        command.args(["serve", "--check", "--config"]).arg(&configuration).env(variable, "warn");
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for other in ["THINGSTEAD_LOG", "THINGSTEAD_DATA", "THINGSTEAD_SERVER", "THINGSTEAD_STATION"] {
+        let (exit, said) = check(other);
+        assert_eq!(exit, Some(0), "{other}: {said}");
+    }
+    let (exit, said) = check("THINGSTEAD_BOOTSTRAP__DAATA");
+    assert_eq!(exit, Some(2), "{said}");
+    assert!(said.contains("daata"), "{said}");
+}

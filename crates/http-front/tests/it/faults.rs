@@ -87,7 +87,6 @@ fn a_change_survives_a_restart_of_the_registration_server() {
     world.about(&a, "GET", &device, "/configuration", None).is_empty(403);
 }
 
-// verifies: ASSURE-9.4.1-01
 #[test]
 fn images_wait_for_both_servers() {
     let Some(world) = World::start() else { return };

@@ -107,7 +107,6 @@ fn a_record_of_another_form_is_rejected_behind_the_gap() {
     assert_eq!(world.carry_gap(), [Submitted::Issued], "the UUID was free all the time");
 }
 
-// verifies: ASSURE-9.2.1-17
 #[test]
 fn what_cannot_be_an_upload_is_refused_before_anything_is_stored() {
     let Some(world) = World::start() else { return };

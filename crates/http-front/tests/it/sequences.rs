@@ -159,7 +159,6 @@ fn change_of_owner_14_7() {
     assert_eq!(serve(), Ok(Some(next)));
 }
 
-// verifies: ASSURE-5.1-01, ASSURE-14.1-04b
 #[test]
 fn the_operator_reads_what_happened_in_order() {
     let Some(world) = World::start() else { return };

@@ -199,7 +199,6 @@ fn fuzz(
     let mut seeds = repository.command(&programs.seeds);
     seeds.arg(repository.path("fuzz/corpus")).arg(&target.name);
     stdout_of(seeds)?;
-    let before = files_of(&artifacts);
     let mut command = fuzzer(repository, programs, target, seconds);
     command.arg(format!("-artifact_prefix={}/", artifacts.display())).arg(&corpus);
     let log = artifacts.join("log");
@@ -207,13 +206,12 @@ fn fuzz(
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).status();
     let status = status.map_err(|cause| format!("{}: {cause}", target.name))?;
     let said = std::fs::read(&log).map_err(|cause| format!("{}: {cause}", log.display()))?;
-    let (executions, coverage) = figures(&String::from_utf8_lossy(&said));
-    let found = files_of(&artifacts).into_iter().find(|file| !before.contains(file) && *file != log);
-    let finding = match found {
-        _ if status.success() => None,
-        Some(input) => Some(repository.relative(&input)),
-        None => Some(repository.relative(&log)),
-    };
+    let said = String::from_utf8_lossy(&said);
+    let finding = input_found(&said).map(|input| repository.relative(Path::new(input)));
+    if finding.is_none() && !status.success() {
+        return Err(format!("{}: ended with {status}, see {}", target.name, repository.relative(&log)));
+    }
+    let (executions, coverage) = figures(&said);
     Ok(Tally { name: target.name.clone(), executions, coverage, corpus: files_of(&corpus).len(), finding })
 }
 
@@ -236,6 +234,14 @@ fn fuzzer(repository: &Repository, programs: &Programs, target: &Target, seconds
 fn files_of(directory: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
     entries.flatten().map(|entry| entry.path()).collect()
+}
+
+/// Where libFuzzer says it left the input that broke something.
+fn input_found(said: &str) -> Option<&str> {
+    said.lines()
+        .rev()
+        .find_map(|line| line.split_once("Test unit written to "))
+        .map(|(_, input)| input.trim())
 }
 
 /// Executions and edges covered, out of what libFuzzer says.
@@ -310,6 +316,13 @@ mod tests {
         assert_eq!(figures(said), (512, 12));
         assert_eq!(figures("#400\tNEW    cov: 12 ft: 30\n==1== ERROR"), (400, 12));
         assert_eq!(figures(""), (0, 0));
+    }
+
+    #[test]
+    fn a_finding_is_what_was_written_down() {
+        let said = "artifact_prefix='/r/a/'; Test unit written to /r/a/crash-1\nBase64: AA==\n";
+        assert_eq!(input_found(said), Some("/r/a/crash-1"));
+        assert_eq!(input_found("==1== libFuzzer: run interrupted; exiting"), None);
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Run {
             }
             13 => {
                 if let Ok(id) = self.watched.endpoint.ping(peer, now) {
-                    self.watched.asked.insert(id);
+                    self.watched.pings.insert(id);
                     self.perhaps_proven |= peer == OPEN;
                 }
             }

@@ -192,6 +192,10 @@ impl Client {
         let name = ServerName::try_from(endpoint.host.clone()).map_err(|_| CallError::BadHost)?;
         let socket = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await;
         let socket = socket.map_err(|error| CallError::Unreachable(error.kind()))?;
+        // A call is a few small writes: held back for more, each waits for a delayed acknowledgement.
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "small writes may wait");
+        }
         self.connector.connect(name, socket).await.map_err(|error| match tls_error(&error) {
             Some(rustls::Error::InvalidCertificate(_)) => CallError::UntrustedServer,
             Some(rustls::Error::AlertReceived(alert)) if blames_our_certificate(*alert) => {

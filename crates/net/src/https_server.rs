@@ -157,6 +157,11 @@ pub async fn serve(
                 Ok((socket, address)) => match admission.enter(address.ip()) {
                     Ok(place) => {
                         tally.admitted += 1;
+                        // An answer is a few small writes: held back for more, each waits for a delayed
+                        // acknowledgement.
+                        if let Err(error) = socket.set_nodelay(true) {
+                            tracing::debug!(%error, "small writes may wait");
+                        }
                         connections.spawn(Arc::clone(&server).connection(socket, address, place));
                     }
                     Err(Full::InAll) => tally.refused_in_all += 1,

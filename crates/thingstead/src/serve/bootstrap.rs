@@ -37,7 +37,7 @@ use super::{announce, listen_https, open_store, own_issuer};
 use crate::failure::{Failure, Outcome};
 
 /// How long to wait before the registration server is asked again to sign our keys.
-const SIGN_INTERVAL: Duration = Duration::from_millis(500);
+const SIGN_INTERVAL: Duration = Duration::from_millis(100);
 /// First byte of the stored answer.
 const CLASS_3_VERSION: u8 = 1;
 

@@ -72,9 +72,9 @@ fn is_as_if_nobody_had_been_killed(folder: &Folder, device: &Value, seed: u64) {
     assert_eq!(state["erase_pending"], false, "{what}");
 }
 
-// verifies: ASSURE-14.4-02, ASSURE-14.7-03, ASSURE-14.7-08, TS-H5, TS-M14
+// verifies: ASSURE-14.4-02, ASSURE-14.7-03
 #[test]
-fn ts_h5_whoever_is_killed_and_whenever_each_step_of_a_life_happens_once() {
+fn whoever_is_killed_and_whenever_each_step_of_a_life_happens_once() {
     let mut killed = 0;
     for seed in seeds() {
         let folder = Folder::new(&format!("kill-{seed}"));

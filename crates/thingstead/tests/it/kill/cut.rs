@@ -199,9 +199,9 @@ fn exit(output: &Output) -> Option<i32> {
     output.status.code()
 }
 
-// verifies: ASSURE-14.4-02, ASSURE-14.7-03, TS-H5
+// verifies: ASSURE-14.4-02, ASSURE-14.7-03
 #[test]
-fn ts_h5_a_transfer_cut_between_pending_and_completion_is_driven_on() {
+fn a_transfer_cut_between_pending_and_completion_is_driven_on() {
     let mut world = World::new("cut-transfer");
     let device = world.devices[1].clone();
     let receiver = json_of(world.owner("owner-a", &["id"]))["id"].as_str().unwrap().to_owned();
@@ -248,7 +248,7 @@ fn an_upload_cut_between_the_two_servers_is_repeated_and_done_once() {
     assert_eq!(world.issued(&device), Some(1));
 }
 
-// verifies: ASSURE-14.1-08, ASSURE-14.1-10
+// verifies: ASSURE-14.1-10
 #[test]
 fn an_issue_cut_between_its_commit_and_its_files_is_written_by_the_next_run_once() {
     let world = World::new("cut-issue");

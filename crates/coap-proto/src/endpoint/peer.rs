@@ -118,8 +118,10 @@ impl Peer {
         }
         match self.sending.settle(self.id, message.id, shared, now) {
             Some(About::Observer(serial)) => self.notification_acknowledged(serial, shared, now),
+            // A ping is to be reset; a peer that acknowledges it is there all the same.
+            Some(About::Ping(serial)) => self.pong(serial, shared),
             // A request stays and waits for its separate response.
-            Some(About::Request(_) | About::Response | About::Ping(_)) | None => {}
+            Some(About::Request(_) | About::Response) | None => {}
         }
     }
 
@@ -132,11 +134,13 @@ impl Peer {
             Some(About::Request(serial)) => self.fail(serial, Failure::Reset, shared, now),
             Some(About::Response) => shared.counters.undelivered += 1,
             Some(About::Observer(serial)) => self.observer_reset(serial, shared, now),
-            Some(About::Ping(serial)) => {
-                shared.emit(Output::Pong { request: RequestId { peer: self.id, serial } });
-            }
+            Some(About::Ping(serial)) => self.pong(serial, shared),
             None => self.non_confirmable_reset(message.id, shared, now),
         }
+    }
+
+    fn pong(&self, serial: u64, shared: &mut Shared) {
+        shared.emit(Output::Pong { request: RequestId { peer: self.id, serial } });
     }
 
     /// A reset of something that was sent once: a notification or a request.

@@ -160,6 +160,18 @@ fn a_ping_of_ours_ends_with_pong_or_failure() {
     assert_eq!(pair.client.others[1], Output::Failed { request: ping, reason: Failure::NotAcknowledged });
 }
 
+#[test]
+fn a_ping_that_is_acknowledged_ends_once_as_well() {
+    let mut bench = Bench::new();
+    let ping = bench.endpoint.ping(PEER, bench.now).unwrap();
+    let sent = datagrams(&bench.drain());
+    let acknowledgement = [0x60, 0x00, sent[0][2], sent[0][3]];
+    assert_eq!(bench.receive(&acknowledgement), [Output::Pong { request: ping }]);
+    assert_eq!(bench.receive(&acknowledgement), []);
+    bench.endpoint.forget(PEER, bench.now);
+    assert_eq!(bench.drain(), []);
+}
+
 // verifies: RFC7252-4.2, RFC7252-4.3
 #[test]
 fn broken_messages_are_reset_when_confirmable_and_else_ignored() {

@@ -19,8 +19,7 @@ pub(super) struct Watched {
     datagram_size_max: usize,
     /// Our requests without an end.
     pub(super) asked: BTreeSet<RequestId>,
-    /// Our pings without an end. One whose peer acknowledges it ends without a word: an open finding of
-    /// docs/fuzzing.md, so nothing is asserted about those that are left.
+    /// Our pings without an end.
     pub(super) pings: BTreeSet<RequestId>,
     /// Requests of peers without an answer.
     pub(super) exchanges: Vec<ExchangeId>,
@@ -141,6 +140,7 @@ impl Watched {
         self.drain();
         assert_eq!(self.endpoint.transfer_bytes(), 0, "every byte is given back");
         assert_eq!(self.asked, BTreeSet::new(), "every request has ended");
+        assert_eq!(self.pings, BTreeSet::new(), "every ping has ended");
         assert_eq!(self.observers, [], "every observer was told to be gone");
         assert_eq!((self.endpoint.peer_count(), self.endpoint.next_deadline()), (0, None));
         self.worked

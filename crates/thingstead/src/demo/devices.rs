@@ -43,7 +43,7 @@ pub(crate) struct Device {
     /// Index into [`KINDS`].
     pub(crate) kind: usize,
     actor: Option<Actor>,
-    /// The sequence numbers under which it said that it was owned, in that order, over all its starts.
+    /// The sequence numbers under which it said that it has a new owner, in that order, over all its starts.
     pub(crate) owned: Vec<u64>,
     /// What each of the two management systems says of it in the end.
     pub(crate) owners: [Value; 2],
@@ -337,7 +337,8 @@ pub(crate) fn look_at_each(stage: &Stage, servers: &Servers, fleet: &mut Fleet) 
         }
         let lines = device.actor.as_mut().map(Actor::unread).unwrap_or_default();
         let said = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let owned = said.filter(|said| said["event"] == "owned");
+        // One that was cut off between the two commits of an image takes it again, from the same owner.
+        let owned = said.filter(|said| said["event"] == "owned" && said["new_owner"] == true);
         device.owned = owned.filter_map(|said| said["sequence_number"].as_u64()).collect();
     }
     Ok(())

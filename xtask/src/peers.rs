@@ -13,6 +13,9 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("zbarimg", "zbar-tools"),
     ("openssl", "openssl"),
     ("curl", "curl"),
+    ("strace", "strace"),
+    ("unshare", "util-linux"),
+    ("ip", "iproute2"),
 ];
 
 /// Debian packages without a program of their own, and a file that shows they are there.

@@ -2,6 +2,8 @@
 //!
 //! Standard output carries results, standard error everything else. A failure is one entry of the
 //! catalogue, as sentences or, with `--json`, as one JSON document.
+// Whoever reads may have enough: see cli::stdout.
+#![cfg_attr(not(test), deny(clippy::print_stdout))]
 
 mod catalogue;
 mod cli;

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::Value;
 
+use super::stdout::print_line;
 use super::{Output, block_on};
 use crate::failure::{Failure, Outcome};
 use crate::operator_client::{OperatorClient, Target};
@@ -35,14 +36,14 @@ impl Audit {
         let client = target.client()?;
         let entries = block_on(entries(&client))?;
         if output.json {
-            println!("{}", Value::Array(entries));
+            print_line(Value::Array(entries));
             return Ok(());
         }
         for entry in &entries {
             let text = |name: &str| entry[name].as_str().unwrap_or("-").to_owned();
             let millis = entry["unix_millis"].as_u64().unwrap_or_default();
             let line = ["role", "actor", "operation", "device", "result"].map(text).join("\t");
-            println!("{}\t{line}", time_of(millis));
+            print_line(format_args!("{}\t{line}", time_of(millis)));
         }
         Ok(())
     }

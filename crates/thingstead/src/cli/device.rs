@@ -9,6 +9,7 @@ use agent::Settings;
 use assure_proto::BOOTSTRAP_SUFFIX;
 use clap::{Args, Subcommand};
 
+use super::stdout::print_line;
 use super::{Output, provider};
 use crate::device::servers::{KnownServer, Servers};
 use crate::device::status::Status;
@@ -135,9 +136,14 @@ impl Log {
                     "result": entry.result,
                     "correlation": entry.correlation.to_string(),
                 });
-                println!("{document}");
+                print_line(document);
             } else {
-                println!("{}\t{}\t{}", super::audit::time_of(millis), entry.operation, entry.result);
+                print_line(format_args!(
+                    "{}\t{}\t{}",
+                    super::audit::time_of(millis),
+                    entry.operation,
+                    entry.result
+                ));
             }
         }
         Ok(())
@@ -194,12 +200,12 @@ impl Show {
     fn run(self, output: Output) -> Outcome {
         let status = Status::read(&self.state, &provider())?;
         if output.json {
-            println!("{}", status.to_json());
+            print_line(status.to_json());
         } else if output.quiet {
-            println!("{}", status.device());
+            print_line(status.device());
         } else {
             for line in status.lines() {
-                println!("{line}");
+                print_line(line);
             }
         }
         Ok(())
@@ -231,9 +237,9 @@ impl Reset {
         }
         reset::reset(&self.state, self.data.as_deref(), &provider())?;
         if output.json {
-            println!("{}", serde_json::json!({ "device": device, "reset": true }));
+            print_line(serde_json::json!({ "device": device, "reset": true }));
         } else {
-            println!("{device}");
+            print_line(device);
         }
         Ok(())
     }

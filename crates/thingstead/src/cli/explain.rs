@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::Output;
+use super::stdout::print_line;
 use crate::catalogue::{self, ENTRIES};
 use crate::failure::{Failure, Outcome};
 
@@ -17,7 +18,7 @@ impl Explain {
     pub(crate) fn run(self, output: Output) -> Outcome {
         let Some(code) = self.code else {
             for entry in ENTRIES {
-                println!("{}\t{}", entry.code, entry.title);
+                print_line(format_args!("{}\t{}", entry.code, entry.title));
             }
             return Ok(());
         };
@@ -27,14 +28,14 @@ impl Explain {
             let document = serde_json::json!({
                 "code": entry.code, "title": entry.title, "why": entry.why, "try": entry.attempts, "exit": entry.exit,
             });
-            println!("{document}");
+            print_line(document);
             return Ok(());
         }
-        println!("{}: {}\n\n{}.\n", entry.code, entry.title, entry.why);
+        print_line(format_args!("{}: {}\n\n{}.\n", entry.code, entry.title, entry.why));
         for attempt in entry.attempts {
-            println!("- {attempt}");
+            print_line(format_args!("- {attempt}"));
         }
-        println!("\nExit status {}.", entry.exit);
+        print_line(format_args!("\nExit status {}.", entry.exit));
         Ok(())
     }
 }

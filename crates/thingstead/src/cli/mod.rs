@@ -7,7 +7,7 @@ mod identity;
 mod maker;
 mod owner;
 mod serve;
-mod stdout;
+pub(crate) mod stdout;
 
 use std::sync::Arc;
 

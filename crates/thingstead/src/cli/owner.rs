@@ -11,6 +11,7 @@ use http::Method;
 use model::{ManagementId, Uuid};
 use serde_json::Value;
 
+use super::stdout::print_line;
 use super::{Output, block_on};
 use crate::failure::{Failure, Outcome};
 use crate::label_picture;
@@ -170,19 +171,19 @@ struct Say {
 impl Say {
     fn document(self, document: &Value) -> Outcome {
         if self.output.json {
-            println!("{document}");
+            print_line(document);
             return Ok(());
         }
         let text = serde_json::to_string_pretty(document);
-        println!("{}", text.map_err(|error| Failure::new("internal", "an answer").because(error))?);
+        print_line(text.map_err(|error| Failure::new("internal", "an answer").because(error))?);
         Ok(())
     }
 
     fn value(self, text: &str, document: &Value) -> Outcome {
         if self.output.json {
-            println!("{document}");
+            print_line(document);
         } else {
-            println!("{text}");
+            print_line(text);
         }
         Ok(())
     }
@@ -218,9 +219,9 @@ async fn list(client: &OperatorClient, say: Say) -> Outcome {
     for device in &all {
         let text = |name: &str| device[name].as_str().unwrap_or("-").to_owned();
         if say.output.quiet {
-            println!("{}", text("id"));
+            print_line(text("id"));
         } else {
-            println!("{}\t{}\t{}", text("id"), device["status"], text("description"));
+            print_line(format_args!("{}\t{}\t{}", text("id"), device["status"], text("description")));
         }
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::stdout::print_line;
 use super::{Output, block_on, provider, start_log};
 use crate::failure::Outcome;
 use crate::serve::config::Config;
@@ -51,11 +52,14 @@ fn check(config: &Config, output: Output) {
                 "on": listener.at.is_some(),
             })
         });
-        println!("{}", serde_json::Value::Array(lines.collect()));
+        print_line(serde_json::Value::Array(lines.collect()));
         return;
     }
     for listener in listeners {
         let at = listener.at.map_or_else(|| "off".to_owned(), |at| at.to_string());
-        println!("{:<14}{:<12}{:<24}{at}", listener.role, listener.transport, listener.purpose);
+        print_line(format_args!(
+            "{:<14}{:<12}{:<24}{at}",
+            listener.role, listener.transport, listener.purpose
+        ));
     }
 }

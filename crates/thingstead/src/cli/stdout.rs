@@ -11,9 +11,7 @@ const UNWRITABLE: i32 = 1;
 /// Writes one line. When nobody reads any more (`| head`), the program ends without a word: what it did is
 /// stored, and a later run continues.
 pub(crate) fn print_line(text: impl Display) {
-    let mut out = std::io::stdout().lock();
-    let written = writeln!(out, "{text}").and_then(|()| out.flush());
-    match written {
+    match write_line(text) {
         Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(NOBODY_READS),
         Err(error) => {
@@ -21,4 +19,16 @@ pub(crate) fn print_line(text: impl Display) {
             std::process::exit(UNWRITABLE);
         }
     }
+}
+
+/// Writes one line of a program that goes on, whether anybody reads it or not.
+pub(crate) fn mention(text: impl Display) {
+    if let Err(error) = write_line(text) {
+        tracing::debug!(%error, "standard output cannot be written");
+    }
+}
+
+fn write_line(text: impl Display) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush())
 }

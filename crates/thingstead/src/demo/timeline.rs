@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::cli::stdout::print_line;
 use crate::cli::{Output, audit, block_on};
 use crate::failure::{Failure, Outcome};
 use crate::operator_client::{OperatorClient, identity};
@@ -67,23 +68,23 @@ pub(crate) fn show(stage: &Stage, entries: &[Entry], fleet: &Fleet, output: Outp
         if let Some(peril) = stage.peril() {
             document["peril"] = peril.to_json();
         }
-        println!("{document}");
+        print_line(document);
         return;
     }
     for device in &fleet.devices {
         print_life(entries, device);
     }
-    println!();
+    print_line("");
     for device in &fleet.devices {
         let (first, last) = span(entries, device);
-        println!(
+        print_line(format_args!(
             "{:<14}{}  made, claimed, in service, transferred, in service again: {:.2} s",
             KINDS[device.kind].1,
             device.uuid,
             seconds(first, last)
-        );
+        ));
     }
-    println!("all four devices lived through it in {:.1} s", elapsed.as_secs_f64());
+    print_line(format_args!("all four devices lived through it in {:.1} s", elapsed.as_secs_f64()));
 }
 
 fn of<'a>(entries: &'a [Entry], device: &'a Device) -> impl Iterator<Item = &'a Entry> + Clone {
@@ -101,14 +102,16 @@ fn seconds(from: u64, to: u64) -> f64 {
 }
 
 fn print_life(entries: &[Entry], device: &Device) {
-    println!("\n{} {}", KINDS[device.kind].1, device.uuid);
+    print_line(format_args!("\n{} {}", KINDS[device.kind].1, device.uuid));
     let (first, _) = span(entries, device);
     let mut before = first;
     for entry in of(entries, device) {
         let (since_first, since_before) =
             (seconds(first, entry.unix_millis), seconds(before, entry.unix_millis));
         let Entry { role, operation, result, .. } = entry;
-        println!("  {since_first:>7.3} s  +{since_before:<6.3}  {role:<13} {operation:<20} {result}");
+        print_line(format_args!(
+            "  {since_first:>7.3} s  +{since_before:<6.3}  {role:<13} {operation:<20} {result}"
+        ));
         before = entry.unix_millis;
     }
 }

@@ -165,5 +165,5 @@ pub(crate) async fn own_issuer(
 /// Says that the role listens: one line on standard output per role, for people and for programs.
 pub(crate) fn announce(role: &str, listeners: &[(&str, SocketAddr)]) {
     let places: Vec<String> = listeners.iter().map(|(name, at)| format!("{name}={at}")).collect();
-    println!("ready {role} {}", places.join(" "));
+    crate::cli::stdout::mention(format_args!("ready {role} {}", places.join(" ")));
 }

@@ -5,3 +5,5 @@ mod demo;
 mod device;
 mod factory;
 mod kill;
+mod pipes;
+mod readme;

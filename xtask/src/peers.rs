@@ -1,5 +1,7 @@
 //! Foreign programs that the tests talk to.
 
+mod dtls;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +18,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("strace", "strace"),
     ("unshare", "util-linux"),
     ("ip", "iproute2"),
+    ("make", "make"),
+    ("cc", "gcc"),
 ];
 
 /// Debian packages without a program of their own, and a file that shows they are there.
@@ -38,8 +42,10 @@ pub(crate) fn install(repository: &Repository) -> Outcome {
             println!("  to be installed by hand (Debian's names): {}", packages.join(" "));
         }
     }
-    if let Err(reason) = make_python(repository) {
-        println!("  {reason}");
+    for built in [make_python(repository), dtls::build(repository)] {
+        if let Err(reason) = built {
+            println!("  {reason}");
+        }
     }
     for (program, package) in PROGRAMS {
         let state = if is_installed(program) { "there" } else { "missing" };
@@ -47,6 +53,13 @@ pub(crate) fn install(repository: &Repository) -> Outcome {
     }
     let python = if has_python(repository) { "there" } else { "missing" };
     println!("  {:<20} {python} (Python, in {})", "aiocoap", repository.relative(&environment(repository)));
+    for (program, library) in dtls::PROGRAMS {
+        let state = if dtls::folder(repository).join(program).is_file() { "there" } else { "missing" };
+        println!(
+            "  {program:<20} {state} ({library}, in {})",
+            repository.relative(&dtls::folder(repository))
+        );
+    }
     Ok(())
 }
 
@@ -56,11 +69,12 @@ pub(crate) fn python(repository: &Repository) -> PathBuf {
     if own.is_file() { own } else { PathBuf::from("python3") }
 }
 
-/// The search path of tests: the Python of the peers first.
+/// The search path of tests: the Python of the peers first, then the peers that were built.
 pub(crate) fn path(repository: &Repository) -> OsString {
     let inherited = std::env::var_os("PATH").unwrap_or_default();
     let own = environment(repository).join("bin");
-    let directories = own.is_dir().then_some(own).into_iter().chain(std::env::split_paths(&inherited));
+    let built = [own, dtls::folder(repository)].into_iter().filter(|folder| folder.is_dir());
+    let directories = built.chain(std::env::split_paths(&inherited));
     std::env::join_paths(directories).unwrap_or(inherited)
 }
 

@@ -2,19 +2,25 @@
 //!
 //! A peer that is not installed is skipped with a line on stderr, and fails the run where `CI` is `true`.
 
+mod built;
 mod certificates;
+mod connection_ids;
+mod names_and_hints;
 mod psk;
 mod raw_keys;
 
 use std::io::{Read, Write};
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clock::{Dice, Moment};
-use dtls_proto::{ClientSetup, Limits, Listener, ListenerSetup, Output, Session, Verdict, starts_handshake};
+use dtls_proto::{
+    Arrival, ClientSetup, Limits, Listener, ListenerSetup, Output, Session, Verdict, connection_id_of,
+    starts_handshake,
+};
 
 use crate::pair::{Heard, Policy, provider};
 
@@ -114,6 +120,10 @@ impl Drop for Peer {
 /// One of our sessions on a socket.
 pub(crate) struct Bridge {
     socket: UdpSocket,
+    /// Where the peer is.
+    peer: Option<SocketAddr>,
+    /// How often the peer has moved.
+    pub(crate) moves: usize,
     start: Instant,
     listener: Option<Listener>,
     pub(crate) session: Option<Session>,
@@ -124,7 +134,13 @@ pub(crate) struct Bridge {
 impl Bridge {
     /// A server on a port of the system's choice.
     pub(crate) fn server(policy: Policy) -> Self {
+        Self::server_with(policy, Limits::default())
+    }
+
+    /// A server with limits of its own.
+    pub(crate) fn server_with(policy: Policy, limits: Limits) -> Self {
         let mut setup = ListenerSetup::new(provider(), Dice::numbered(5));
+        setup.limits = limits;
         setup.ticket_key_duration = Some(Duration::from_secs(3600));
         let listener = Listener::new(setup, Moment::START);
         Self::new(policy, Some(listener))
@@ -132,22 +148,36 @@ impl Bridge {
 
     /// A client of the peer on `port`.
     pub(crate) fn client(setup: ClientSetup, policy: Policy, port: u16) -> Self {
-        let limits = Limits { retransmit_after: Duration::from_millis(200), ..Limits::default() };
+        let limits = Limits { retransmit_after: Duration::from_millis(200), ..setup.limits };
         let setup = ClientSetup { limits, ..setup };
         let mut bridge = Self::new(policy, None);
-        bridge.socket.connect(("127.0.0.1", port)).expect("the loopback is there");
+        bridge.peer = Some(SocketAddr::from(([127, 0, 0, 1], port)));
         bridge.session = Some(Session::client(setup, Moment::START).expect("the setup is sound"));
         bridge
     }
 
     fn new(policy: Policy, listener: Option<Listener>) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("the loopback has a free port");
         let start = Instant::now();
-        Self { socket, start, listener, session: None, policy, heard: Heard::default() }
+        let heard = Heard::default();
+        Self { socket: fresh_socket(), peer: None, moves: 0, start, listener, session: None, policy, heard }
+    }
+
+    /// Goes on from another port.
+    pub(crate) fn move_away(&mut self) {
+        self.socket = fresh_socket();
+    }
+
+    /// Makes room for the next session with the same listener and socket.
+    pub(crate) fn forget_session(&mut self) {
+        (self.session, self.heard) = (None, Heard::default());
     }
 
     pub(crate) fn port(&self) -> u16 {
         self.socket.local_addr().expect("the socket is bound").port()
+    }
+
+    pub(crate) fn is_server(&self) -> bool {
+        self.listener.is_some()
     }
 
     pub(crate) fn now(&self) -> Moment {
@@ -160,7 +190,10 @@ impl Bridge {
             let session = self.session.as_mut().expect("it has just put something out");
             match output {
                 // A peer that is not up yet refuses; the next transmission will find it.
-                Output::Transmit(datagram) => drop(self.socket.send(&datagram)),
+                Output::Transmit(datagram) => {
+                    let peer = self.peer.expect("a session has a peer");
+                    drop(self.socket.send_to(&datagram, peer));
+                }
                 Output::Ask(question) => {
                     let answer = self.policy.answer(question);
                     session.answer(answer, now).expect("the question is open");
@@ -176,23 +209,29 @@ impl Bridge {
         let now = self.now();
         if let Ok((count, from)) = self.socket.recv_from(&mut buffer) {
             let datagram = &buffer[..count];
-            let ours = |session: &Session| !starts_handshake(datagram) || session.accepted_from(datagram);
+            let ours = |session: &Session| {
+                let listens_alone = !starts_handshake(datagram) || session.accepted_from(datagram);
+                let own_id = session.own_connection_id().filter(|id| !id.is_empty());
+                let known = own_id.is_some_and(|id| connection_id_of(datagram, id.len()) == Some(id));
+                listens_alone && (known || self.peer == Some(from))
+            };
             match (&mut self.session, &mut self.listener) {
-                (Some(session), None) => {
-                    session.receive(datagram, now);
-                }
-                (Some(session), Some(_)) if ours(session) => {
-                    session.receive(datagram, now);
+                (Some(session), _) if ours(session) => {
+                    let arrival = session.receive(datagram, now);
+                    if arrival == Arrival::Newest && self.peer != Some(from) {
+                        self.moves += 1;
+                        self.peer = Some(from);
+                    }
                 }
                 (_, Some(listener)) => match listener.receive(from.to_string().as_bytes(), datagram, now) {
                     Verdict::Reply(reply) => drop(self.socket.send_to(&reply, from)),
                     Verdict::Accept(session) => {
-                        self.socket.connect(from).expect("the loopback is there");
+                        self.peer = Some(from);
                         self.session = Some(*session);
                     }
                     Verdict::Drop(_) => {}
                 },
-                (None, None) => {}
+                (_, None) => {}
             }
         }
         let now = self.now();
@@ -227,14 +266,31 @@ impl Bridge {
     /// Sends a line each way and sees both arrive.
     pub(crate) fn exchange_lines(&mut self, peer: &mut Peer) {
         self.until_connected(peer);
-        peer.tell("line of the peer");
-        self.until(peer, "a line of the peer", |bridge, _| {
-            bridge.heard.data.iter().any(|data| data.starts_with(b"line of the peer"))
+        self.hear(peer, "line of the peer");
+        self.say(peer, "line of ours");
+    }
+
+    /// Lets the peer send a line, and sees it arrive.
+    pub(crate) fn hear(&mut self, peer: &mut Peer, line: &str) {
+        peer.tell(line);
+        self.until(peer, line, |bridge, _| {
+            bridge.heard.data.iter().any(|data| data.starts_with(line.as_bytes()))
         });
+    }
+
+    /// Sends a line, and sees it arrive.
+    pub(crate) fn say(&mut self, peer: &Peer, line: &str) {
         let now = self.now();
         let session = self.session.as_mut().expect("it is connected");
-        session.send(b"line of ours\n", now).expect("it is connected");
-        self.until(peer, "a line of ours", |_, peer| peer.said().contains("line of ours"));
+        session.send(format!("{line}\n").as_bytes(), now).expect("it is connected");
+        self.until(peer, line, |_, peer| peer.said().contains(line));
+    }
+
+    /// Says goodbye.
+    pub(crate) fn close(&mut self) {
+        let now = self.now();
+        self.session.as_mut().expect("it is connected").close(now);
+        self.drain();
     }
 }
 
@@ -249,6 +305,10 @@ impl Bridge {
             bridge.heard.data.iter().any(|data| data.starts_with(b"there and back"))
         });
     }
+}
+
+fn fresh_socket() -> UdpSocket {
+    UdpSocket::bind("127.0.0.1:0").expect("the loopback has a free port")
 }
 
 /// A port that was free a moment ago, for peers that cannot choose one themselves.

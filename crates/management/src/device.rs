@@ -54,6 +54,18 @@ pub enum Work {
         #[cbor(n(0), with = "fields::owner")]
         to: Option<ManagementId>,
     },
+    /// Tell the authority that a transfer of the device to us is expected.
+    #[n(3)]
+    Announce,
+}
+
+/// Where a device went by our own order.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Departure {
+    /// The next owner; `None`: nobody.
+    #[cbor(n(0), with = "fields::owner")]
+    pub(crate) to: Option<ManagementId>,
 }
 
 /// Which kind of key a device was born with.
@@ -199,6 +211,9 @@ pub(crate) struct ManagedDevice {
     /// Channels to other devices that it has now.
     #[n(16)]
     pub(crate) link_count: u16,
+    /// Where it went, when it left by our own order: the same order again finds itself done.
+    #[n(17)]
+    pub(crate) departed: Option<Departure>,
 }
 
 /// Channel 1 leads to the management system; channels between devices follow.
@@ -224,6 +239,7 @@ impl ManagedDevice {
             next_channel: FIRST_PEER_CHANNEL,
             next_order: 0,
             link_count: 0,
+            departed: None,
         }
     }
 

@@ -10,7 +10,7 @@ use model::{ManagementId, Uuid};
 use store::{Batch, Decision, Operation, ReadSet, Snapshot};
 
 use crate::configuring::decided;
-use crate::device::{ManagedDevice, Work};
+use crate::device::{Departure, ManagedDevice, Work};
 use crate::registering::CannotDecide;
 use crate::spaces::{CONFIGURATION, DEVICE, IMAGE, by_channel_key, device_key};
 use crate::topology::{StoredLink, links_of, read_links, unlink};
@@ -34,6 +34,8 @@ pub struct Leave {
 pub enum Leaving {
     /// Ask the authority now.
     Ask,
+    /// The same order was given before, and is done.
+    Gone,
     /// It is not ours.
     NotOurs,
     /// It is leaving already, for somebody else.
@@ -55,11 +57,13 @@ impl Operation for Leave {
             };
             // A replaced device is still ours before the authority.
             if !record.is_enabled() && record.status() != DeviceStatus::Replaced {
-                return Ok(Leaving::NotOurs);
+                let went = record.departed.as_ref().filter(|_| record.status() == DeviceStatus::Released);
+                let is_repeated = went.is_some_and(|departure| departure.to == self.to);
+                return Ok(if is_repeated { Leaving::Gone } else { Leaving::NotOurs });
             }
             match &record.work {
                 Some(Work::Leave { to }) if *to != self.to => Ok(Leaving::Otherwise),
-                Some(Work::Leave { .. } | Work::Configure | Work::Upload) | None => {
+                Some(Work::Leave { .. } | Work::Configure | Work::Upload | Work::Announce) | None => {
                     record.work = Some(Work::Leave { to: self.to.clone() });
                     record.write(batch, self.device);
                     Ok(Leaving::Ask)
@@ -109,7 +113,7 @@ impl StandingKnown {
         let Some(mut record) = ManagedDevice::read(snapshot, self.device)? else { return Ok(Left::Unknown) };
         let left = match record.work.take() {
             Some(Work::Leave { to }) => Some(to),
-            Some(Work::Configure | Work::Upload) | None => None,
+            Some(Work::Configure | Work::Upload | Work::Announce) | None => None,
         };
         if self.standing == Standing::Ours {
             record.work = unfinished(&record);
@@ -126,6 +130,7 @@ impl StandingKnown {
             batch.delete(by_channel_key(channel.id));
         }
         record.owned = None;
+        record.departed = left.clone().map(|to| Departure { to });
         record.set_status(DeviceStatus::Released, at);
         record.write(batch, self.device);
         batch.delete(device_key(CONFIGURATION, self.device)).delete(device_key(IMAGE, self.device));

@@ -41,7 +41,8 @@ pub use peers::{ChannelAccess, ChannelProof, FindPeer, OwnProof, PeerSign, Prove
 pub use presence::{ChannelLost, Goodbye, Heard, Presence, Proven, Trouble};
 pub use queries::{DeviceView, DueStep, ListDevices, ListLinks, ReadDevice};
 pub use registering::{
-    AcceptDevice, CannotDecide, ClaimEnd, ClaimSettled, ReadWork, RegisterDevice, Registration,
+    AcceptDevice, Acceptance, Announced, AwaitNoMore, CannotDecide, ClaimEnd, ClaimSettled, ReadWork,
+    RegisterDevice, Registration,
 };
 pub use replacing::{Replace, Replacement};
 pub use topology::{

@@ -54,6 +54,8 @@ pub enum DueStep {
     Transfer(ManagementId),
     /// It is to be released.
     Release,
+    /// It is expected, which the authority is to be told.
+    Announce,
 }
 
 impl DeviceView {
@@ -74,6 +76,7 @@ impl DeviceView {
                 Work::Upload => DueStep::Upload,
                 Work::Leave { to: Some(to) } => DueStep::Transfer(to.clone()),
                 Work::Leave { to: None } => DueStep::Release,
+                Work::Announce => DueStep::Announce,
             }),
             image,
             info: record.info.as_deref().and_then(|info| DeviceInfo::decode(info).ok()),

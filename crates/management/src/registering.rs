@@ -145,8 +145,11 @@ impl Operation for ClaimSettled {
     }
 }
 
-/// A transfer of the device to us is awaited: its configuration is asked for until the authority gives it.
-/// Source: layouts section 3, step 10 (`owner accept`).
+/// A transfer of the device to us is awaited: it is announced to the authority, then its configuration is
+/// asked for until the authority gives it.
+///
+/// Nothing happens twice: the order repeated goes on where the device stands.
+/// Source: layouts section 3, step 10 (`owner accept`); decision D-05.
 #[derive(Clone, Debug)]
 pub struct AcceptDevice {
     /// The device.
@@ -155,9 +158,21 @@ pub struct AcceptDevice {
     pub origin: Origin,
 }
 
+/// What becomes of [`AcceptDevice`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acceptance {
+    /// It is awaited; announce it now.
+    Announce,
+    /// It is awaited, and was announced.
+    Awaited,
+    /// It is ours already: nothing is announced.
+    Ours,
+    /// It was replaced.
+    Forbidden,
+}
+
 impl Operation for AcceptDevice {
-    /// Whether it is awaited from now on; `false` when it is ours already, or was replaced.
-    type Reply = Result<bool, CannotDecide>;
+    type Reply = Result<Acceptance, CannotDecide>;
     type Effect = ();
 
     fn reads(&self) -> ReadSet {
@@ -168,16 +183,86 @@ impl Operation for AcceptDevice {
         decided(|batch| {
             let at = now.utc.ok_or(CannotDecide::NoClock)?;
             let record = ManagedDevice::read(snapshot, self.device)?;
-            let held = record
-                .as_ref()
-                .is_some_and(|record| record.is_enabled() || record.status() == DeviceStatus::Replaced);
-            if held {
-                return Ok(false);
+            let stands = record.as_ref().and_then(|record| match (record.status(), &record.work) {
+                (DeviceStatus::Replaced, _) => Some(Acceptance::Forbidden),
+                _ if record.is_enabled() => Some(Acceptance::Ours),
+                (DeviceStatus::Registered, Some(Work::Configure)) => Some(Acceptance::Awaited),
+                (DeviceStatus::Registered, Some(Work::Announce)) => Some(Acceptance::Announce),
+                _ => None,
+            });
+            if let Some(stands) = stands {
+                return Ok(stands);
             }
             let fresh = ManagedDevice::new(&Registrant::Operator, at);
             let before = record.as_ref().unwrap_or(&fresh);
-            anew(before, &Registrant::Operator, DeviceStatus::Registered, at).write(batch, self.device);
+            let mut awaited = anew(before, &Registrant::Operator, DeviceStatus::Registered, at);
+            awaited.work = Some(Work::Announce);
+            awaited.write(batch, self.device);
             self.origin.audit(batch, "owner.accept", Some(self.device), "done", at);
+            Ok(Acceptance::Announce)
+        })
+    }
+}
+
+/// The authority knows that a transfer of the device to us is expected.
+#[derive(Clone, Copy, Debug)]
+pub struct Announced {
+    /// The device.
+    pub device: Uuid,
+}
+
+impl Operation for Announced {
+    /// Whether its configuration is to be asked for now.
+    type Reply = Result<bool, BadRecord>;
+    type Effect = ();
+
+    fn reads(&self) -> ReadSet {
+        ReadSet::of([device_key(DEVICE, self.device)])
+    }
+
+    fn decide(&self, snapshot: &Snapshot, _: Now) -> Decision<Self::Reply, ()> {
+        decided(|batch| {
+            let record = ManagedDevice::read(snapshot, self.device)?;
+            let awaited = record.filter(|record| record.work == Some(Work::Announce));
+            let Some(mut record) = awaited else { return Ok(false) };
+            record.work = Some(Work::Configure);
+            record.write(batch, self.device);
+            Ok(true)
+        })
+    }
+}
+
+/// A transfer of the device to us is awaited no more.
+#[derive(Clone, Debug)]
+pub struct AwaitNoMore {
+    /// The device.
+    pub device: Uuid,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+impl Operation for AwaitNoMore {
+    /// Whether it is not awaited now; `false` when it is ours.
+    type Reply = Result<bool, CannotDecide>;
+    type Effect = ();
+
+    fn reads(&self) -> ReadSet {
+        ReadSet::of([device_key(DEVICE, self.device)])
+    }
+
+    fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
+        decided(|batch| {
+            let at = now.utc.ok_or(CannotDecide::NoClock)?;
+            let Some(mut record) = ManagedDevice::read(snapshot, self.device)? else { return Ok(true) };
+            if record.is_enabled() || record.status() == DeviceStatus::Replaced {
+                return Ok(false);
+            }
+            if matches!(record.work, Some(Work::Announce | Work::Configure)) {
+                record.work = None;
+                record.set_status(DeviceStatus::Released, at);
+                record.write(batch, self.device);
+                self.origin.audit(batch, "owner.accept", Some(self.device), "no more", at);
+            }
             Ok(true)
         })
     }

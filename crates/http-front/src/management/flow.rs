@@ -3,6 +3,7 @@
 //! ```text
 //! register -> claim (authority) -> settled | refused
 //! Configure -> configuration (authority) -> image built -> Upload -> image (authority) -> done
+//! Announce  -> expected (authority) -> Configure
 //! Leave     -> owner change (authority) -> gone | ours
 //! ```
 //! What is due stands in the store; [`ManagementServer::drive`] takes every due step that may be tried, and
@@ -14,7 +15,7 @@ use std::time::Duration;
 use clock::Moment;
 use crypto::Secret;
 use management::{
-    ClaimEnd, ClaimSettled, ConfigurationArrived, ImageUploaded, Leave, Leaving, Left, NotBuilt,
+    Announced, ClaimEnd, ClaimSettled, ConfigurationArrived, ImageUploaded, Leave, Leaving, Left, NotBuilt,
     ReadImageToUpload, ReadWork, RegisterDevice, Registrant, Registration, Standing, StandingKnown,
     UploadEnd, Work,
 };
@@ -151,6 +152,7 @@ impl ManagementServer {
         let leave = Leave { device, to: to.clone(), origin: self.origin(&by) };
         match self.executor.run(leave).await? {
             Ok(Leaving::Ask) => {}
+            Ok(Leaving::Gone) => return Ok(Given::Gone),
             Ok(Leaving::NotOurs) => return Ok(Given::Refused),
             Ok(Leaving::Otherwise) => return Ok(Given::Otherwise),
             Err(why) => {
@@ -198,6 +200,21 @@ impl ManagementServer {
             }
             Ok(Err(why)) => Err(Step::fault("standing", device, &why)),
             Err(error) => Err(Step::fault("standing", device, &error)),
+        }
+    }
+
+    /// Tells the authority that a transfer to us is expected.
+    pub(super) async fn announce(&self, device: Uuid) -> Step {
+        match self.owner.gateway.expect(&self.owner.keys.id, device).await {
+            Ok(Granted::Yes) => {}
+            // It refuses nobody who is certified.
+            Ok(Granted::No) => return Step::fault("announcement", device, &"the authority refused it"),
+            Err(error) => return Step::failed("announcement", device, error),
+        }
+        match self.executor.run(Announced { device }).await {
+            Ok(Ok(_)) => Step::Done,
+            Ok(Err(bad)) => Step::fault("announcement", device, &bad),
+            Err(error) => Step::fault("announcement", device, &error),
         }
     }
 
@@ -252,6 +269,7 @@ impl ManagementServer {
 
     async fn step(&self, device: Uuid, work: &Work) -> Step {
         match work {
+            Work::Announce => self.announce(device).await,
             Work::Configure => self.configure(device).await,
             Work::Upload => self.upload(device).await,
             Work::Leave { to } => match self.leave(device, to.as_ref()).await {

@@ -193,6 +193,25 @@ impl OwnerGateway {
         self.granted(Method::PUT, &path, Bytes::new()).await
     }
 
+    /// Takes an announcement back.
+    ///
+    /// # Errors
+    /// [`GatewayError`].
+    pub async fn expect_no_more(&self, id: &ManagementId, device: Uuid) -> Result<Granted, GatewayError> {
+        let path = format!("/v1/managementsystems/{id}/expected/{device}");
+        self.granted(Method::DELETE, &path, Bytes::new()).await
+    }
+
+    /// Whether we take only transfers that we announced (decision D-05).
+    ///
+    /// # Errors
+    /// [`GatewayError`].
+    pub async fn set_takes(&self, id: &ManagementId, announced_only: bool) -> Result<Granted, GatewayError> {
+        let takes: &'static [u8] = if announced_only { b"announced" } else { b"all" };
+        self.granted(Method::PUT, &format!("/v1/managementsystems/{id}/takes"), Bytes::from_static(takes))
+            .await
+    }
+
     /// `PUT /v1/devices/{uuid}/owner?case_string=`: claims a device. `case_string` is canonical.
     ///
     /// # Errors

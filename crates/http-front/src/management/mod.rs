@@ -9,11 +9,13 @@
 //!
 //! **Platform calls** (operator's client certificate; see [`platform`] for their JSON):
 //! `GET /v1/devices`, `POST /v1/devices/{uuid}/transfer?to=`, `/release`, `/accept`, `/bootstrap`, `/orders`,
-//! `GET /v1/devices/{uuid}`, `GET /v1/devices/{uuid}/orders/{number}`, `GET /v1/channels`, `POST /v1/network`.
+//! `GET /v1/devices/{uuid}`, `GET /v1/devices/{uuid}/orders/{number}`, `GET /v1/channels`, `POST /v1/network`,
+//! `PUT /v1/managementsystem/takes`.
 //!
 //! Nothing here uses the crates of the authority: it is called through its owner gateway, also when both run
 //! in one process.
 
+mod awaiting;
 mod enrolment;
 mod flow;
 mod gateway;
@@ -120,5 +122,5 @@ impl ManagementServer {
 
 /// Every route of a management system: the registration API and the platform calls.
 pub fn management_api(server: Arc<ManagementServer>) -> Router {
-    registration_api::routes().merge(platform::routes()).with_state(server)
+    registration_api::routes().merge(platform::routes()).merge(awaiting::routes()).with_state(server)
 }

@@ -7,7 +7,9 @@
 //! | `GET /v1/devices/{uuid}` | | 200 `DEVICE`, 401 |
 //! | `POST /v1/devices/{uuid}/transfer?to=ID` | | 204, 403 refused or not ours, 409 leaving for another, 503 on its way |
 //! | `POST /v1/devices/{uuid}/release` | | the same |
-//! | `POST /v1/devices/{uuid}/accept` | | 204 awaited, 403 the authority refused to announce it, 409 ours already, 503 |
+//! | `POST /v1/devices/{uuid}/accept` | | 204 awaited or ours, 409 replaced, 503 not announced yet, which goes on |
+//! | `DELETE /v1/devices/{uuid}/accept` | | 204 awaited no more, 409 ours, 503 |
+//! | `PUT /v1/managementsystem/takes` | `announced` or `all` | 204, 400, 503 |
 //! | `POST /v1/devices/{uuid}/bootstrap` | empty, or `{"choice":NAME or null,"messages":[{"method":"PUT","path":"/x","payload":BASE64}]}` | 202 `{"created_at_unix_millis":..}`, 400, 403, 409 not to be built, 503 |
 //! | `POST /v1/devices/{uuid}/orders` | `{"command":..,"within_secs":30}` | 201 `{"order":N}`, 400, 403, 503 queue full |
 //! | `GET /v1/devices/{uuid}/orders/{N}` | | 200 `ORDER`, 404 |
@@ -16,8 +18,8 @@
 //!
 //! `DEVICE`: `{"id","status","description","since_unix_millis","registrant","kind","owner_sequence_number",
 //! "due","image_created_unix_millis","parameter_choice","info","goodbye","seen_unix_millis","replaced_by",
-//! "replaces"}`; what is not known is null. `kind` is `shared-secret`, `ec` or `rsa`; `due` is `configure`,
-//! `upload`, `transfer` or `release`.
+//! "replaces"}`; what is not known is null. `kind` is `shared-secret`, `ec` or `rsa`; `due` is `announce`,
+//! `configure`, `upload`, `transfer` or `release`.
 //!
 //! Commands: `ping` (`payload`), `read-info`, `list-keys`, `read-key` (`id`), `put-key` (`key`: Base64 of 7.4),
 //! `delete-key` (`id`), `generate-key` (`kind`: `rsa-2048`, `p-256`, `p-384`, `p-521`; `persistent`),
@@ -43,16 +45,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clock::Timestamp;
 use management::{
-    AcceptDevice, ApplicationMessage, Command, DeviceView, DueStep, KeyKind, LinkKind, ListDevices,
-    ListLinks, Member, NotBuilt, NotPlaced, NotPlanned, PlaceOrder, PlanTopology, ReadDevice, ReadOrder,
-    Rebuild, Registrant, Shape,
+    ApplicationMessage, Command, DeviceView, DueStep, KeyKind, LinkKind, ListDevices, ListLinks, Member,
+    NotBuilt, NotPlaced, NotPlanned, PlaceOrder, PlanTopology, ReadDevice, ReadOrder, Rebuild, Registrant,
+    Shape,
 };
 use model::ManagementId;
 use serde::{Deserialize, Serialize};
 
 use super::ManagementServer;
 use super::flow::Given;
-use super::gateway::Granted;
 use super::order_json::{CommandJson, OrderJson, PrivilegesJson, address};
 use super::registrar::{Registrar, unauthorized};
 use super::registration_api::{RETRY, Server, info_json, json};
@@ -74,7 +75,6 @@ pub(super) fn routes() -> Router<Arc<ManagementServer>> {
         .route("/v1/devices", get(list_devices))
         .route("/v1/devices/{uuid}/transfer", post(transfer))
         .route("/v1/devices/{uuid}/release", post(release))
-        .route("/v1/devices/{uuid}/accept", post(accept))
         .route("/v1/devices/{uuid}/bootstrap", post(bootstrap))
         .route("/v1/devices/{uuid}/orders", post(place_order))
         .route("/v1/devices/{uuid}/orders/{number}", get(read_order))
@@ -125,6 +125,7 @@ impl From<DeviceView> for DeviceJson {
                 DueStep::Upload => "upload",
                 DueStep::Transfer(_) => "transfer",
                 DueStep::Release => "release",
+                DueStep::Announce => "announce",
             }),
             image_created_unix_millis: image.map(Timestamp::as_unix_millis),
             parameter_choice,
@@ -212,26 +213,6 @@ async fn transfer(
 /// `POST /v1/devices/{uuid}/release`: 204, 403, 409, 503.
 async fn release(State(server): Server, _: Operator, Path(uuid): Path<String>) -> Response {
     server.answer_giving(&uuid, None).await
-}
-
-/// `POST /v1/devices/{uuid}/accept`: 204, 400, 403, 409, 503.
-async fn accept(State(server): Server, _: Operator, Path(uuid): Path<String>) -> Response {
-    let Ok(device) = uuid.parse() else { return empty(StatusCode::BAD_REQUEST) };
-    match server.owner.gateway.expect(&server.owner.keys.id, device).await {
-        Ok(Granted::Yes) => {}
-        Ok(Granted::No) => return empty(StatusCode::FORBIDDEN),
-        Err(error) => return later(error.retry_after().unwrap_or(RETRY)),
-    }
-    let origin = server.origin(&Registrant::Operator);
-    match server.executor.run(AcceptDevice { device, origin }).await {
-        Ok(Ok(true)) => {
-            server.hurry(device);
-            empty(StatusCode::NO_CONTENT)
-        }
-        Ok(Ok(false)) => empty(StatusCode::CONFLICT),
-        Ok(Err(why)) => fault("accept device", &why),
-        Err(error) => not_run("accept device", &error),
-    }
 }
 
 #[derive(Deserialize)]

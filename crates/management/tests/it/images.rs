@@ -266,7 +266,7 @@ fn an_older_owner_number_is_not_built_on_and_a_newer_one_starts_anew() {
     let image = world.arrives(&device, second).unwrap();
     let secret_before = world.apply(&mut device, &image.image)[0].1.clone();
     let again = management::AcceptDevice { device: device.uuid, origin: world.origin() };
-    assert_eq!(world.run(&again), Ok(false), "it is ours");
+    assert_eq!(world.run(&again), Ok(management::Acceptance::Ours));
     // The upload is refused: somebody else was owner in between, and we are again.
     refuse_upload(&mut world, &device, &image);
     let older = world.configuration(&device, 1);

@@ -2,9 +2,9 @@
 
 use assure_json::DeviceStatus;
 use management::{
-    AcceptDevice, Certified, ClaimEnd, ClaimSettled, KeepOwner, KeyKind, Leave, Leaving, Left, ListDevices,
-    OwnerStep, ReadDevice, ReadImageToUpload, ReadWork, RegisterDevice, Registrant, Registration, Standing,
-    StandingKnown, Work,
+    AcceptDevice, Acceptance, Announced, Certified, ClaimEnd, ClaimSettled, KeepOwner, KeyKind, Leave,
+    Leaving, Left, ListDevices, OwnerStep, ReadDevice, ReadImageToUpload, ReadWork, RegisterDevice,
+    Registrant, Registration, Standing, StandingKnown, Work,
 };
 
 use crate::world::{Device, World};
@@ -113,14 +113,23 @@ fn an_awaited_device_is_ours_with_its_configuration() {
     let mut world = World::new(43);
     let device = world.device(KeyKind::SharedSecret);
     let accept = AcceptDevice { device: device.uuid, origin: world.origin() };
-    assert_eq!(world.run(&accept), Ok(true));
+    assert_eq!(world.run(&accept), Ok(Acceptance::Announce));
+    assert_eq!(work(&world), [Work::Announce]);
+    assert_eq!(world.run(&accept), Ok(Acceptance::Announce), "nobody knows whether the authority heard it");
+    let announced = Announced { device: device.uuid };
+    assert_eq!(world.run(&announced), Ok(true));
+    assert_eq!(world.run(&announced), Ok(false));
     assert_eq!(work(&world), [Work::Configure]);
+    assert_eq!(world.run(&accept), Ok(Acceptance::Awaited), "it is announced once");
     assert_eq!(known(&mut world, &device, Standing::Gone), Left::Awaited, "not transferred yet");
     assert_eq!(world.status(&device), DeviceStatus::Registered);
     assert_eq!(work(&world), [Work::Configure], "it is asked for again");
     let configuration = world.configuration(&device, 4);
     assert!(world.arrives(&device, configuration).is_ok());
     assert_eq!(world.view(&device).unwrap().owner_sequence_number, Some(4));
+    let before = world.view(&device);
+    assert_eq!(world.run(&accept), Ok(Acceptance::Ours));
+    assert_eq!(world.view(&device), before, "the order repeated changes nothing");
 }
 
 #[test]
@@ -140,8 +149,26 @@ fn leaving_is_stored_before_the_authority_is_asked_and_undone_when_it_refuses() 
     assert_eq!(leave(&mut world, &device, Some("b2")), Leaving::Ask);
     assert_eq!(known(&mut world, &device, Standing::Gone), Left::Gone);
     assert!(world.audit().contains(&("owner.transfer".into(), "done".into())));
-    assert_eq!(leave(&mut world, &device, Some("b2")), Leaving::NotOurs);
+    assert_eq!(leave(&mut world, &device, Some("b2")), Leaving::Gone, "the same order was done");
+    for other in [Some("c3"), None] {
+        assert_eq!(leave(&mut world, &device, other), Leaving::NotOurs, "{other:?}");
+    }
+    assert!(work(&world).is_empty());
     assert_eq!(register(&mut world, &device, &user("ann")), Registration::Claim, "it may come back");
+}
+
+#[test]
+fn a_device_that_was_taken_from_us_or_came_back_is_no_order_done() {
+    let mut world = World::new(46);
+    let device = world.in_service(KeyKind::Ec);
+    assert_eq!(known(&mut world, &device, Standing::Gone), Left::Gone);
+    assert_eq!(leave(&mut world, &device, None), Leaving::NotOurs, "we never released it");
+    let device = world.in_service(KeyKind::Ec);
+    assert_eq!(leave(&mut world, &device, Some("b2")), Leaving::Ask);
+    assert_eq!(known(&mut world, &device, Standing::Gone), Left::Gone);
+    let accept = AcceptDevice { device: device.uuid, origin: world.origin() };
+    assert_eq!(world.run(&accept), Ok(Acceptance::Announce));
+    assert_eq!(leave(&mut world, &device, Some("b2")), Leaving::NotOurs, "it is awaited again");
 }
 
 // verifies: TS-M7

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use assure_json::DeviceStatus;
 use assure_proto::CaseId;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use http::Method;
 use model::{ManagementId, Uuid};
 use serde_json::Value;
@@ -62,10 +62,27 @@ enum Verb {
         #[command(flatten)]
         danger: Danger,
     },
-    /// Take over a device that was transferred to this management system.
+    /// Take over a device that was transferred to this management system, or expect it.
+    ///
+    /// Before the transfer it announces that the device is expected; a management system that takes only
+    /// announced transfers gets no other (`owner takes`).
+    #[command(visible_alias = "expect")]
     Accept {
         /// The device's UUID.
         device: Uuid,
+        /// Expect the device no more.
+        #[arg(long)]
+        no_more: bool,
+    },
+    /// Say which transfers this management system takes: only announced ones, or all.
+    ///
+    /// Example:
+    ///   thingstead owner --data data/a takes announced
+    #[command(verbatim_doc_comment)]
+    Takes {
+        /// Which transfers are taken.
+        #[arg(value_enum)]
+        which: Takes,
     },
     /// Give a device up. Whoever has its case string may claim it then; a transfer is safer.
     Release {
@@ -77,6 +94,15 @@ enum Verb {
         #[command(flatten)]
         danger: Danger,
     },
+}
+
+/// Which transfers a management system takes.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Takes {
+    /// Only those that it announced with `owner accept`.
+    Announced,
+    /// Every one.
+    All,
 }
 
 #[derive(Args)]
@@ -152,7 +178,15 @@ impl Owner {
                     )?;
                     act(&client, device, &format!("transfer?to={to}"), say, "transferred").await
                 }
-                Verb::Accept { device } => act(&client, device, "accept", say, "accepted").await,
+                Verb::Accept { device, no_more: false } => {
+                    act(&client, device, "accept", say, "accepted").await
+                }
+                Verb::Accept { device, no_more: true } => {
+                    let path = format!("/v1/devices/{device}/accept");
+                    client.call(Method::DELETE, &path, "", &device.to_string()).await?;
+                    say.done(device, "expected no more")
+                }
+                Verb::Takes { which } => takes(&client, which, say).await,
                 Verb::Release { device, to_nobody: _, danger } => {
                     danger.confirm(device, "Whoever has the string on its case may claim it then.")?;
                     act(&client, device, "release", say, "released").await
@@ -184,6 +218,15 @@ impl Say {
             print_line(document);
         } else {
             print_line(text);
+        }
+        Ok(())
+    }
+
+    /// What was done with a device, in words or as a document.
+    fn done(self, device: Uuid, done: &str) -> Outcome {
+        self.step(&format!("{device}: {done}"));
+        if self.output.json {
+            self.document(&serde_json::json!({ "device": device.to_string(), "done": done }))?;
         }
         Ok(())
     }
@@ -230,9 +273,18 @@ async fn list(client: &OperatorClient, say: Say) -> Outcome {
 async fn act(client: &OperatorClient, device: Uuid, action: &str, say: Say, done: &str) -> Outcome {
     let path = format!("/v1/devices/{device}/{action}");
     client.call(Method::POST, &path, "", &device.to_string()).await?;
-    say.step(&format!("{device}: {done}"));
+    say.done(device, done)
+}
+
+async fn takes(client: &OperatorClient, which: Takes, say: Say) -> Outcome {
+    let word = match which {
+        Takes::Announced => "announced",
+        Takes::All => "all",
+    };
+    client.call(Method::PUT, "/v1/managementsystem/takes", word, "the transfers that are taken").await?;
+    say.step(&format!("transfers that are taken: {word}"));
     if say.output.json {
-        say.document(&serde_json::json!({ "device": device.to_string(), "done": done }))?;
+        say.document(&serde_json::json!({ "takes": word }))?;
     }
     Ok(())
 }

@@ -119,7 +119,9 @@ impl Gateway {
             // Nobody but this station holds the record, and the gateway had not been heard.
             (StatusCode::FORBIDDEN, Stage::Sending) => moved(Stage::Uploaded).map(|()| Uploaded::Before),
             (StatusCode::FORBIDDEN, _) => moved(Stage::Refused).map(|()| Uploaded::Refused),
-            (status, Stage::Made) => {
+            // The gateway has not taken it. Any other status may come from one that has: its way to the
+            // identity server was blocked, and what it took goes on by itself.
+            (status, Stage::Made) if status.is_client_error() => {
                 moved(Stage::Made)?;
                 Err(self.refusal(status, &device.to_string()))
             }

@@ -3,7 +3,8 @@
 //! ```text
 //! <uuid>.record --PUT begins--> <uuid>.sending --201--> <uuid>.uploaded
 //!                                              --403--> <uuid>.refused
-//!                                              --503, nothing sent--> <uuid>.record
+//!                                              --other 4xx, nothing sent--> <uuid>.record
+//!                                              --503, no answer--> stays
 //! ```
 //! A file that is still `.sending` at the start of a run may have arrived: 403 then says that it did.
 //! Source: aSSURE 9.2.1; ADR 0074.

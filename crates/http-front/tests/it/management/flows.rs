@@ -104,15 +104,90 @@ fn a_transferred_device_is_accepted_by_its_new_owner_and_gone_from_the_old() {
     a.call("POST", &device.path(&format!("/transfer?to={to}")), None).is_empty(204);
     assert_eq!(a.status(&device), 9);
     assert_eq!(*a.closed.lock().unwrap(), [device.uuid]);
-    a.call("POST", &device.path(&format!("/transfer?to={to}")), None).is_empty(403);
+    a.call("POST", &device.path(&format!("/transfer?to={to}")), None).is_empty(204);
+    let own = a.server.owner().keys.id.clone();
+    for other in [format!("/transfer?to={own}"), "/release".into()] {
+        a.call("POST", &device.path(&other), None).is_empty(403);
+    }
     world.block_on(b.server.resume());
     assert_eq!(b.status(&device), 4);
+    b.call("POST", &device.path("/accept"), None).is_empty(204);
+    assert_eq!((b.status(&device), b.drive().done), (4, 0), "the same order again does nothing");
     assert_eq!(House::json(&b.call("GET", &device.path(""), None))["owner_sequence_number"], 2);
     assert_eq!(world.owner_of(&device), (2, Some(to)));
     b.call("POST", &device.path("/release"), None).is_empty(204);
     assert_eq!((b.status(&device), world.owner_of(&device)), (9, (2, None)));
     a.claim(&device);
     assert_eq!(House::json(&a.call("GET", &device.path(""), None))["owner_sequence_number"], 3);
+}
+
+#[test]
+fn an_order_repeated_after_its_answer_was_lost_finds_itself_done() {
+    let Some(world) = World::start() else { return };
+    let (a, b) = (House::open(&world), House::open(&world));
+    let device = world.device(Kind::Ec);
+    a.claim(&device);
+    let transfer = device.path(&format!("/transfer?to={}", b.server.owner().keys.id));
+    // The authority has changed the owner; what it answered is lost before it is stored.
+    a.table.allow_commits(1);
+    a.call("POST", &transfer, None).is(503);
+    a.table.allow_commits(usize::MAX);
+    assert_eq!((a.status(&device), world.owner_of(&device).0), (4, 2));
+    for _ in 0..2 {
+        a.call("POST", &transfer, None).is_empty(204);
+        assert_eq!(a.status(&device), 9);
+    }
+    assert_eq!(*a.closed.lock().unwrap(), [device.uuid]);
+    // The same for the receiver: announced, and not known to be.
+    b.table.allow_commits(1);
+    b.call("POST", &device.path("/accept"), None).is(503);
+    b.table.allow_commits(usize::MAX);
+    b.call("POST", &device.path("/accept"), None).is_empty(204);
+    world.block_on(b.server.resume());
+    assert_eq!(b.status(&device), 4);
+    b.call("POST", &device.path("/accept"), None).is_empty(204);
+    assert_eq!(world.owner_of(&device).0, 2, "nothing was changed twice");
+    let done = |table, verb: &str| World::audit(table).iter().filter(|(op, _)| op == verb).count();
+    assert_eq!((done(&a.table, "owner.transfer"), done(&b.table, "owner.accept")), (1, 1));
+}
+
+#[test]
+fn an_accepted_device_is_announced_also_when_the_authority_was_away() {
+    let Some(world) = World::start() else { return };
+    let (a, b) = (House::open(&world), House::open(&world));
+    let device = world.device(Kind::Ec);
+    a.claim(&device);
+    b.call("PUT", "/v1/managementsystem/takes", Some("some")).is_empty(400);
+    b.call("PUT", "/v1/managementsystem/takes", Some("announced")).is_empty(204);
+    world.registration.stop(true);
+    b.call("POST", &device.path("/accept"), None).is(503);
+    world.registration.stop(false);
+    let transfer = device.path(&format!("/transfer?to={}", b.server.owner().keys.id));
+    a.call("POST", &transfer, None).is_empty(403);
+    assert_eq!(House::json(&b.call("GET", &device.path(""), None))["due"], "announce");
+    world.block_on(b.server.resume());
+    a.call("POST", &transfer, None).is_empty(204);
+    world.block_on(b.server.resume());
+    assert_eq!(b.status(&device), 4);
+    b.call("DELETE", &device.path("/accept"), None).is_empty(409);
+}
+
+// verifies: TS-D05
+#[test]
+fn a_transfer_that_is_expected_no_more_is_refused_and_not_awaited() {
+    let Some(world) = World::start() else { return };
+    let (a, b) = (House::open(&world), House::open(&world));
+    let device = world.device(Kind::Ec);
+    a.claim(&device);
+    b.call("PUT", "/v1/managementsystem/takes", Some("announced")).is_empty(204);
+    b.call("POST", &device.path("/accept"), None).is_empty(204);
+    b.call("DELETE", &device.path("/accept"), None).is_empty(204);
+    let transfer = device.path(&format!("/transfer?to={}", b.server.owner().keys.id));
+    a.call("POST", &transfer, None).is_empty(403);
+    assert_eq!(a.status(&device), 4, "it stays where it was");
+    assert_eq!(b.drive().waiting, 0);
+    b.call("PUT", "/v1/managementsystem/takes", Some("all")).is_empty(204);
+    a.call("POST", &transfer, None).is_empty(204);
 }
 
 #[test]

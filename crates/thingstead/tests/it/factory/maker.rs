@@ -228,7 +228,7 @@ fn refused_records_are_set_aside_and_a_busy_gateway_is_asked_again() {
     let (gateway, upload) = registered(&place);
     let mut devices = [place.device("st", "p256").0, place.device("st", "p256").0];
     devices.sort();
-    gateway.answer(StatusCode::SERVICE_UNAVAILABLE);
+    gateway.answer(StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(place.fails(&upload), ("try-later".into(), 3));
     let made = place.json("maker list --data st");
     assert!(made.as_array().unwrap().iter().all(|record| record["record"] == "made"), "{made}");
@@ -237,6 +237,21 @@ fn refused_records_are_set_aside_and_a_busy_gateway_is_asked_again() {
     let listed = place.json("maker list --data st");
     assert_eq!((&listed[0]["record"], &listed[1]["record"]), (&"refused".into(), &"uploaded".into()));
     assert_eq!(place.ok(&upload), "", "a refused record is not sent again");
+}
+
+#[test]
+fn a_record_that_a_busy_gateway_may_have_taken_is_not_called_refused() {
+    let place = Place::with_authority();
+    place.station("st");
+    let (gateway, upload) = registered(&place);
+    let (device, _) = place.device("st", "p256");
+    gateway.answer(StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(place.fails(&upload), ("try-later".into(), 3));
+    assert_eq!(place.json("maker list --data st")[0]["record"], "perhaps uploaded");
+    gateway.answer(StatusCode::FORBIDDEN);
+    assert_eq!(place.ok(&upload), format!("{device}\tuploaded before\n"));
+    assert_eq!(place.json("maker list --data st")[0]["record"], "uploaded");
+    assert_eq!(place.ok(&upload), "", "it is not sent again");
 }
 
 #[test]

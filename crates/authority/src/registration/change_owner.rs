@@ -270,7 +270,8 @@ impl Operation for CompleteChange {
 
 /// Takes over what the bootstrap server has beyond us, after a restore from a backup: the higher number
 /// wins, and its owner has to re-key before it gets a configuration again. At one number a release is the
-/// later state, since nobody owns a device again without a new number.
+/// later state, since nobody owns a device again without a new number. Owner secrets that are left in the
+/// pool may have been given away since the backup: they are erased, and the wrapping secret makes new ones.
 /// Source: decision H5.
 #[derive(Clone, Debug)]
 pub struct AdoptMirror {
@@ -305,6 +306,10 @@ impl Operation for AdoptMirror {
                 device.ownership.owner.clone_from(&self.mirror.owner);
                 device.ownership.pending = None;
                 device.grant = None;
+                let secrets = device.issued.as_mut().and_then(|issued| issued.secrets.as_mut());
+                if let Some(secrets) = secrets {
+                    secrets.pool.clear();
+                }
                 device.write(&mut batch, self.device);
                 batch.delete(device_key(PENDING, self.device));
                 if let Some(at) = origin::utc(now) {

@@ -326,6 +326,29 @@ fn ts_h5_a_registration_server_restored_from_backup_takes_the_higher_number() {
     assert!(matches!(world.configuration(&b, device), ConfigurationAnswer::Part(_)));
 }
 
+// verifies: TS-H5
+#[test]
+fn ts_h5_what_a_restored_pool_still_holds_is_given_to_nobody() {
+    let begin = || {
+        let mut world = World::new(15);
+        let (a, b) = (world.owner().0, world.owner().0);
+        let device = world.device_with_pool(3);
+        world.claim(&a, device);
+        (world, a, b, device)
+    };
+    let (mut before, a, b, device) = begin();
+    assert_eq!(before.transfer(&a, device, &b), OwnerAnswer::Stands);
+    let of_b = owner_key(&mut before, &b, device).id();
+    // The same server, put back to a backup from before that transfer.
+    let (mut world, a, b, device) = begin();
+    let mirror = OwnerNow { seq: 2, owner: Some(b.clone()) };
+    let origin = world.origin("start");
+    assert_eq!(world.register(&registration::AdoptMirror { device, mirror, origin }), Ok(true));
+    assert_eq!(world.transfer(&b, device, &a), OwnerAnswer::Stands);
+    let of_a = owner_key(&mut world, &a, device).id();
+    assert_ne!(of_a, of_b, "B knows that secret and would read what A sends");
+}
+
 // verifies: ASSURE-9.3.2-07, TS-L2
 #[test]
 fn case_strings_are_not_stored() {

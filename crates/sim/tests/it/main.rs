@@ -1,0 +1,3 @@
+//! Many histories, each held against the model.
+
+mod histories;

@@ -54,6 +54,7 @@ fn audit_seeds() -> Vec<Vec<u8>> {
         device: Some(Uuid([3; 16])),
         result: "ok".into(),
         correlation: CorrelationId([4; 16]),
+        address: Some([127, 0, 0, 1].into()),
     };
     let without = AuditEntry { device: None, result: "é".repeat(90), ..entry.clone() };
     vec![entry.to_bytes(), without.to_bytes()]

@@ -6,6 +6,7 @@ pub mod fields;
 mod origin;
 mod record;
 
+pub use accounts::{AUDIT, audit_key};
 pub use fields::Id16;
-pub use origin::{AUDIT, Origin, audit_key};
+pub use origin::Origin;
 pub use record::{BadRecord, from_bytes, record, to_bytes};

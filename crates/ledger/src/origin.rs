@@ -1,21 +1,11 @@
 //! What every command carries besides its own words, and the entry it leaves.
 
-use accounts::AuditEntry;
+use std::net::IpAddr;
+
+use accounts::{AuditEntry, audit_key};
 use clock::Timestamp;
 use model::{CorrelationId, Uuid};
-use store::{Batch, Key, Space};
-
-/// Audit entries of any role, by time.
-pub const AUDIT: Space = Space(0x01);
-
-/// Audit entries sort by time; the correlation and the operation keep entries of one millisecond apart.
-#[must_use]
-pub fn audit_key(at: Timestamp, correlation: CorrelationId, operation: &str) -> Key {
-    let mut name = at.as_unix_millis().to_be_bytes().to_vec();
-    name.extend_from_slice(&correlation.0);
-    name.extend_from_slice(operation.as_bytes());
-    Key::new(AUDIT, name)
-}
+use store::Batch;
 
 /// Where a command came from and what chance it was given.
 #[derive(Clone, Debug)]
@@ -24,6 +14,8 @@ pub struct Origin {
     pub role: &'static str,
     /// Who asks, as it stands in the audit log.
     pub actor: String,
+    /// The address from which that was asked, where people ask.
+    pub address: Option<IpAddr>,
     /// The input behind the command.
     pub correlation: CorrelationId,
     /// Randomness for whatever the decision makes; deciding again draws the same.
@@ -41,6 +33,7 @@ impl Origin {
             device,
             result: result.into(),
             correlation: self.correlation,
+            address: self.address,
         };
         batch.put(audit_key(at, self.correlation, what), entry.to_bytes());
     }

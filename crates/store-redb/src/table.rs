@@ -18,6 +18,10 @@ impl Table for RedbStore {
         self.read(|moment| scan(&moment.open_table(RECORDS)?, range))
     }
 
+    fn scan_back(&self, range: &Range) -> Result<Page, Fault> {
+        self.read(|moment| scan_back(&moment.open_table(RECORDS)?, range))
+    }
+
     fn snapshot(&self, reads: &ReadSet) -> Result<Snapshot, Fault> {
         self.read(|moment| {
             let records = moment.open_table(RECORDS)?;
@@ -103,6 +107,35 @@ fn scan(records: &impl Records, range: &Range) -> Result<Page, redb::Error> {
         page.records.push((key, read_record(stored.value())?));
     }
     Ok(page)
+}
+
+fn scan_back(records: &impl Records, range: &Range) -> Result<Page, redb::Error> {
+    let prefix = stored_key(range.space, &range.prefix);
+    let before = range.after.as_ref().map(|before| stored_key(range.space, before));
+    let end = [end_of(&prefix), before].into_iter().flatten().min();
+    let mut page = Page::default();
+    if end.as_ref().is_some_and(|end| *end < prefix) {
+        return Ok(page);
+    }
+    let upper = end.as_ref().map_or(Bound::Unbounded, |end| Bound::Excluded(&end[..]));
+    for entry in records.range::<&[u8]>((Bound::Included(&prefix[..]), upper))?.rev() {
+        let (key, stored) = entry?;
+        if page.records.len() == range.limit {
+            page.more = true;
+            break;
+        }
+        let key = key_of(key.value()).ok_or_else(|| damaged("a record has no key"))?;
+        page.records.push((key, read_record(stored.value())?));
+    }
+    Ok(page)
+}
+
+/// The least key behind all that start with `prefix`; `None` when nothing can be.
+fn end_of(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte < u8::MAX)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
 }
 
 fn is_as_read(records: &impl Records, snapshot: &Snapshot) -> Result<bool, redb::Error> {

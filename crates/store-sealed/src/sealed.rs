@@ -83,6 +83,10 @@ impl<T: Table> Table for Sealed<T> {
         self.open_page(self.table.scan(range)?)
     }
 
+    fn scan_back(&self, range: &Range) -> Result<Page, Fault> {
+        self.open_page(self.table.scan_back(range)?)
+    }
+
     fn snapshot(&self, reads: &ReadSet) -> Result<Snapshot, Fault> {
         let SnapshotParts { records, ranges } = self.table.snapshot(reads)?.into_parts();
         let records = records.into_iter().map(|(key, record)| {
@@ -125,6 +129,9 @@ mod tests {
         }
         fn scan(&self, range: &Range) -> Result<Page, Fault> {
             self.0.scan(range)
+        }
+        fn scan_back(&self, range: &Range) -> Result<Page, Fault> {
+            self.0.scan_back(range)
         }
         fn snapshot(&self, reads: &ReadSet) -> Result<Snapshot, Fault> {
             self.0.snapshot(reads)

@@ -1,5 +1,7 @@
 //! From reads to commit: how a domain operation runs.
 
+use alloc::vec::Vec;
+
 use clock::Now;
 
 use crate::{Batch, CommitError, Fault, ReadSet, Snapshot, Table};

@@ -1,5 +1,7 @@
 //! Append-only messages.
 
+use alloc::vec::Vec;
+
 use crate::{Fault, Space};
 
 /// The place of an entry in its journal: rises by one from 0 with every append, never reused.

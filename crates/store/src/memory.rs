@@ -69,6 +69,26 @@ impl State {
         page
     }
 
+    fn scan_back(&self, range: &Range) -> Page {
+        let first = Key::new(range.space, range.prefix.clone());
+        let mut page = Page::default();
+        let upper = match &range.after {
+            Some(before) if *before < range.prefix => return page,
+            Some(before) => Bound::Excluded(Key::new(range.space, before.clone())),
+            None => Bound::Unbounded,
+        };
+        let within = |key: &Key| key.space == range.space && key.name.starts_with(&range.prefix);
+        let below = self.records.range((Bound::Included(first), upper)).rev();
+        for (key, record) in below.filter(|(key, _)| within(key)) {
+            if page.records.len() == range.limit {
+                page.more = true;
+                break;
+            }
+            page.records.push((key.clone(), record.clone()));
+        }
+        page
+    }
+
     fn is_as_read(&self, snapshot: &Snapshot) -> bool {
         let version_of = |key: &Key| self.records.get(key).map_or(Version::ABSENT, |record| record.version);
         snapshot.versions().all(|(key, version)| version_of(key) == version)
@@ -83,6 +103,10 @@ impl Table for Memory {
 
     fn scan(&self, range: &Range) -> Result<Page, Fault> {
         Ok(self.reading().scan(range))
+    }
+
+    fn scan_back(&self, range: &Range) -> Result<Page, Fault> {
+        Ok(self.reading().scan_back(range))
     }
 
     fn snapshot(&self, reads: &ReadSet) -> Result<Snapshot, Fault> {

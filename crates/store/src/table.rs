@@ -1,6 +1,9 @@
 //! Records with versions.
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// The longest name of a record or journal, in bytes.
 pub const NAME_SIZE_MAX: usize = 512;
@@ -273,13 +276,13 @@ pub struct Fault {
     pub detail: String,
 }
 
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Display for Fault {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "storage failed: {}", self.detail)
     }
 }
 
-impl std::error::Error for Fault {}
+impl core::error::Error for Fault {}
 
 /// Why a commit did not happen, or may not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -307,6 +310,13 @@ pub trait Table: Send + Sync {
     /// # Errors
     /// [`Fault`] when it cannot be read.
     fn scan(&self, range: &Range) -> Result<Page, Fault>;
+
+    /// One page of a range from its greatest name down: `after` is read as *before*, so that only names less
+    /// than it are seen.
+    ///
+    /// # Errors
+    /// [`Fault`] when it cannot be read.
+    fn scan_back(&self, range: &Range) -> Result<Page, Fault>;
 
     /// Everything in `reads`, as of one point in time.
     ///

@@ -121,6 +121,7 @@ impl Gap {
     pub(crate) fn origin(&mut self, actor: &str) -> Origin {
         self.utc = self.utc.map(|utc| Timestamp::from_unix_millis(utc.as_unix_millis() + 1));
         Origin {
+            address: None,
             role: "identity",
             actor: actor.into(),
             correlation: CorrelationId(self.dice.bytes()),

@@ -60,6 +60,7 @@ impl World {
 
     pub(crate) fn origin(&mut self, actor: &str) -> Origin {
         Origin {
+            address: None,
             role: "registration",
             actor: actor.into(),
             correlation: CorrelationId(self.dice.bytes()),

@@ -71,6 +71,7 @@ impl BootstrapServer {
 
     fn origin(&self, actor: impl Into<String>) -> Origin {
         Origin {
+            address: None,
             role: ROLE,
             actor: actor.into(),
             correlation: self.executor.correlation(),

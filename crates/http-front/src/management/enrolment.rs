@@ -152,6 +152,7 @@ impl Enrolment<'_> {
 
     async fn keep(&self, step: OwnerStep) -> Result<StoredOwner, EnrolmentError> {
         let origin = Origin {
+            address: None,
             role: ROLE,
             actor: "start".into(),
             correlation: self.executor.correlation(),

@@ -63,6 +63,7 @@ impl RegistrationServer {
 
     fn origin(&self, actor: impl Into<String>) -> Origin {
         Origin {
+            address: None,
             role: ROLE,
             actor: actor.into(),
             correlation: self.executor.correlation(),

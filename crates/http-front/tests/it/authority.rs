@@ -39,7 +39,7 @@ pub(crate) fn dice() -> Dice {
 
 pub(crate) fn origin(role: &'static str) -> Origin {
     let mut dice = dice();
-    Origin { role, actor: "test".into(), correlation: CorrelationId(dice.bytes()), seed: dice.bytes() }
+    Origin { address: None, role, actor: "test".into(), correlation: CorrelationId(dice.bytes()), seed: dice.bytes() }
 }
 
 impl Authority {

@@ -98,6 +98,11 @@ impl Table for Watched {
         self.table().scan(range)
     }
 
+    fn scan_back(&self, range: &Range) -> Result<Page, Fault> {
+        self.serves()?;
+        self.table().scan_back(range)
+    }
+
     fn snapshot(&self, reads: &ReadSet) -> Result<Snapshot, Fault> {
         self.serves()?;
         self.reads.lock().unwrap().push(reads.clone());

@@ -187,6 +187,7 @@ impl World {
 
     pub(crate) fn origin(&mut self) -> Origin {
         Origin {
+            address: None,
             role: "management",
             actor: "operator".into(),
             correlation: CorrelationId(self.dice.bytes()),

@@ -45,6 +45,7 @@ macro_rules! contract_of_a_back_end {
             a_page_ends_at_its_limit_and_says_that_more_follow,
             a_cursor_goes_through_all_pages_once,
             a_cursor_before_the_prefix_starts_at_the_prefix,
+            a_scan_back_goes_from_the_greatest_name_down,
             a_limit_of_zero_says_whether_anything_is_there,
             a_snapshot_is_of_one_point_in_time,
             a_phantom_in_a_range_makes_the_snapshot_stale,

@@ -77,6 +77,26 @@ pub fn a_cursor_before_the_prefix_starts_at_the_prefix(table: &dyn Table) {
     assert_eq!(names_of(table, &behind), (Vec::new(), false));
 }
 
+/// From the newest down, page by page, neither names beside the prefix nor other spaces are seen.
+pub fn a_scan_back_goes_from_the_greatest_name_down(table: &dyn Table) {
+    fill(table, &[b"o", b"p1", b"p2", b"p3", b"p\xff", b"q"]);
+    let mut beside = Batch::default();
+    beside.put(Key::new(Space(SPACE.0 + 1), *b"p9"), *b"value");
+    beside.put(Key::new(Space(SPACE.0 - 1), *b"p0"), *b"value");
+    table.commit(&Snapshot::default(), &beside).expect("commits");
+    let back = |prefix: &[u8], before: Option<&[u8]>, limit| {
+        let range = Range { after: before.map(<[u8]>::to_vec), ..starting_with(prefix, limit) };
+        let page = table.scan_back(&range).expect("the range can be scanned");
+        (page.records.into_iter().map(|(key, _)| key.name).collect::<Vec<_>>(), page.more)
+    };
+    assert_eq!(back(b"p", None, 3), (names(&[b"p\xff", b"p3", b"p2"]), true));
+    assert_eq!(back(b"p", Some(b"p2"), 3), (names(&[b"p1"]), false));
+    assert_eq!(back(b"p", Some(b"a"), 3), (Vec::new(), false), "a cursor before the prefix widens nothing");
+    assert_eq!(back(b"p", Some(b"z"), 1), (names(&[b"p\xff"]), true));
+    assert_eq!(back(b"", None, 9).0.len(), 6);
+    assert_eq!(back(b"", None, 6), (names(&[b"q", b"p\xff", b"p3", b"p2", b"p1", b"o"]), false));
+}
+
 /// A question for existence alone.
 pub fn a_limit_of_zero_says_whether_anything_is_there(table: &dyn Table) {
     assert_eq!(names_of(table, &all(0)), (Vec::new(), false));

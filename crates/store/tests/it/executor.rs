@@ -55,6 +55,10 @@ impl<F: Fn(&Memory, usize) -> Option<CommitError> + Send + Sync> Table for Inter
         self.memory.scan(range)
     }
 
+    fn scan_back(&self, range: &Range) -> Result<Page, Fault> {
+        self.memory.scan_back(range)
+    }
+
     fn snapshot(&self, reads: &ReadSet) -> Result<Snapshot, Fault> {
         self.memory.snapshot(reads)
     }
@@ -256,6 +260,9 @@ fn a_snapshot_that_cannot_be_read_is_a_fault() {
             Err(fault())
         }
         fn scan(&self, _: &Range) -> Result<Page, Fault> {
+            Err(fault())
+        }
+        fn scan_back(&self, _: &Range) -> Result<Page, Fault> {
             Err(fault())
         }
         fn snapshot(&self, _: &ReadSet) -> Result<Snapshot, Fault> {

@@ -72,6 +72,7 @@ impl AuditLog {
             device: Some(self.device),
             result: cause.and_then(|(_, value)| value.as_str()).unwrap_or("done").into(),
             correlation: self.run,
+            address: None,
         };
         if let Err(error) = self.append(&entry.to_bytes()) {
             tracing::warn!(%error, path = %self.path.display(), "the audit log was not written");

@@ -73,7 +73,7 @@ impl Identity {
     pub(crate) fn origin(&self, actor: &str) -> Outcome<Origin> {
         let mut dice = dice()?;
         let correlation = CorrelationId(dice.bytes());
-        Ok(Origin { role: "identity", actor: actor.into(), correlation, seed: dice.bytes() })
+        Ok(Origin { address: None, role: "identity", actor: actor.into(), correlation, seed: dice.bytes() })
     }
 
     pub(crate) fn partners(&self) -> Outcome<GapPartners> {

@@ -127,7 +127,7 @@ impl ChannelDesk {
 
     fn origin(&self, actor: impl Into<String>) -> Origin {
         let (correlation, seed) = (self.executor.correlation(), self.executor.bytes());
-        Origin { role: ROLE, actor: actor.into(), correlation, seed }
+        Origin { address: None, role: ROLE, actor: actor.into(), correlation, seed }
     }
 
     async fn say(&self, command: ChannelCommand) {

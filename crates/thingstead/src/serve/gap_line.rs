@@ -91,7 +91,7 @@ impl GapLine {
             Side::Bootstrap => "bootstrap",
         };
         let (correlation, seed) = (self.executor.correlation(), self.executor.bytes());
-        Origin { role, actor: "identity".into(), correlation, seed }
+        Origin { address: None, role, actor: "identity".into(), correlation, seed }
     }
 
     async fn apply_registration(&self, number: u32, content: GapContent) -> Result<&'static str, String> {

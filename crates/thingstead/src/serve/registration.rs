@@ -111,6 +111,7 @@ async fn operator_file(data: &Path, keys: &Arc<RegistrationKeys>, executor: &Exe
     let key = keys.provider.generate_key(KeyKind::Ec(Curve::P256), &mut dice);
     let key = key.map_err(|error| Failure::new("internal", "making a key").because(error))?;
     let origin = Origin {
+        address: None,
         role: "registration",
         actor: "start".into(),
         correlation: executor.correlation(),

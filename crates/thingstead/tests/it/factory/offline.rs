@@ -264,6 +264,7 @@ impl Online {
         blob: &[u8],
     ) -> String {
         let origin = Origin {
+            address: None,
             role: "registration",
             actor: maker.to_string(),
             correlation: CorrelationId(self.dice.bytes()),

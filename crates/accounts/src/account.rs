@@ -9,12 +9,12 @@ use minicbor::{Decode, Encode};
 use crate::network::Source;
 
 /// Longest name of an account in characters.
-pub const NAME_LENGTH_MAX: usize = 64;
+pub const NAME_LENGTH_MAX: usize = 48;
 
 /// Names that stand for something else in the audit log.
 const RESERVED: &[&str] = &["operator", "unknown"];
 
-/// The name of an account: 1 to 64 of `a`-`z`, `0`-`9`, `.`, `_`, `-`, `@`; capitals are read as small letters,
+/// The name of an account: 1 to 48 of `a`-`z`, `0`-`9`, `.`, `_`, `-`, `@`; capitals are read as small letters,
 /// so that no two accounts differ by them alone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(transparent)]
@@ -239,10 +239,10 @@ mod tests {
     fn names_that_differ_by_capitals_alone_are_one() {
         let ann = AccountName::from_typed("ann@plant-2.example").unwrap();
         assert_eq!(AccountName::from_typed(" Ann@Plant-2.example "), Ok(ann));
-        for bad in ["", " ", "a b", "a:b", "a/b", "änn", "operator", "Unknown", "a\0", &"a".repeat(65)] {
+        for bad in ["", " ", "a b", "a:b", "a/b", "änn", "operator", "Unknown", "a\0", &"a".repeat(49)] {
             assert_eq!(AccountName::from_typed(bad), Err(BadName), "{bad:?}");
         }
-        assert!(AccountName::from_typed(&"a".repeat(64)).is_ok());
+        assert!(AccountName::from_typed(&"a".repeat(48)).is_ok());
     }
 
     // verifies: SECDEV-6.2.4-b, SECDEV-6.2.4-d

@@ -43,7 +43,7 @@ impl std::fmt::Debug for Setting {
 
 pub(crate) fn origin(dice: &mut Dice, actor: &str) -> Origin {
     let correlation = CorrelationId(dice.bytes());
-    Origin { role: "registration", actor: actor.into(), correlation, seed: dice.bytes() }
+    Origin { address: None, role: "registration", actor: actor.into(), correlation, seed: dice.bytes() }
 }
 
 impl Default for Setting {

@@ -83,6 +83,10 @@ pub(crate) struct BootstrapDevice {
 pub(crate) struct LastChange(#[cbor(n(0), with = "stored::id16")] pub(crate) OperationId);
 
 impl BootstrapDevice {
+    /// The entry of a device whose upload this store does not remember.
+    const UPLOADED_BEFORE: Self =
+        Self { created_by: OperationId([0; 16]), issued: None, seq: 0, owner: None, changed_by: None };
+
     pub(crate) fn read(from: &Snapshot, device: Uuid) -> Result<Option<Self>, BadRecord> {
         stored::record(from, &device_key(BOOTSTRAP_DEVICE, device))
     }
@@ -171,7 +175,10 @@ impl Operation for RemoveDevice {
 
 /// Takes in what the identity server issued. The caller puts it into one commit with the number of the
 /// file that brought it.
-/// Source: aSSURE 14.1 step 9.
+///
+/// A device without an entry gets one: the identity server issues only what was uploaded, so this store was
+/// restored from a backup that is older than the upload (ADR 0110).
+/// Source: aSSURE 14.1 step 9; decision H5.
 #[derive(Clone, Debug)]
 pub struct ImportIssued {
     /// The device.
@@ -191,8 +198,6 @@ pub enum Imported {
     Ready,
     /// It had been issued before; what was issued first stands.
     Known,
-    /// No upload made an entry for it.
-    NeverUploaded,
 }
 
 impl Operation for ImportIssued {
@@ -206,9 +211,9 @@ impl Operation for ImportIssued {
     fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
         let mut batch = Batch::default();
         let reply = BootstrapDevice::read(snapshot, self.device).map(|found| match found {
-            None => Imported::NeverUploaded,
             Some(device) if device.issued.is_some() => Imported::Known,
-            Some(mut device) => {
+            found => {
+                let mut device = found.unwrap_or(BootstrapDevice::UPLOADED_BEFORE);
                 device.issued = Some(self.issued.clone());
                 device.write(&mut batch, self.device);
                 self.holder.point_at(self.device, snapshot, &mut batch);

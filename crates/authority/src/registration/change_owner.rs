@@ -203,6 +203,10 @@ impl ChangeOwner {
         device.ownership = device.ownership.begun(change.clone(), at);
         device.write(batch, self.device);
         batch.put(device_key(PENDING, self.device), change.operation.0);
+        // It was announced for one transfer.
+        if let Some(receiver) = self.receiver() {
+            batch.delete(announcement_key(receiver, self.device));
+        }
         Ok(OwnerAnswer::OnItsWay(change))
     }
 }

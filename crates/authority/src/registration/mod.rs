@@ -33,6 +33,6 @@ pub use ownership::{
 };
 pub use parameter_sets::{ReadParameterSet, SetStored, StoreParameterSet};
 pub use queries::{
-    ConfigurationAnswer, OwnerPart, ReadConfiguration, ReadDeviceParameters, ReadOwner, ReadPending,
-    ReadPendingChange, SignBootstrapKeys,
+    ConfigurationAnswer, OwnerPart, ReadConfiguration, ReadDeviceParameters, ReadOwner, ReadOwners,
+    ReadPending, ReadPendingChange, SignBootstrapKeys,
 };

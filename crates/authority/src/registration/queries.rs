@@ -252,6 +252,45 @@ impl Operation for ReadPending {
     }
 }
 
+/// Reads who owns what, in the order of the devices' UUIDs.
+/// Source: decision H5.
+#[derive(Clone, Debug)]
+pub struct ReadOwners {
+    /// Read on after this device.
+    pub after: Option<Uuid>,
+}
+
+/// Devices per page of [`ReadOwners`].
+const OWNERS_PAGE: usize = 256;
+
+impl ReadOwners {
+    fn range(&self) -> Range {
+        let after = self.after.map(|device| device.0.to_vec());
+        Range { space: DEVICE, prefix: Vec::new(), after, limit: OWNERS_PAGE }
+    }
+}
+
+impl Operation for ReadOwners {
+    /// `None` behind a device: it is not issued yet. Empty at the end.
+    type Reply = Result<Vec<(Uuid, Option<OwnerNow>)>, BadRecord>;
+    type Effect = ();
+
+    fn reads(&self) -> ReadSet {
+        ReadSet::default().with_range(self.range())
+    }
+
+    fn decide(&self, snapshot: &Snapshot, _: Now) -> Decision<Self::Reply, ()> {
+        let records = snapshot.page(&self.range()).records.iter();
+        let reply = records.map(|(key, record)| {
+            let device: RegisteredDevice = crate::stored::from_bytes(&record.value)?;
+            let uuid = <[u8; 16]>::try_from(&key.name[..]).map_err(|_| BadRecord)?;
+            let owner = OwnerNow { seq: device.ownership.seq, owner: device.ownership.owner };
+            Ok((Uuid(uuid), device.issued.is_some().then_some(owner)))
+        });
+        Decision::Done { batch: Batch::default(), reply: reply.collect(), effects: Vec::new() }
+    }
+}
+
 /// The change of one device that is on its way.
 #[derive(Clone, Debug)]
 pub struct ReadPendingChange {

@@ -5,14 +5,17 @@ mod operator_api;
 mod owner_api;
 mod owner_flow;
 mod query;
+mod settling;
 mod source_limit;
 mod ta_api;
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
 use authority::registration::RegistrationKeys;
 use authority::{GapPartner, GapSelf, Origin};
 use net::executor::Executor;
+use tokio::sync::Notify;
 
 use crate::BootstrapClient;
 use source_limit::SourceLimit;
@@ -20,6 +23,7 @@ use source_limit::SourceLimit;
 pub use maker_api::maker_api;
 pub use operator_api::operator_api;
 pub use owner_api::owner_api;
+pub use settling::Unsettled;
 pub use ta_api::ta_api;
 
 /// The name of this server in the audit log.
@@ -37,6 +41,10 @@ pub struct RegistrationServer {
     identity: GapPartner,
     registrations: Mutex<SourceLimit>,
     flush_outbox: FlushOutbox,
+    /// A change stayed pending.
+    woken: Notify,
+    /// Changes that stayed pending, and issued devices that the bootstrap server does not know.
+    unsettled: [AtomicUsize; 2],
 }
 
 impl std::fmt::Debug for RegistrationServer {
@@ -58,7 +66,9 @@ impl RegistrationServer {
         flush_outbox: FlushOutbox,
     ) -> Self {
         let registrations = Mutex::new(SourceLimit::default());
-        Self { executor, keys, bootstrap, gap, identity, registrations, flush_outbox }
+        let unsettled = [AtomicUsize::new(0), AtomicUsize::new(0)];
+        let woken = Notify::new();
+        Self { executor, keys, bootstrap, gap, identity, registrations, flush_outbox, woken, unsettled }
     }
 
     fn origin(&self, actor: impl Into<String>) -> Origin {

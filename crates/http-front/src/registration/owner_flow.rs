@@ -1,11 +1,13 @@
 //! Owner changes across both servers, and configurations from both.
 
+use std::sync::atomic::Ordering;
+
 use assure_json::{ChoiceMessage, Configuration, DeviceDataMessage, Method, ParameterChoice};
 use assure_proto::ParameterSet;
 use authority::bootstrap::OwnerNow;
 use authority::registration::{
     AdoptMirror, ChangeOwner, CompleteChange, ConfigurationAnswer, OperationId, OwnerAnswer, OwnerPart,
-    PendingChange, ReadConfiguration, ReadOwner, ReadPending,
+    PendingChange, ReadConfiguration,
 };
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -47,8 +49,17 @@ impl RegistrationServer {
     }
 
     /// Makes a pending change known to the bootstrap server, then completes it here. What fails stays
-    /// pending and is driven on by a repeated call or at the next start.
+    /// pending and is driven on by a repeated call, or by [`RegistrationServer::run`].
     async fn drive(&self, device: Uuid, change: &PendingChange) -> Result<(), Response> {
+        let driven = self.try_drive(device, change).await;
+        if driven.is_err() {
+            self.woken.notify_one();
+        }
+        driven
+    }
+
+    /// The same, waking nobody.
+    pub(super) async fn try_drive(&self, device: Uuid, change: &PendingChange) -> Result<(), Response> {
         let owner = OwnerNow { seq: change.seq, owner: change.owner.clone() };
         let mirrored = self.bootstrap.mirror_owner(device, change.operation, &owner).await;
         match mirrored.map_err(|error| fault("change owner on the bootstrap server", &error))? {
@@ -58,6 +69,8 @@ impl RegistrationServer {
                 return Err(fault("change owner", &"the bootstrap server was ahead"));
             }
             MirrorAnswer::Unknown => {
+                // It was restored: all of it is looked at again.
+                self.unsettled[1].fetch_max(1, Ordering::Relaxed);
                 return Err(fault("change owner", &"the bootstrap server does not know the device"));
             }
         }
@@ -70,81 +83,12 @@ impl RegistrationServer {
         }
     }
 
-    async fn adopt(&self, device: Uuid, mirror: OwnerNow) -> Result<bool, Response> {
+    pub(super) async fn adopt(&self, device: Uuid, mirror: OwnerNow) -> Result<bool, Response> {
         let adopt = AdoptMirror { device, mirror, origin: self.origin("bootstrap") };
         match self.executor.run(adopt).await {
             Ok(Ok(behind)) => Ok(behind),
             Ok(Err(bad)) => Err(fault("adopt owner", &bad)),
             Err(error) => Err(not_run("adopt owner", &error)),
-        }
-    }
-
-    /// At start: drives on every change that was on its way, takes over what the bootstrap server has beyond
-    /// us, and tells it what we have beyond it, whichever of the two was restored from a backup (decision
-    /// H5). Gives how many changes were driven and of how many devices one side was behind.
-    ///
-    /// # Errors
-    /// [`crate::TaError`] when the bootstrap server gives no list; nothing is lost, ask again.
-    pub async fn settle(&self) -> Result<(usize, usize), crate::TaError> {
-        let (mut driven, mut behind, mut after) = (0, 0, None);
-        loop {
-            let page = self.bootstrap.mirrors(after).await?;
-            let Some((last, _)) = page.last() else { break };
-            after = Some(*last);
-            for (device, mirror) in page {
-                behind += usize::from(self.reconcile(device, mirror).await);
-            }
-        }
-        let mut from = None;
-        while let Ok(pending) = self.executor.run(ReadPending { after: from }).await
-            && let Some((last, _)) = pending.last()
-        {
-            from = Some(*last);
-            for (device, operation) in pending {
-                driven += usize::from(self.drive_on(device, operation).await);
-            }
-        }
-        Ok((driven, behind))
-    }
-
-    async fn reconcile(&self, device: Uuid, mirror: OwnerNow) -> bool {
-        let pending = authority::registration::ReadPendingChange { device };
-        let Ok(Ok(pending)) = self.executor.run(pending).await else { return false };
-        // A change of ours that only waits for completion is not behind: the mirror has its very number.
-        if pending.as_ref().is_some_and(|change| change.seq == mirror.seq && change.owner == mirror.owner) {
-            return false;
-        }
-        match self.adopt(device, mirror.clone()).await {
-            Ok(true) => true,
-            Ok(false) if pending.is_none() => self.tell_if_ahead(device, &mirror).await,
-            Ok(false) | Err(_) => false,
-        }
-    }
-
-    /// Tells the bootstrap server what holds here when its mirror says something older.
-    async fn tell_if_ahead(&self, device: Uuid, mirror: &OwnerNow) -> bool {
-        let Ok(Ok(Some(own))) = self.executor.run(ReadOwner { device }).await else { return false };
-        if own == *mirror {
-            return false;
-        }
-        let operation = OperationId(self.executor.bytes());
-        match self.bootstrap.mirror_owner(device, operation, &own).await {
-            Ok(MirrorAnswer::Stands) => true,
-            Ok(MirrorAnswer::Ahead(_) | MirrorAnswer::Unknown) => false,
-            Err(error) => {
-                tracing::warn!(%error, %device, "the bootstrap server could not be told the owner");
-                false
-            }
-        }
-    }
-
-    async fn drive_on(&self, device: Uuid, operation: OperationId) -> bool {
-        let pending = authority::registration::ReadPendingChange { device };
-        match self.executor.run(pending).await {
-            Ok(Ok(Some(change))) if change.operation == operation => {
-                self.drive(device, &change).await.is_ok()
-            }
-            Ok(Ok(_) | Err(_)) | Err(_) => false,
         }
     }
 

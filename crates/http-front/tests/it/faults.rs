@@ -87,6 +87,29 @@ fn a_change_survives_a_restart_of_the_registration_server() {
     world.about(&a, "GET", &device, "/configuration", None).is_empty(403);
 }
 
+// verifies: ASSURE-14.7-04b
+#[test]
+fn a_running_server_drives_a_change_on_by_itself_after_an_outage() {
+    let Some(world) = World::start() else { return };
+    let (device, a, b) = (world.device(Kind::Ec), world.owner(), world.owner());
+    world.claim(&a, &device).is(204);
+    let (trigger, stop) = net::shutdown::shutdown();
+    let running = world.spawn(world.server.clone().run(stop));
+    world.to_bootstrap.shut(true);
+    world.transfer(&a, &device, &b).is_later();
+    assert_eq!(world.owner_of(&device), (1, Some(a.id.clone())));
+    world.to_bootstrap.shut(false);
+    // nobody asks for the change again; each look takes a new connection
+    let looks = || world.about(&b, "GET", &device, "/parameterset", None).status == 200;
+    assert!((0..1000).any(|_| looks()), "the change came off");
+    assert_eq!(world.owner_of(&device), (2, Some(b.id.clone())));
+    trigger.request();
+    world.block_on(running).unwrap();
+    assert!(!is_pending(&world, &device));
+    assert_eq!((count(&world, "owner.transfer"), count(&world, "bootstrap.reset")), (1, 2));
+    assert_eq!(world.server.unsettled(), http_front::registration::Unsettled::default());
+}
+
 #[test]
 fn images_wait_for_both_servers() {
     let Some(world) = World::start() else { return };

@@ -56,13 +56,14 @@ pub(crate) fn enrol(identity: &dyn Table, table: &dyn Table, server: &ServerKeys
     enrolment
 }
 
-/// Hands uploads to the identity server and its answers to both online servers; says what became of each.
+/// Hands uploads to the identity server and its answers to both online servers; says what became of each, and
+/// gives the answers.
 pub(crate) fn carry(
     identity: &dyn Table,
     registration: &dyn Table,
     bootstrap: &dyn Table,
     uploads: Vec<OutboxFile>,
-) -> Vec<Submitted> {
+) -> (Vec<Submitted>, Vec<OutboxFile>) {
     let authority = Authority::of_this_run();
     let partners = ran(identity, &ReadPartners).unwrap();
     let from: &GapPartner = partners.registration.as_ref().expect("it is enrolled");
@@ -77,17 +78,26 @@ pub(crate) fn carry(
         let take = TakeFile { from: from.id, number: upload.number, inner };
         became.push(applied(ran(identity, &take)));
     }
-    for file in emptied(identity) {
-        let to_registration = file.to == authority.registration.gap.id;
-        let me = if to_registration { &authority.registration.gap } else { &authority.bootstrap.gap };
-        let opened = authority.identity_partner().open(&*authority.provider, me, &file.bytes);
-        let (_, content) = opened.unwrap();
-        match to_registration {
-            true => import_registration(registration, file.number, content),
-            false => import_bootstrap(bootstrap, file.number, content),
+    let answers = emptied(identity);
+    for file in &answers {
+        match file.to == authority.registration.gap.id {
+            true => import_registration(registration, file.number, opened(file)),
+            false => bring_to_bootstrap(bootstrap, file),
         }
     }
-    became
+    (became, answers)
+}
+
+fn opened(file: &OutboxFile) -> GapContent {
+    let authority = Authority::of_this_run();
+    let to_registration = file.to == authority.registration.gap.id;
+    let me = if to_registration { &authority.registration.gap } else { &authority.bootstrap.gap };
+    authority.identity_partner().open(&*authority.provider, me, &file.bytes).unwrap().1
+}
+
+/// Hands one answer to the bootstrap server.
+pub(crate) fn bring_to_bootstrap(bootstrap: &dyn Table, file: &OutboxFile) {
+    import_bootstrap(bootstrap, file.number, opened(file));
 }
 
 fn import_registration(table: &dyn Table, number: u32, content: GapContent) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use store_redb::{Options, RedbStore};
 
-use crate::parties::{Device, Kind, Owner};
+use crate::parties::{Device, Kind, Owner, parameter_set};
 use crate::world::World;
 
 fn owner_is(world: &World, device: &Device, seq: u32, owner: Option<&Owner>) {
@@ -83,6 +83,35 @@ fn ts_h5_a_bootstrap_server_from_a_backup_is_told_and_its_old_image_goes() {
     world.about(&b, "PUT", &device, "/bootstrap", Some(&new)).is_empty(204);
     assert_eq!(world.block_on(world.server.settle()), Ok((0, 0)));
     assert_eq!(served(), Ok(Some(new)), "settling again leaves the image");
+}
+
+// verifies: TS-H5
+#[test]
+fn ts_h5_a_device_that_a_backup_of_the_bootstrap_server_does_not_know_comes_back_by_its_file() {
+    let Some(world) = World::start() else { return };
+    let old = world.device(Kind::Ec);
+    let backup = world.bootstrap.backup();
+    let maker = world.maker();
+    let device = Device::new(Kind::Secret, world.upload_set(&maker, &parameter_set("demo")));
+    world.upload(&maker, &device).is(201);
+    let (_, answers) = world.carry_gap_and_keep();
+    let (a, b) = (world.owner(), world.owner());
+    world.claim(&a, &device).is(204);
+    world.bootstrap.restore(backup);
+    assert_eq!(world.block_on(world.server.settle()), Ok((0, 0)));
+    assert_eq!(world.server.unsettled().missing, 1, "the operator sees it");
+    world.transfer(&a, &device, &b).is_later();
+    assert_eq!(world.owner_of(&device), (1, Some(a.id.clone())), "nothing changes meanwhile");
+    // The restored server reads the file again, since its count of files is that of the backup.
+    let ours = crate::authority::Authority::of_this_run().bootstrap.gap.id;
+    answers.iter().filter(|file| file.to == ours).for_each(|file| {
+        crate::gap::bring_to_bootstrap(&*world.bootstrap, file);
+    });
+    assert_eq!(world.block_on(world.server.settle()), Ok((1, 0)));
+    assert_eq!(world.server.unsettled(), http_front::registration::Unsettled::default());
+    owner_is(&world, &device, 2, Some(&b));
+    world.about(&b, "GET", &device, "/configuration", None).is(200);
+    owner_is(&world, &old, 0, None);
 }
 
 #[test]

@@ -160,12 +160,21 @@ impl World {
         self.try_call(api, Some(who), method, path, body).expect("it has an answer")
     }
 
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.runtime.spawn(work)
+    }
+
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
         tracing::subscriber::with_default(self.log.clone(), || self.runtime.block_on(future))
     }
 
     /// Brings the files of the gap to the identity server and its answers back.
     pub(crate) fn carry_gap(&self) -> Vec<Submitted> {
+        self.carry_gap_and_keep().0
+    }
+
+    /// The same, and the identity server's answers, as they stay in their folder.
+    pub(crate) fn carry_gap_and_keep(&self) -> (Vec<Submitted>, Vec<OutboxFile>) {
         let uploads = std::mem::take(&mut *self.gap.lock().unwrap());
         gap::carry(&self.identity, &*self.registration, &*self.bootstrap, uploads)
     }

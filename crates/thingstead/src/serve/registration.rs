@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use authority::registration::{Certificand, Certify, OnlineKey, RegistrationKeys};
 use authority::{BadRecord, ENROLMENT_NUMBER, Origin};
@@ -24,9 +23,6 @@ use super::gap_line::{GapLine, Side, flush_outbox};
 use super::{RoleStore, announce, listen_https, open_store, own_issuer};
 use crate::failure::{Failure, Outcome};
 use crate::files;
-
-/// How long to wait before the bootstrap server is asked again at the start.
-const SETTLE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Runs the role until shutdown.
 pub(crate) async fn run(
@@ -75,7 +71,7 @@ pub(crate) async fn run(
         provider,
     };
     services.spawn(line.run(ENROLMENT_NUMBER + 1, stop.clone()));
-    services.spawn(settle(server, stop.clone()));
+    services.spawn(server.run(stop.clone()));
     announce("registration", &listeners);
     while services.join_next().await.is_some() {}
     Ok(())
@@ -145,21 +141,4 @@ fn server(
     }
     let (gap, identity) = (enrolled.keys.gap.clone(), enrolled.enrolment.identity.clone());
     Ok(RegistrationServer::new(store.executor.clone(), keys, bootstrap, gap, identity, Arc::new(flush)))
-}
-
-/// Drives on what was under way when the server stopped, as soon as the bootstrap server answers.
-async fn settle(server: Arc<RegistrationServer>, stop: Shutdown) {
-    loop {
-        match server.settle().await {
-            Ok((driven, behind)) => {
-                tracing::info!(driven, behind, "settled with the bootstrap server");
-                return;
-            }
-            Err(error) => tracing::debug!(%error, "the bootstrap server does not answer yet"),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(SETTLE_INTERVAL) => {}
-            () = stop.requested() => return,
-        }
-    }
 }

@@ -151,6 +151,7 @@ fn an_order_repeated_after_its_answer_was_lost_finds_itself_done() {
     assert_eq!((done(&a.table, "owner.transfer"), done(&b.table, "owner.accept")), (1, 1));
 }
 
+// verifies: TS-D05
 #[test]
 fn an_accepted_device_is_announced_also_when_the_authority_was_away() {
     let Some(world) = World::start() else { return };
@@ -170,6 +171,13 @@ fn an_accepted_device_is_announced_also_when_the_authority_was_away() {
     world.block_on(b.server.resume());
     assert_eq!(b.status(&device), 4);
     b.call("DELETE", &device.path("/accept"), None).is_empty(409);
+    // It was announced for one transfer, not for every one to come.
+    let back = device.path(&format!("/transfer?to={}", a.server.owner().keys.id));
+    a.call("POST", &device.path("/accept"), None).is_empty(204);
+    b.call("POST", &back, None).is_empty(204);
+    world.block_on(a.server.resume());
+    assert_eq!((a.status(&device), b.status(&device)), (4, 9));
+    a.call("POST", &transfer, None).is_empty(403);
 }
 
 // verifies: TS-D05

@@ -94,7 +94,8 @@ pub enum ObserverEnd {
     Deregistered,
     /// The peer answered a notification with RST.
     Reset,
-    /// A confirmable notification was never acknowledged.
+    /// A confirmable notification was never acknowledged, or could not be sent: it did not fit a datagram, or
+    /// what an address gets that has shown nothing.
     NotAcknowledged,
     /// The peer was forgotten.
     PeerForgotten,

@@ -10,12 +10,13 @@ use super::seen::Reply;
 use super::sending::About;
 use super::serve::Exchange;
 use super::shared::Shared;
+use super::unproven::small_block;
 use crate::options::uint_bytes;
 use crate::{Block, BlockSize, Code, Gone, Kind, MessageId, OptionNumber, Response, Token};
 
 /// Room for what the endpoint adds to a response: Observe, Block1, Block2, Size2 and the payload marker,
 /// each with the longest header it can have.
-const ADDED_SIZE_MAX: usize = 4 * 6 + 1;
+pub(super) const ADDED_SIZE_MAX: usize = 4 * 6 + 1;
 
 /// One block of a response: where it stands, and whether it is the whole body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +133,7 @@ impl Peer {
         Ok(self.exchanges.swap_remove(at))
     }
 
-    fn challenge_response(&mut self, shared: &mut Shared) -> Response {
+    pub(super) fn challenge_response(&mut self, shared: &mut Shared) -> Response {
         let value = *self.echo.get_or_insert_with(|| shared.dice.bytes());
         let mut challenge = Response::new(Code::UNAUTHORIZED);
         challenge.options.add(OptionNumber::ECHO, &value);
@@ -167,7 +168,8 @@ impl Peer {
                 return false;
             }
             // What was done cannot be asked for again: the answer goes out in blocks that are small enough.
-            let small = self.small_block(&exchange, &response, asked, shared);
+            let allowed = self.allowance(exchange.size, shared);
+            let small = small_block(allowed, exchange.token, &response, asked);
             cut = self.cut_tagged(Some(small), &mut response, exchange.token, shared);
         }
         let Some(datagram) = self.write_response(&exchange, &response, cut, observe, shared, now) else {
@@ -212,7 +214,8 @@ impl Peer {
         now: Moment,
     ) {
         let head = 4 + exchange.token.as_bytes().len() + response.options.view().encoded().len();
-        let asked = self.small_block(&exchange, &response, exchange.block2, shared);
+        let allowed = self.allowance(exchange.size, shared);
+        let asked = small_block(allowed, exchange.token, &response, exchange.block2);
         let cut = self.cut(Some(asked), response.payload.len(), head, shared);
         let datagram = self.write_response(&exchange, &response, cut, None, shared, now);
         let times = &shared.config.transmission;
@@ -292,38 +295,6 @@ impl Peer {
             self.dispatch(exchange, datagram, shared, now);
         } else {
             shared.counters.undelivered += 1;
-        }
-    }
-
-    /// Whether a response is more than an unproven address may be sent.
-    fn is_amplified(&self, exchange: &Exchange, response: &Response, cut: Cut, shared: &Shared) -> bool {
-        let Some(bound) = shared.config.amplification.filter(|_| !self.proven) else { return false };
-        let payload = match cut {
-            Cut::Whole => response.payload.len(),
-            Cut::Part { start, end, .. } => end - start,
-            Cut::OutOfRange | Cut::DoesNotFit => return false,
-        };
-        let size =
-            4 + exchange.token.as_bytes().len() + response.options.view().encoded().len() + 1 + payload;
-        size > bound.bytes_free && size > bound.factor * exchange.size
-    }
-
-    /// The asked-for block, no larger than an unproven address may be sent.
-    fn small_block(
-        &self,
-        exchange: &Exchange,
-        response: &Response,
-        asked: Option<Block>,
-        shared: &Shared,
-    ) -> Block {
-        let bound = shared.config.amplification.filter(|_| !self.proven);
-        let allowed = bound.map_or(usize::MAX, |bound| bound.bytes_free.max(bound.factor * exchange.size));
-        let head =
-            4 + exchange.token.as_bytes().len() + response.options.view().encoded().len() + ADDED_SIZE_MAX;
-        let size = BlockSize::within(allowed.saturating_sub(head)).unwrap_or(BlockSize::SMALLEST);
-        match asked {
-            Some(block) => Block::at(block.offset(), block.size.min(size), false).unwrap_or(block),
-            None => Block { number: 0, more: false, size },
         }
     }
 }

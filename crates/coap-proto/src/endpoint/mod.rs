@@ -21,6 +21,7 @@ mod sending;
 mod serve;
 mod shared;
 mod transfers;
+mod unproven;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;

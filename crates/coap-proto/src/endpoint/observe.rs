@@ -3,9 +3,12 @@
 //! ```text
 //! GET Observe 0 --> respond_observed --> told --- notify ---> told
 //!                                          |-- CON under way: newest state waits --'
+//!                                          |-- another's CON under way to an address not heard: waits as well
 //!                                          '-- GET Observe 1, RST, no ACK, error response --> gone
 //! ```
 //! Source: RFC 7641 section 3 and 4.
+
+use alloc::vec::Vec;
 
 use clock::Moment;
 
@@ -13,6 +16,7 @@ use super::compose::Envelope;
 use super::peer::Peer;
 use super::sending::About;
 use super::shared::Shared;
+use super::unproven::small_block;
 use crate::{
     Block, BlockSize, Code, Delivery, Gone, Kind, MessageId, ObserverEnd, ObserverId, Output, Response, Token,
 };
@@ -24,9 +28,11 @@ pub(crate) struct Observer {
     key: u64,
     block_size: Option<BlockSize>,
     sequence: u32,
+    /// Bytes of the message that registered it: what an address not heard may be sent depends on them.
+    paid: usize,
     last_id: Option<MessageId>,
     /// Whether a confirmable notification waits for its acknowledgement.
-    under_way: bool,
+    pub(super) under_way: bool,
     /// The newest state, when it has to wait.
     pending: Option<Response>,
     /// When the observer has to acknowledge again.
@@ -66,6 +72,7 @@ impl Peer {
             key: exchange.key,
             block_size: exchange.block2.map(|block| block.size),
             sequence,
+            paid: exchange.size,
             last_id: None,
             under_way: before.as_ref().is_some_and(|observer| observer.under_way),
             pending: None,
@@ -93,8 +100,9 @@ impl Peer {
         shared: &mut Shared,
         now: Moment,
     ) -> Result<(), Gone> {
+        let must_wait = self.must_wait(shared);
         let observer = self.observers.iter_mut().find(|observer| observer.serial == serial).ok_or(Gone)?;
-        if observer.under_way {
+        if observer.under_way || must_wait {
             observer.pending = Some(response);
             return Ok(());
         }
@@ -111,31 +119,35 @@ impl Peer {
         now: Moment,
     ) {
         let Some(at) = self.observers.iter().position(|observer| observer.serial == serial) else { return };
+        let goes_on = response.code.is_success();
+        let is_wary = self.is_wary(shared);
+        let must_confirm =
+            is_wary || delivery == Delivery::Confirmable || now >= self.observers[at].check_at || !goes_on;
+        let confirm = must_confirm && self.sending.queued() < shared.config.limits.queued_per_peer_max;
+        if is_wary && !confirm {
+            self.observers[at].pending = Some(response);
+            return;
+        }
         let Some(id) = self.new_id(shared, now) else {
             shared.counters.undelivered += 1;
             return;
         };
-        let goes_on = response.code.is_success();
         let observer = &mut self.observers[at];
         observer.sequence = following(observer.sequence);
-        let (token, key, sequence) = (observer.token, observer.key, observer.sequence);
-        let asked = observer.block_size.map(|size| Block { number: 0, more: false, size });
-        let must_confirm = delivery == Delivery::Confirmable || now >= observer.check_at || !goes_on;
-        let confirm = must_confirm && self.sending.queued() < shared.config.limits.queued_per_peer_max;
-        let cut = self.cut_tagged(asked, &mut response, token, shared);
+        let (key, allowed) = (observer.key, observer.paid);
+        let allowed = self.notification_allowance(allowed, shared);
         let kind = if confirm { Kind::Confirmable } else { Kind::NonConfirmable };
-        let envelope = Envelope { kind, code: response.code, id, token };
-        let Some(datagram) = self.write_part(envelope, &response, cut, goes_on.then_some(sequence), None)
-        else {
-            return self.send_notification(
-                serial,
-                Response::new(Code::INTERNAL_SERVER_ERROR),
-                delivery,
-                shared,
-                now,
-            );
-        };
-        if cut.has_more() {
+        let (datagram, has_more) =
+            match self.write_notification(at, (kind, id), &mut response, allowed, shared) {
+                Ok(written) => written,
+                Err(instead) => {
+                    self.send_notification(serial, instead, delivery, shared, now);
+                    let observer = ObserverId { peer: self.id, serial };
+                    shared.emit(Output::ObserverGone { observer, reason: ObserverEnd::NotAcknowledged });
+                    return;
+                }
+            };
+        if has_more {
             self.transfers.keep(key, response, shared, now);
         }
         let observer = &mut self.observers[at];
@@ -144,6 +156,7 @@ impl Peer {
         if confirm {
             let about = if goes_on { About::Observer(serial) } else { About::Response };
             self.sending.push(self.id, id, datagram, about, shared, now);
+            self.sending.limit(id, allowed);
         } else {
             shared.transmit(self.id, datagram);
         }
@@ -153,6 +166,32 @@ impl Peer {
         }
     }
 
+    /// The datagram of a notification of at most `allowed` bytes, and whether more blocks follow; or the error
+    /// that has to be sent in its place.
+    fn write_notification(
+        &mut self,
+        at: usize,
+        (kind, id): (Kind, MessageId),
+        response: &mut Response,
+        allowed: usize,
+        shared: &mut Shared,
+    ) -> Result<(Vec<u8>, bool), Response> {
+        let observer = &self.observers[at];
+        let (token, sequence) = (observer.token, response.code.is_success().then_some(observer.sequence));
+        let envelope = Envelope { kind, code: response.code, id, token };
+        let mut asked = observer.block_size.map(|size| Block { number: 0, more: false, size });
+        for _ in 0..2 {
+            let cut = self.cut_tagged(asked, response, token, shared);
+            match self.write_part(envelope, response, cut, sequence, None) {
+                None => return Err(Response::new(Code::INTERNAL_SERVER_ERROR)),
+                Some(datagram) if datagram.len() <= allowed => return Ok((datagram, cut.has_more())),
+                Some(_) => asked = Some(small_block(allowed, token, response, asked)),
+            }
+        }
+        // Its options alone are too long: whoever returns the challenge is proven, and may register again.
+        Err(self.challenge_response(shared))
+    }
+
     pub(super) fn notification_acknowledged(&mut self, serial: u64, shared: &mut Shared, now: Moment) {
         let Some(observer) = self.observers.iter_mut().find(|observer| observer.serial == serial) else {
             return;
@@ -160,8 +199,22 @@ impl Peer {
         observer.under_way = false;
         observer.check_at = now + shared.config.transmission.observer_check;
         observer.told_due = false;
-        if let Some(newest) = observer.pending.take() {
-            self.send_notification(serial, newest, Delivery::Confirmable, shared, now);
+        self.hear();
+        self.notify_waiting(shared, now);
+    }
+
+    /// Sends the states that wait for nothing any more.
+    fn notify_waiting(&mut self, shared: &mut Shared, now: Moment) {
+        let waits = |observer: &&Observer| !observer.under_way && observer.pending.is_some();
+        let serials: Vec<u64> = self.observers.iter().filter(waits).map(|observer| observer.serial).collect();
+        for serial in serials {
+            if self.must_wait(shared) {
+                return;
+            }
+            let waiting = self.observers.iter_mut().find(|observer| observer.serial == serial);
+            if let Some(newest) = waiting.and_then(|observer| observer.pending.take()) {
+                self.send_notification(serial, newest, Delivery::Confirmable, shared, now);
+            }
         }
     }
 
@@ -171,16 +224,20 @@ impl Peer {
 
     pub(super) fn observer_reset(&mut self, serial: u64, shared: &mut Shared, now: Moment) {
         self.end_observer(serial, ObserverEnd::Reset, shared, now);
+        self.notify_waiting(shared, now);
     }
 
     pub(super) fn observer_lost(&mut self, serial: u64, shared: &mut Shared, now: Moment) {
         self.end_observer(serial, ObserverEnd::NotAcknowledged, shared, now);
+        self.doubt(shared, now);
+        self.notify_waiting(shared, now);
     }
 
     pub(super) fn deregister(&mut self, token: Token, shared: &mut Shared, now: Moment) {
         let known = self.observers.iter().find(|observer| observer.token == token);
         if let Some(serial) = known.map(|observer| observer.serial) {
             self.end_observer(serial, ObserverEnd::Deregistered, shared, now);
+            self.notify_waiting(shared, now);
         }
     }
 
@@ -202,7 +259,13 @@ impl Peer {
         }
     }
 
-    fn end_observer(&mut self, serial: u64, reason: ObserverEnd, shared: &mut Shared, now: Moment) {
+    pub(super) fn end_observer(
+        &mut self,
+        serial: u64,
+        reason: ObserverEnd,
+        shared: &mut Shared,
+        now: Moment,
+    ) {
         if self.remove_observer(serial, shared, now) {
             let observer = ObserverId { peer: self.id, serial };
             shared.emit(Output::ObserverGone { observer, reason });

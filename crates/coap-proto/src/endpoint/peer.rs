@@ -12,6 +12,7 @@ use super::sending::{About, Sending};
 use super::serve::Exchange;
 use super::shared::Shared;
 use super::transfers::Transfers;
+use super::unproven::Hearing;
 use crate::message::empty;
 use crate::{Code, Failure, Kind, Message, MessageId, Output, PathLimits, PeerId, RequestId, Token};
 
@@ -31,6 +32,7 @@ pub(crate) struct Peer {
     pub(super) proven: bool,
     /// The Echo value we challenge this peer with, once we have.
     pub(super) echo: Option<[u8; 8]>,
+    pub(super) hearing: Hearing,
     pub(super) ids: MessageIds,
     pub(super) next_token: u32,
     pub(super) seen: Seen,
@@ -52,6 +54,7 @@ impl Peer {
             path: widened(path),
             proven: path.secure,
             echo: None,
+            hearing: Hearing::default(),
             ids: MessageIds::starting_at(u16::from_be_bytes(dice.bytes())),
             next_token: u32::from_be_bytes(dice.bytes()),
             seen: Seen::default(),
@@ -121,7 +124,8 @@ impl Peer {
             // A ping is to be reset; a peer that acknowledges it is there all the same.
             Some(About::Ping(serial)) => self.pong(serial, shared),
             // A request stays and waits for its separate response.
-            Some(About::Request(_) | About::Response) | None => {}
+            Some(About::Request(_) | About::Response) => {}
+            None => self.stray_acknowledged(shared, now),
         }
     }
 

@@ -27,6 +27,8 @@ struct Waiting {
     id: MessageId,
     datagram: Vec<u8>,
     about: About,
+    /// Bytes that may be spent on it, repetitions included; what is over the limit is waited for in silence.
+    size_max: usize,
 }
 
 #[derive(Debug)]
@@ -61,8 +63,16 @@ impl Sending {
         shared: &mut Shared,
         now: Moment,
     ) {
-        self.line.push_back(Waiting { id, datagram, about });
+        self.line.push_back(Waiting { id, datagram, about, size_max: usize::MAX });
         self.start_next(peer, shared, now);
+    }
+
+    /// Limits the bytes spent on the message `id`, all its transmissions together.
+    pub(crate) fn limit(&mut self, id: MessageId, size_max: usize) {
+        let sent = self.under_way.iter_mut().map(|sent| &mut sent.message);
+        if let Some(message) = sent.chain(&mut self.line).find(|message| message.id == id) {
+            message.size_max = size_max;
+        }
     }
 
     /// Takes out the message `id`, because the peer acknowledged, reset or answered it.
@@ -103,6 +113,10 @@ impl Sending {
             sent.retries += 1;
             sent.wait *= 2;
             sent.due = now + sent.wait;
+            let transmission_count = 1 + sent.retries as usize;
+            if sent.message.datagram.len().saturating_mul(transmission_count) > sent.message.size_max {
+                continue;
+            }
             shared.counters.retransmitted += 1;
             shared.transmit(peer, sent.message.datagram.clone());
         }

@@ -15,3 +15,4 @@ mod options;
 mod pair;
 mod routes;
 mod stored;
+mod unproven;

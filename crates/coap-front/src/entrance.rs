@@ -91,6 +91,7 @@ impl Entrance {
         let bounds = CoapsLimits {
             association_count_max: limits.association_count_max,
             rising_count_max: limits.handshake_count_max,
+            rising_per_net_max: limits.handshakes_per_net_max,
             idle_duration_max: limits.idle_duration_max,
         };
         let endpoint = Endpoint::new(coap, dice.split());

@@ -9,6 +9,8 @@ pub struct EntranceLimits {
     pub association_count_max: usize,
     /// Handshakes under way. Beyond: as above.
     pub handshake_count_max: usize,
+    /// Handshakes under way with one IPv4 address or IPv6 network of 64 bits. Beyond: as above.
+    pub handshakes_per_net_max: usize,
     /// A handshake that takes longer, answers of the owner included, is given up.
     pub handshake_duration_max: Duration,
     /// Questions to the owner that wait for an answer. Beyond: the handshake is forgotten without a word, and

@@ -31,6 +31,10 @@ impl From<PeerId> for AssociationId {
 pub trait Address: Clone + Ord {
     /// Bytes that tell this address from all others; the cookie of a stranger is bound to them.
     fn to_bytes(&self) -> Vec<u8>;
+
+    /// Bytes that stand for all addresses that one party may be expected to have: they share one bound on
+    /// handshakes under way.
+    fn net(&self) -> Vec<u8>;
 }
 
 impl Address for SocketAddr {
@@ -44,6 +48,14 @@ impl Address for SocketAddr {
             bytes.extend_from_slice(&v6.scope_id().to_be_bytes());
         }
         bytes
+    }
+
+    /// The whole IPv4 address, whatever the port; the first 64 bits of an IPv6 address, which one link has.
+    fn net(&self) -> Vec<u8> {
+        match self.ip().to_canonical() {
+            IpAddr::V4(ip) => ip.octets().to_vec(),
+            IpAddr::V6(ip) => ip.octets()[..8].to_vec(),
+        }
     }
 }
 

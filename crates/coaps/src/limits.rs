@@ -10,16 +10,20 @@ pub struct CoapsLimits {
     pub association_count_max: usize,
     /// Associations being set up by strangers. Beyond: their hellos are dropped; honest clients repeat.
     pub rising_count_max: usize,
+    /// Of those, associations that strangers of one net ([`crate::Address::net`]) are setting up. Beyond: as
+    /// above. A party that answers from its address can hold as many slots, and no more.
+    pub rising_per_net_max: usize,
     /// An association that carried nothing for so long is closed.
     pub idle_duration_max: Duration,
 }
 
 impl Default for CoapsLimits {
-    /// 200,000 associations, 4,096 being set up, closed after a day of silence.
+    /// 200,000 associations, 4,096 being set up, 512 of them by one net, closed after a day of silence.
     fn default() -> Self {
         Self {
             association_count_max: 200_000,
             rising_count_max: 4096,
+            rising_per_net_max: 512,
             idle_duration_max: Duration::from_secs(24 * 60 * 60),
         }
     }

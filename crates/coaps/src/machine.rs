@@ -38,6 +38,8 @@ pub struct Coaps<A> {
     associations: BTreeMap<AssociationId, Association<A>>,
     places: BTreeMap<A, Place>,
     rising_count: usize,
+    /// How many of them each net has.
+    rising_by_net: BTreeMap<Vec<u8>, usize>,
     connection_ids: BTreeMap<Vec<u8>, AssociationId>,
     connection_id_length: usize,
     next_id: u64,
@@ -57,6 +59,7 @@ impl<A: Address> Coaps<A> {
             associations: BTreeMap::new(),
             places: BTreeMap::new(),
             rising_count: 0,
+            rising_by_net: BTreeMap::new(),
             connection_ids: BTreeMap::new(),
             connection_id_length: 0,
             next_id: 1,
@@ -108,7 +111,8 @@ impl<A: Address> Coaps<A> {
     /// A hello of somebody who has no session being set up for it.
     fn meet(&mut self, from: A, datagram: &[u8], now: Now) {
         let full = self.associations.len() >= self.limits.association_count_max
-            || self.rising_count >= self.limits.rising_count_max;
+            || self.rising_count >= self.limits.rising_count_max
+            || self.is_net_full(&from);
         let Some(listener) = &mut self.listener else {
             self.counters.strangers = self.counters.strangers.saturating_add(1);
             return;
@@ -126,15 +130,38 @@ impl<A: Address> Coaps<A> {
         }
     }
 
+    /// Whether a net has its share of handshakes; a new one in place of its own earlier one is no more than that.
+    fn is_net_full(&self, from: &A) -> bool {
+        let replaces = self.places.get(from).is_some_and(|place| place.rising.is_some());
+        let count = self.rising_by_net.get(&from.net()).copied().unwrap_or(0);
+        !replaces && count >= self.limits.rising_per_net_max
+    }
+
+    fn rise(&mut self, address: &A) {
+        self.rising_count += 1;
+        *self.rising_by_net.entry(address.net()).or_default() += 1;
+    }
+
+    fn risen(&mut self, address: &A) {
+        self.rising_count -= 1;
+        let net = address.net();
+        let left = self.rising_by_net.remove(&net).unwrap_or_default().saturating_sub(1);
+        if left > 0 {
+            self.rising_by_net.insert(net, left);
+        }
+    }
+
     fn add(&mut self, session: Box<Session>, address: A, stage: Stage, now: Now) -> AssociationId {
         let id = AssociationId(self.next_id);
         self.next_id += 1;
         let place = self.places.entry(address.clone()).or_default();
         let slot = if stage == Stage::Rising { &mut place.rising } else { &mut place.calling };
         let replaced = slot.replace(id);
+        if stage == Stage::Rising {
+            self.rise(&address);
+        }
         let association = Association { session, address, stage, last_heard: now.moment };
         self.associations.insert(id, association);
-        self.rising_count += usize::from(stage == Stage::Rising);
         if let Some(old) = replaced {
             self.remove(old, End::Replaced, now);
         }
@@ -359,7 +386,7 @@ impl<A: Address> Coaps<A> {
     /// Gives the association that is replaced at its address.
     fn go_live(&mut self, id: AssociationId, now: Now) -> Option<AssociationId> {
         let association = self.associations.get_mut(&id)?;
-        self.rising_count -= usize::from(association.stage == Stage::Rising);
+        let was_rising = association.stage == Stage::Rising;
         association.stage = Stage::Live;
         association.last_heard = now.moment;
         let limits = PathLimits { datagram_size_max: association.session.plaintext_size_max(), secure: true };
@@ -371,6 +398,10 @@ impl<A: Address> Coaps<A> {
             connection_id.filter(|own| !own.is_empty() && own.len() == self.connection_id_length)
         {
             self.connection_ids.insert(own, id);
+        }
+        if was_rising {
+            let address = association.address.clone();
+            self.risen(&address);
         }
         self.due.set(Due::Idle(id), now.moment + self.limits.idle_duration_max);
         self.counters.connected = self.counters.connected.saturating_add(1);
@@ -384,7 +415,9 @@ impl<A: Address> Coaps<A> {
 
     fn remove(&mut self, id: AssociationId, end: End, now: Now) {
         let Some(association) = self.associations.remove(&id) else { return };
-        self.rising_count -= usize::from(association.stage == Stage::Rising);
+        if association.stage == Stage::Rising {
+            self.risen(&association.address);
+        }
         self.due.clear(&Due::Session(id));
         self.due.clear(&Due::Idle(id));
         if let Some(own) = association.session.own_connection_id()

@@ -38,10 +38,11 @@ pub struct BootstrapSetup {
 
 impl BootstrapSetup {
     /// Bounds for the open network: 1,000 associations of at most 15 minutes, closed after an idle minute;
-    /// 256 handshakes of at most 30 s, 256 open questions.
+    /// 256 handshakes of at most 30 s (32 with one net), 256 open questions.
     pub const LIMITS: EntranceLimits = EntranceLimits {
         association_count_max: 1000,
         handshake_count_max: 256,
+        handshakes_per_net_max: 32,
         handshake_duration_max: Duration::from_secs(30),
         look_up_count_max: 256,
         look_up_duration_max: Duration::from_secs(10),

@@ -41,10 +41,11 @@ pub struct ChannelSetup {
 
 impl ChannelSetup {
     /// Bounds for the open network: 100,000 associations, closed after a day of silence; 1,024 handshakes of
-    /// at most a minute, 1,024 open questions.
+    /// at most a minute (128 with one net), 1,024 open questions.
     pub const LIMITS: EntranceLimits = EntranceLimits {
         association_count_max: 100_000,
         handshake_count_max: 1024,
+        handshakes_per_net_max: 128,
         handshake_duration_max: Duration::from_secs(60),
         look_up_count_max: 1024,
         look_up_duration_max: Duration::from_secs(10),

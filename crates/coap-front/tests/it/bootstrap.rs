@@ -366,7 +366,7 @@ fn plain_coap_and_noise_get_no_answer() {
 fn a_flood_of_handshakes_is_bounded_and_passes() {
     let made = secret_device(1, 1);
     let mut limits = BootstrapSetup::LIMITS;
-    limits.handshake_count_max = 8;
+    (limits.handshake_count_max, limits.handshakes_per_net_max) = (8, 8);
     limits.look_up_count_max = 8;
     let mut world = world_with(limits, &[&made]);
     // hellos without a cookie leave nothing behind

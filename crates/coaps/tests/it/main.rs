@@ -4,4 +4,5 @@
 
 mod addresses;
 mod associations;
+mod flood;
 mod wire;

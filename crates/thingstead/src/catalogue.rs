@@ -95,6 +95,15 @@ catalogue! {
         ["choose a folder that holds nothing but user data"]
     "step-missing" 1 "a step did not happen" "a server or device did not do its part in time"
         ["look at the server named above and its log"]
+    "request-id-malformed" 2 "the name of the request could not be used" "it is not 32 hexadecimal digits"
+        ["leave it out: a fresh one is drawn and printed"]
+    "recovered-too-often" 3 "this generation has had its recoveries"
+        "a device refuses owner numbers that rise by more than 1024 in all"
+        ["have the identity server issue a new generation: `thingstead identity generation --help`"]
+    "gap-folder-shared" 2 "two servers would write the same folder of the air gap"
+        "a file's name holds its receiver and number, not its sender: one would overwrite the other's"
+        ["give each server a gap_out folder of its own",
+         "if the other server is gone for good, remove the file `writer` in that folder"]
     "not-confirmed" 2 "not done without confirmation" "this cannot be undone, and nobody confirmed it"
         ["type the UUID when asked, or add --yes in a script"]
     "not-built-yet" 3 "this does not exist yet" "this version does not do it"

@@ -78,11 +78,20 @@ impl OperatorClient {
         body: impl Into<Bytes>,
         subject: &str,
     ) -> Outcome<Response<Bytes>> {
+        let answer = self.answer(method, path, body).await?;
+        if answer.status().is_success() { Ok(answer) } else { Err(refusal(&answer, subject)) }
+    }
+
+    /// One call with whatever status it is answered.
+    pub(crate) async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> Outcome<Response<Bytes>> {
         let request = Request::builder().method(method).uri(path).body(body.into());
         let request = request.map_err(|error| Failure::new("internal", "a request").because(error))?;
-        let answer = self.client.call(&self.endpoint, request).await;
-        let answer = answer.map_err(|error| self.not_called(error))?;
-        if answer.status().is_success() { Ok(answer) } else { Err(refusal(&answer, subject)) }
+        self.client.call(&self.endpoint, request).await.map_err(|error| self.not_called(error))
     }
 
     fn not_called(&self, error: CallError) -> Failure {
@@ -96,7 +105,8 @@ impl OperatorClient {
     }
 }
 
-fn refusal(answer: &Response<Bytes>, subject: &str) -> Failure {
+/// What an answer that is not of class 2 means.
+pub(crate) fn refusal(answer: &Response<Bytes>, subject: &str) -> Failure {
     let status = answer.status();
     let said = String::from_utf8_lossy(answer.body()).trim().to_owned();
     let because = |failure: Failure| if said.is_empty() { failure } else { failure.because(said.clone()) };

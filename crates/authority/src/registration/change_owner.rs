@@ -12,6 +12,7 @@ use super::device::RegisteredDevice;
 use super::grant::{self, Owning};
 use super::keys::{RegistrationKeys, signed_at};
 use super::management::{StoredManagement, announcement_key};
+use super::recovery::Recovery;
 use super::{OperationId, OwnerRequest, PendingChange, Receiver, Ruling};
 use crate::bootstrap::OwnerNow;
 use crate::spaces::{DEVICE, FAILED_CLAIMS, MANAGEMENT, PENDING, device_key, management_key};
@@ -92,6 +93,8 @@ impl From<BadRecord> for CannotDecide {
 
 /// How long to wait when the server cannot give an owner secret.
 const NO_GRANT_RETRY: Duration = Duration::from_secs(60 * 60);
+/// How long to wait while a recovery is under way.
+const RECOVERY_RETRY: Duration = Duration::from_secs(60);
 
 impl ChangeOwner {
     fn receiver(&self) -> Option<&ManagementId> {
@@ -155,6 +158,9 @@ impl ChangeOwner {
         {
             return Ok(OwnerAnswer::Later { retry_after });
         }
+        if Recovery::is_under_way(snapshot)? {
+            return Ok(OwnerAnswer::Later { retry_after: RECOVERY_RETRY });
+        }
         let ready = device.filter(|device| device.issued.is_some() && caller.is_some());
         let ruling = match &ready {
             Some(device) => device.ownership.rule(&self.caller, &request, self.operation, at),
@@ -184,6 +190,7 @@ impl ChangeOwner {
         batch: &mut Batch,
     ) -> Result<OwnerAnswer, CannotDecide> {
         device.grant = None;
+        device.regrant = None;
         if let (Some(owner), Some(issued)) = (&change.owner, &mut device.issued) {
             let Some(record) = StoredManagement::read(snapshot, owner)? else {
                 return Ok(OwnerAnswer::Forbidden);
@@ -223,6 +230,7 @@ impl Operation for ChangeOwner {
             management_key(MANAGEMENT, next),
             announcement_key(next, self.device),
             self.failures_key(),
+            Recovery::key(),
         ])
     }
 
@@ -263,7 +271,8 @@ impl Operation for CompleteChange {
             device.write(&mut batch, self.device);
             batch.delete(device_key(PENDING, self.device));
             if let Some(at) = origin::utc(now) {
-                let by = Origin { actor: change.by.as_str().into(), ..self.origin.clone() };
+                let actor = change.by.as_ref().map_or("operator", ManagementId::as_str).into();
+                let by = Origin { actor, ..self.origin.clone() };
                 by.audit(&mut batch, change.kind.operation(), Some(self.device), "done", at);
             }
             true
@@ -310,10 +319,10 @@ impl Operation for AdoptMirror {
                 device.ownership.owner.clone_from(&self.mirror.owner);
                 device.ownership.pending = None;
                 device.grant = None;
-                let secrets = device.issued.as_mut().and_then(|issued| issued.secrets.as_mut());
-                if let Some(secrets) = secrets {
-                    secrets.pool.clear();
-                }
+                device.void();
+                // At the mirror's number there may be a grant that we know nothing of.
+                device.regrant = None;
+                device.raised_by = None;
                 device.write(&mut batch, self.device);
                 batch.delete(device_key(PENDING, self.device));
                 if let Some(at) = origin::utc(now) {

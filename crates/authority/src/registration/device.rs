@@ -6,6 +6,7 @@ use minicbor::{Decode, Encode};
 use model::{ManagementId, Uuid};
 use store::{Batch, Decision, Operation, ReadSet, Snapshot};
 
+use super::recovery::RaisedBy;
 use super::{OperationId, Ownership};
 use crate::spaces::{DEVICE, device_key};
 use crate::stored::{self, BadRecord};
@@ -117,9 +118,33 @@ pub(crate) struct RegisteredDevice {
     /// The record is on its way to the identity server: the upload was taken.
     #[n(5)]
     pub(crate) submitted: Option<bool>,
+    /// The recovery that raised it last.
+    #[n(6)]
+    pub(crate) raised_by: Option<RaisedBy>,
+    /// The present owner lost its grant to a recovery and gets a new one when it asks.
+    #[n(7)]
+    pub(crate) regrant: Option<bool>,
+    /// Owner secrets were asked for under this name and did not come yet.
+    #[n(8)]
+    pub(crate) refill: Option<RefillName>,
 }
 
+/// Names one request for owner secrets: an answer to any other counts for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct RefillName(#[cbor(n(0), with = "stored::id16")] pub(crate) Uuid);
+
 impl RegisteredDevice {
+    /// Voids what was issued before a recovery: the pool, an open request for more, and the grant, which
+    /// the present owner gets anew under its new number.
+    pub(crate) fn void(&mut self) {
+        if let Some(chain) = self.issued.as_mut().and_then(|issued| issued.secrets.as_mut()) {
+            chain.pool.clear();
+        }
+        self.refill = None;
+        self.grant = None;
+        self.regrant = Some(true);
+    }
+
     pub(crate) fn read(from: &Snapshot, device: Uuid) -> Result<Option<Self>, BadRecord> {
         stored::record(from, &device_key(DEVICE, device))
     }
@@ -177,6 +202,9 @@ impl Operation for CreateDevice {
                         ownership: Ownership::default(),
                         grant: None,
                         submitted: None,
+                        raised_by: None,
+                        regrant: None,
+                        refill: None,
                     };
                     device.write(&mut batch, self.device);
                     Created::Stands
@@ -278,6 +306,11 @@ impl Operation for ImportIssued {
             Some(device) if device.issued.is_some() => Imported::Known,
             Some(mut device) => {
                 device.issued = Some(self.issued.clone());
+                // No entry without issue has had owners, unless a restore lost it: the file is an old one then,
+                // and its pool may have been used.
+                if device.raised_by.is_some() || device.ownership.seq > 0 {
+                    device.void();
+                }
                 device.write(&mut batch, self.device);
                 if let Some(at) = origin::utc(now) {
                     self.origin.audit(&mut batch, "identity.import", Some(self.device), "done", at);

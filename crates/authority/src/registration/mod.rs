@@ -10,6 +10,7 @@ mod management;
 mod ownership;
 mod parameter_sets;
 mod queries;
+mod recovery;
 
 pub use certify::{Certificand, Certify};
 pub use change_owner::{
@@ -35,4 +36,8 @@ pub use parameter_sets::{ReadParameterSet, SetStored, StoreParameterSet};
 pub use queries::{
     ConfigurationAnswer, OwnerPart, ReadConfiguration, ReadDeviceParameters, ReadOwner, ReadOwners,
     ReadPending, ReadPendingChange, SignBootstrapKeys,
+};
+pub use recovery::{
+    AdvanceRecovery, BeginRecovery, Begun, RECOVERY_COUNT_MAX, RECOVERY_STEP, REGISTERED_PAGE, RaiseDevice,
+    Raised, ReadRecovery, ReadRegistered, Recovery, Stock,
 };

@@ -80,6 +80,9 @@ pub enum ChangeKind {
     /// The owner gave it up.
     #[n(3)]
     Release,
+    /// The number was raised after a restore; the owner stays.
+    #[n(4)]
+    Recovery,
 }
 
 impl ChangeKind {
@@ -91,6 +94,7 @@ impl ChangeKind {
             Self::Transfer => "owner.transfer",
             Self::Rekey => "owner.rekey",
             Self::Release => "owner.release",
+            Self::Recovery => "authority.raise",
         }
     }
 }
@@ -102,9 +106,9 @@ pub struct PendingChange {
     /// The attempt.
     #[cbor(n(0), with = "stored::id16")]
     pub operation: OperationId,
-    /// Who asked for it.
-    #[cbor(n(1), with = "stored::management_id")]
-    pub by: ManagementId,
+    /// The management system that asked for it; nobody when the operator did.
+    #[cbor(n(1), with = "stored::owner")]
+    pub by: Option<ManagementId>,
     /// The owner sequence number that it brings.
     #[n(2)]
     pub seq: u32,
@@ -164,7 +168,7 @@ impl Ownership {
     ) -> Ruling {
         let Some(wanted) = self.wanted_owner(caller, request) else { return Ruling::Refused };
         if let Some(pending) = &self.pending {
-            let same = pending.by == *caller && pending.owner == wanted;
+            let same = pending.by.as_ref() == Some(caller) && pending.owner == wanted;
             return if same { Ruling::Continue(pending.clone()) } else { Ruling::Refused };
         }
         let brings_an_owner = wanted.is_some();
@@ -175,8 +179,8 @@ impl Ownership {
             return Ruling::TooMany { retry_after };
         }
         let Some(seq) = self.seq.checked_add(u32::from(brings_an_owner)) else { return Ruling::Refused };
-        let kind = self.kind_of(wanted.as_ref());
-        Ruling::Begin(PendingChange { operation: fresh, by: caller.clone(), seq, owner: wanted, kind })
+        let (kind, by) = (self.kind_of(wanted.as_ref()), Some(caller.clone()));
+        Ruling::Begin(PendingChange { operation: fresh, by, seq, owner: wanted, kind })
     }
 
     fn kind_of(&self, wanted: Option<&ManagementId>) -> ChangeKind {
@@ -192,7 +196,7 @@ impl Ownership {
     /// way only the one who asked for it may ask again.
     fn wanted_owner(&self, caller: &ManagementId, request: &OwnerRequest) -> Option<Option<ManagementId>> {
         let holds = self.owner.as_ref() == Some(caller);
-        let began = self.pending.as_ref().is_some_and(|pending| pending.by == *caller);
+        let began = self.pending.as_ref().is_some_and(|pending| pending.by.as_ref() == Some(caller));
         let open = self.owner.is_none();
         match request {
             OwnerRequest::Claim { proof } => {

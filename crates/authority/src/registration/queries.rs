@@ -13,6 +13,7 @@ use super::grant::{self, Owning};
 use super::keys::{RegistrationKeys, signed_at};
 use super::management::StoredManagement;
 use super::parameter_sets::stored_set;
+use super::recovery::Recovery;
 use super::{OperationId, PendingChange};
 use crate::bootstrap::OwnerNow;
 use crate::spaces::{DEVICE, MANAGEMENT, PARAMETER_SET, PENDING, device_key, management_key};
@@ -99,7 +100,8 @@ impl ReadConfiguration {
         if device.ownership.owner.as_ref() != Some(&self.caller) {
             return Ok(ConfigurationAnswer::Forbidden);
         }
-        if device.grant.is_none() && device.ownership.pending.is_none() {
+        let is_settled = device.ownership.pending.is_none() && !Recovery::is_under_way(snapshot)?;
+        if device.grant.is_none() && is_settled {
             self.late_grant(snapshot, now, &mut device, batch)?;
         }
         let (Some(issued), Some(grant)) = (&device.issued, &device.grant) else {
@@ -124,7 +126,8 @@ impl ReadConfiguration {
         Ok(ConfigurationAnswer::Part(Box::new(part)))
     }
 
-    /// Only RSA devices wait for a key of their owner; all others got their grant with the claim.
+    /// RSA devices wait for a key of their owner; all others got their grant with the claim, unless a
+    /// recovery took it. One that lost it by a restore gets none here: its number may be in use.
     fn late_grant(
         &self,
         snapshot: &Snapshot,
@@ -135,7 +138,8 @@ impl ReadConfiguration {
         let rsa = device.issued.as_ref().is_some_and(|issued| issued.kind == DeviceKind::Rsa);
         let validity = origin::utc(now).and_then(signed_at);
         let record = StoredManagement::read(snapshot, &self.caller)?;
-        let (true, Some(validity), Some(record)) = (rsa, validity, record) else { return Ok(()) };
+        let due = rsa || device.regrant == Some(true);
+        let (true, Some(validity), Some(record)) = (due, validity, record) else { return Ok(()) };
         let Some(issued) = &mut device.issued else { return Ok(()) };
         let owner = &self.caller;
         let owning =
@@ -143,6 +147,7 @@ impl ReadConfiguration {
         let made = grant::make(&self.keys, issued, &owning, &mut Dice::new(self.seed));
         if let Ok(Some(grant)) = made {
             device.grant = Some(grant);
+            device.regrant = None;
             device.write(batch, self.device);
         }
         Ok(())
@@ -154,7 +159,8 @@ impl Operation for ReadConfiguration {
     type Effect = ();
 
     fn reads(&self) -> ReadSet {
-        ReadSet::of([device_key(DEVICE, self.device), management_key(MANAGEMENT, &self.caller)])
+        let caller = management_key(MANAGEMENT, &self.caller);
+        ReadSet::of([device_key(DEVICE, self.device), caller, Recovery::key()])
     }
 
     fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {

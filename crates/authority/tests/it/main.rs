@@ -6,4 +6,5 @@ mod bootstrap;
 mod gap;
 mod identity;
 mod owners;
+mod recovery;
 mod world;

@@ -105,10 +105,21 @@ impl World {
     }
 
     fn device_of(&mut self, kind: DeviceKind, pool: usize) -> Uuid {
+        let (device, issued) = self.uploaded_with_pool(kind, pool);
+        self.import_issued(device, issued);
+        device
+    }
+
+    /// A device that both servers know of, and what is issued for it.
+    pub(crate) fn uploaded(&mut self, kind: DeviceKind) -> (Uuid, IssuedRegistration) {
+        self.uploaded_with_pool(kind, 2)
+    }
+
+    fn uploaded_with_pool(&mut self, kind: DeviceKind, pool: usize) -> (Uuid, IssuedRegistration) {
         let device = Uuid::v4(self.dice.bytes());
         let operation = self.operation();
         let origin = self.origin("maker");
-        let create = registration::CreateDevice { device, maker: MAKER, operation, origin: origin.clone() };
+        let create = registration::CreateDevice { device, maker: MAKER, operation, origin };
         assert_eq!(self.register(&create), Ok(registration::Created::Stands));
         assert_eq!(self.boot(&bootstrap::CreateDevice { device, operation }), Ok(bootstrap::Created::Stands));
         let secrets = (kind == DeviceKind::SharedSecret).then(|| self.secret_chain(device, pool));
@@ -121,6 +132,12 @@ impl World {
             kind,
             secrets,
         };
+        (device, issued)
+    }
+
+    /// What was issued comes in on both servers.
+    pub(crate) fn import_issued(&mut self, device: Uuid, issued: IssuedRegistration) {
+        let origin = self.origin("identity");
         let import = registration::ImportIssued { device, maker: MAKER, issued, origin: origin.clone() };
         assert_eq!(self.register(&import), Ok(registration::Imported::Ready));
         let proof = DeviceProof::PublicKey { spki: device.0.to_vec() };
@@ -128,7 +145,6 @@ impl World {
         let holder = HolderName::of_issued(&*self.provider, &issued).unwrap();
         let import = bootstrap::ImportIssued { device, issued, holder, origin };
         assert_eq!(self.boot(&import), Ok(bootstrap::Imported::Ready));
-        device
     }
 
     /// What the identity server would issue: T, W and a pool of owner secrets.
@@ -245,6 +261,20 @@ impl World {
             page.records.iter().any(|(_, record)| record.value.windows(bytes.len()).any(|part| part == bytes))
         })
     }
+}
+
+/// All records of a store, as a backup would hold them.
+pub(crate) fn copy_of(store: &Memory) -> Memory {
+    let copy = Memory::default();
+    let mut batch = store::Batch::default();
+    for space in 0..=u8::MAX {
+        let range = Range { space: store::Space(space), prefix: Vec::new(), after: None, limit: 10_000 };
+        for (key, record) in store.scan(&range).unwrap().records {
+            batch.put(key, record.value);
+        }
+    }
+    copy.commit(&store::Snapshot::new([], []), &batch).unwrap();
+    copy
 }
 
 fn registration_keys(provider: &Arc<dyn Provider>, dice: &mut Dice, unix_millis: u64) -> RegistrationKeys {

@@ -5,6 +5,7 @@ mod operator_api;
 mod owner_api;
 mod owner_flow;
 mod query;
+mod recovery_flow;
 mod settling;
 mod source_limit;
 mod ta_api;

@@ -1,13 +1,11 @@
 //! Owner changes across both servers, and configurations from both.
 
-use std::sync::atomic::Ordering;
-
 use assure_json::{ChoiceMessage, Configuration, DeviceDataMessage, Method, ParameterChoice};
 use assure_proto::ParameterSet;
 use authority::bootstrap::OwnerNow;
 use authority::registration::{
-    AdoptMirror, ChangeOwner, CompleteChange, ConfigurationAnswer, OperationId, OwnerAnswer, OwnerPart,
-    PendingChange, ReadConfiguration,
+    AdoptMirror, ChangeOwner, ConfigurationAnswer, OperationId, OwnerAnswer, OwnerPart, PendingChange,
+    ReadConfiguration,
 };
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -15,6 +13,7 @@ use model::{ManagementId, Uuid};
 
 use super::RegistrationServer;
 use super::query::OwnerQuery;
+use super::recovery_flow::Brought;
 use crate::answer::{content, empty, fault, later, not_run};
 use crate::ta_client::MirrorAnswer;
 
@@ -48,8 +47,8 @@ impl RegistrationServer {
         }
     }
 
-    /// Makes a pending change known to the bootstrap server, then completes it here. What fails stays
-    /// pending and is driven on by a repeated call, or by [`RegistrationServer::run`].
+    /// Brings a pending change to its end on both servers. What fails stays pending and is driven on by a
+    /// repeated call, or by [`RegistrationServer::run`].
     async fn drive(&self, device: Uuid, change: &PendingChange) -> Result<(), Response> {
         let driven = self.try_drive(device, change).await;
         if driven.is_err() {
@@ -60,26 +59,10 @@ impl RegistrationServer {
 
     /// The same, waking nobody.
     pub(super) async fn try_drive(&self, device: Uuid, change: &PendingChange) -> Result<(), Response> {
-        let owner = OwnerNow { seq: change.seq, owner: change.owner.clone() };
-        let mirrored = self.bootstrap.mirror_owner(device, change.operation, &owner).await;
-        match mirrored.map_err(|error| fault("change owner on the bootstrap server", &error))? {
-            MirrorAnswer::Stands => {}
-            MirrorAnswer::Ahead(mirror) => {
-                self.adopt(device, mirror).await?;
-                return Err(fault("change owner", &"the bootstrap server was ahead"));
-            }
-            MirrorAnswer::Unknown => {
-                // It was restored: all of it is looked at again.
-                self.unsettled[1].fetch_max(1, Ordering::Relaxed);
-                return Err(fault("change owner", &"the bootstrap server does not know the device"));
-            }
-        }
-        let complete =
-            CompleteChange { device, operation: change.operation, origin: self.origin("bootstrap") };
-        match self.executor.run(complete).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(bad)) => Err(fault("complete owner change", &bad)),
-            Err(error) => Err(not_run("complete owner change", &error)),
+        match self.bring(device, change).await? {
+            Brought::Complete => Ok(()),
+            Brought::Behind => Err(fault("change owner", &"the bootstrap server was ahead")),
+            Brought::Unknown => Err(fault("change owner", &"the bootstrap server does not know the device")),
         }
     }
 

@@ -50,7 +50,11 @@ impl RegistrationServer {
                 match self.settle().await {
                     Ok((driven, behind)) => {
                         tracing::info!(driven, behind, "settled with the bootstrap server");
-                        is_settled = true;
+                        // A recovery that was cut short goes on before anything else.
+                        match self.resume_recovery().await {
+                            Ok(_) => is_settled = true,
+                            Err(why) => tracing::warn!(why, "a recovery that was cut short waits"),
+                        }
                     }
                     Err(error) => tracing::debug!(%error, "the bootstrap server does not answer yet"),
                 }

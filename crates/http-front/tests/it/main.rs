@@ -22,6 +22,7 @@ mod management;
 mod owners;
 mod parameter_sets;
 mod peers;
+mod recovery;
 mod refusals;
 mod registering;
 mod restore;

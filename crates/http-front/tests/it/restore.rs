@@ -135,7 +135,7 @@ fn over_files_on_a_disk_the_same_holds_and_stays_after_reopening() {
     let table = open(&path);
     let pending = authority::registration::ReadPendingChange { device: device.uuid };
     let change = crate::gap::ran(&*table, &pending).unwrap().expect("the change is on the disk");
-    assert_eq!((change.seq, change.owner, change.by), (2, None, b.id));
+    assert_eq!((change.seq, change.owner, change.by), (2, None, Some(b.id)));
     drop(table);
     std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -1,6 +1,7 @@
 //! The command line: groups of verbs, one file each.
 
 pub(crate) mod audit;
+mod authority;
 mod device;
 mod explain;
 mod identity;
@@ -60,6 +61,8 @@ enum Command {
     Maker(maker::Maker),
     /// Run the identity server: make an authority, enrol its servers, take records in. Opens no socket.
     Identity(identity::IdentityGroup),
+    /// Recover the authority's online servers after a restore.
+    Authority(authority::AuthorityGroup),
     /// Say what a failure means and what to try.
     Explain(explain::Explain),
 }
@@ -75,6 +78,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Device(device) => device.run(output),
         Command::Maker(maker) => maker.run(output),
         Command::Identity(identity) => identity.run(output),
+        Command::Authority(authority) => authority.run(output),
         Command::Explain(explain) => explain.run(output),
     }
 }

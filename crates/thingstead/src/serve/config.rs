@@ -188,6 +188,27 @@ impl Config {
             .merge(Env::prefixed("THINGSTEAD_").filter(|name| name.as_str().contains("__")).split("__"))
             .extract()
             .map_err(|error| Failure::new("config-unreadable", subject).because(error))
+            .and_then(|config: Self| config.with_folders_of_its_own())
+    }
+
+    /// Two roles that wrote one folder of the air gap would overwrite each other's files: their names hold
+    /// the receiver and a number that both count from 1 (decision G 22).
+    fn with_folders_of_its_own(self) -> Outcome<Self> {
+        let place = |membership: &Membership| {
+            let path = &membership.gap_out;
+            std::fs::canonicalize(path)
+                .or_else(|_| std::path::absolute(path))
+                .unwrap_or_else(|_| path.clone())
+        };
+        let registration = self.registration.as_ref().map(|section| place(&section.authority));
+        let bootstrap = self.bootstrap.as_ref().map(|section| place(&section.authority));
+        match registration {
+            Some(shared) if bootstrap.as_ref() == Some(&shared) => {
+                Err(Failure::new("gap-folder-shared", shared.display().to_string())
+                    .because("it is gap_out of [registration.authority] and of [bootstrap.authority]"))
+            }
+            Some(_) | None => Ok(self),
+        }
     }
 
     /// Every listener with its role, what it is for, and whether it is on.

@@ -56,6 +56,7 @@ pub(crate) async fn enrolled(
     let folders = membership.folders();
     folders.make()?;
     let keys = own_keys(role, executor, provider).await?;
+    folders.claim(keys.gap.id)?;
     let bundle = read_bundle(&membership.bundle, &**provider)?;
     let system_ca = super::single_certificate(&membership.system_ca)?;
     let stored = executor.run(ReadEnrolment).await.map_err(super::store_failed)?;

@@ -16,7 +16,7 @@ use crate::class::Class;
 use crate::gap_content::{
     AuthoritySecrets, BootstrapKey, DeviceTrust, EnrolRequest, GAP_DEVICES_MAX, GAP_KEYS_MAX, GapContent,
     GapKind, GapRole, IssuedSecret, OWNER_SECRETS_ISSUED, OwnerSecret, REFILL_MAX, RegistrationKeys,
-    RejectReason,
+    RejectReason, TrustSecrets,
 };
 use crate::key_definition::{KeyDefinition, KeyFormat};
 use crate::label::CaseHash;
@@ -52,8 +52,8 @@ impl GapContent {
             Self::Rejected { device, reason } => {
                 out.array(2).bytes(&device.0).uint(reason.number());
             }
-            Self::Refill { device, pool } => {
-                out.array(2).bytes(&device.0);
+            Self::Refill { device, request, pool } => {
+                out.array(3).bytes(&device.0).bytes(&request.0);
                 write_pool(&mut out, pool);
             }
             Self::EnrolRequest(request) => request.write(&mut out),
@@ -67,8 +67,7 @@ impl GapContent {
                 write_keys(&mut out, keys);
                 out.array(devices.len());
                 for trust in devices {
-                    out.array(4).bytes(&trust.device.0);
-                    trust.secrets.write(&mut out);
+                    trust.write(&mut out);
                 }
             }
         }
@@ -102,9 +101,9 @@ impl GapContent {
                 Self::Rejected { device, reason: reason.ok_or(unknown)? }
             }
             GapKind::Refill => {
-                reader.array_of(2)?;
-                let device = Uuid(reader.bytes_of()?);
-                Self::Refill { device, pool: read_list(&mut reader, REFILL_MAX, OwnerSecret::read)? }
+                reader.array_of(3)?;
+                let (device, request) = (Uuid(reader.bytes_of()?), Uuid(reader.bytes_of()?));
+                Self::Refill { device, request, pool: read_list(&mut reader, REFILL_MAX, OwnerSecret::read)? }
             }
             GapKind::EnrolRequest => Self::EnrolRequest(EnrolRequest::read(&mut reader)?),
             GapKind::EnrolAnswer => {
@@ -214,9 +213,29 @@ impl AuthoritySecrets {
 }
 
 impl DeviceTrust {
+    fn write(&self, out: &mut Writer) {
+        match &self.secrets {
+            TrustSecrets::Registration(secrets) => {
+                out.array(4).bytes(&self.device.0);
+                secrets.write(out);
+            }
+            TrustSecrets::Bootstrap(secret) => {
+                out.array(2).bytes(&self.device.0);
+                secret.write(out);
+            }
+        }
+    }
+
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        reader.array_of(4)?;
-        Ok(Self { device: Uuid(reader.bytes_of()?), secrets: AuthoritySecrets::read(reader)? })
+        let other_count = reader.error(Reason::OutOfRange);
+        let count = reader.array()?;
+        let device = Uuid(reader.bytes_of()?);
+        let secrets = match count {
+            4 => TrustSecrets::Registration(Box::new(AuthoritySecrets::read(reader)?)),
+            2 => TrustSecrets::Bootstrap(Box::new(IssuedSecret::read(reader)?)),
+            _ => return Err(other_count),
+        };
+        Ok(Self { device, secrets })
     }
 }
 

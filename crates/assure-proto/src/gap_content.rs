@@ -222,8 +222,17 @@ pub struct EnrolRequest {
 pub struct DeviceTrust {
     /// The device.
     pub device: Uuid,
-    /// Its new T, W signed by that, and owner secrets in place of those not given out.
-    pub secrets: AuthoritySecrets,
+    /// What the reader of the file is told.
+    pub secrets: TrustSecrets,
+}
+
+/// The part of a device's new trust that one online server is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TrustSecrets {
+    /// The registration server: T, W signed by that, and owner secrets in place of those not given out.
+    Registration(Box<AuthoritySecrets>),
+    /// The bootstrap server: the class 3 secret, signed by the new T.
+    Bootstrap(Box<IssuedSecret>),
 }
 
 /// The content of an air-gap file. Secrets in it are wiped when dropped and never shown by `Debug`.
@@ -271,6 +280,8 @@ pub enum GapContent {
     Refill {
         /// The device.
         device: Uuid,
+        /// The name of the request, which its answer repeats.
+        request: Uuid,
         /// The secrets.
         pool: Vec<OwnerSecret>,
     },

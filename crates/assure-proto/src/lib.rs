@@ -75,7 +75,7 @@ pub use channel::{
 pub use gap_content::{
     AuthoritySecrets, BootstrapKey, DeviceTrust, EnrolRequest, GAP_DEVICES_MAX, GAP_KEYS_MAX, GapContent,
     GapKind, GapRole, IssuedSecret, OWNER_SECRETS_ISSUED, OwnerSecret, REFILL_MAX, RegistrationKeys,
-    RejectReason,
+    RejectReason, TrustSecrets,
 };
 pub use gap_file::{
     GAP_FILE_LENGTH_MAX, GapError, GapFile, GapHeader, GapSender, GapSequence, GapTurn,

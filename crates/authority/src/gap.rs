@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use assure_proto::{
-    Class, GapContent, GapError, GapFile, GapHeader, GapSender, GapSequence, GapTurn, Signer, Validity,
-    seal_gap_file,
+    Class, EnrolRequest, GapContent, GapError, GapFile, GapHeader, GapSender, GapSequence, GapTurn, Signer,
+    Validity, seal_gap_file, write_enrolment,
 };
 use clock::{Dice, Now};
 use crypto::{CryptoError, PrivateKey, Provider, PublicKey};
@@ -142,6 +142,24 @@ pub(crate) fn send(
         .map_err(NotSent::Crypto)?;
     batch.put(key, next.to_be_bytes()).put(outbox_key(sending.partner.id, next), file);
     Ok(())
+}
+
+/// Puts a request in the clear into the outbox, signed with our gap key: its number and its bytes.
+pub(crate) fn send_in_the_clear(
+    sending: &Sending<'_>,
+    request: EnrolRequest,
+    snapshot: &Snapshot,
+    batch: &mut Batch,
+    dice: &mut Dice,
+) -> Result<(u32, Vec<u8>), NotSent> {
+    let (me, partner) = (sending.me, sending.partner);
+    let key = sent_key(partner.id);
+    let next = number(snapshot, &key)?.next().ok_or(NotSent::Crypto(CryptoError::BadInput))?;
+    let header = GapHeader { from: me.id, to: partner.id, sequence_number: next };
+    let file = write_enrolment(sending.provider, &header, request, &me.signer(), sending.validity, dice);
+    let file = file.map_err(NotSent::Crypto)?;
+    batch.put(key, next.to_be_bytes()).put(outbox_key(partner.id, next), file.clone());
+    Ok((next, file))
 }
 
 /// Applies the content of a file if its number is the next one, in one commit with that number.

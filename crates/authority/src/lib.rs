@@ -9,6 +9,7 @@ mod gap;
 pub mod identity;
 mod origin;
 pub mod registration;
+mod renewal;
 mod server_keys;
 mod spaces;
 mod stored;
@@ -18,6 +19,7 @@ pub use gap::{
     TakeIfDone,
 };
 pub use origin::Origin;
+pub use renewal::{AskGeneration, FollowGeneration, GenerationRequest, NextKeys, RenewOnline, Renewed};
 pub use server_keys::{
     ENROLMENT_NUMBER, Enrolment, NoServerKeys, ReadEnrolment, ReadOwn, ServerKey, ServerKeys, StoreEnrolment,
     WriteOwn,

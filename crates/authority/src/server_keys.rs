@@ -17,7 +17,7 @@ use crate::stored::{self, BadRecord};
 use crate::{GapPartner, GapSelf};
 
 /// Modulus of the online class 1 RSA key, in bits.
-const ONLINE_MODULUS_BITS: u16 = 3072;
+pub(crate) const ONLINE_MODULUS_BITS: u16 = 3072;
 /// Modulus of the bootstrap server's RSA key, in bits.
 const CLASS_3_MODULUS_BITS: u16 = 2048;
 
@@ -55,7 +55,7 @@ impl std::fmt::Debug for ServerKeys {
 
 #[derive(Encode, Decode)]
 #[cbor(map)]
-struct StoredKeys {
+pub(crate) struct StoredKeys {
     #[cbor(n(0), with = "stored::id16")]
     id: Uuid,
     #[cbor(n(1), with = "stored::id16")]
@@ -74,6 +74,13 @@ struct StoredKeys {
     rsa: Secret,
     #[cbor(n(8), with = "stored::secret")]
     issuer: Secret,
+}
+
+impl StoredKeys {
+    /// Puts other online keys in the place of those of before.
+    pub(crate) fn set_online(&mut self, ec: (KeyId, Secret), rsa: (KeyId, Secret)) {
+        ((self.ec_id, self.ec), (self.rsa_id, self.rsa)) = (ec, rsa);
+    }
 }
 
 /// Why no keys were read.
@@ -234,7 +241,7 @@ pub struct Enrolment {
 }
 
 impl Enrolment {
-    fn key() -> Key {
+    pub(crate) fn key() -> Key {
         Key::new(SELF, *b"enrolment")
     }
 

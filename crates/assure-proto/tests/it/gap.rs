@@ -7,7 +7,7 @@ use assure_proto::{
     EnrolRequest, GAP_FILE_LENGTH_MAX, GapContent, GapError, GapFile, GapHeader, GapKind, GapRole, GapSender,
     GapSequence, GapTurn, IssuedSecret, KeyDefinition, Metadata, OwnerSecret, REFILL_MAX, RegistrationKeys,
     RejectReason, SignatureError, Signer, SimpleTime, TRUST_BUNDLE_LENGTH_MAX, TrustBundle, TrustBundleError,
-    Validity, enrolment_fingerprint, key_fingerprint, seal_gap_file, write_enrolment,
+    TrustSecrets, Validity, enrolment_fingerprint, key_fingerprint, seal_gap_file, write_enrolment,
 };
 use clock::Dice;
 use crypto::{CryptoError, Curve, KeyKind, PrivateKey, Provider, PublicKey, Secret};
@@ -195,8 +195,10 @@ fn contents(provider: &dyn Provider) -> Vec<GapContent> {
     let (signing, wrapping) = (issuer.issued(0x20), issuer.issued(0x21));
     let secrets =
         AuthoritySecrets { signing: signing.clone(), wrapping: wrapping.clone(), pool: issuer.pool(1) };
-    let trust = DeviceTrust { device, secrets };
-    let pool = issuer.pool(8);
+    let of_registration = TrustSecrets::Registration(Box::new(secrets));
+    let of_bootstrap = TrustSecrets::Bootstrap(Box::new(wrapping.clone()));
+    let trust = |secrets| DeviceTrust { device, secrets };
+    let (pool, request) = (issuer.pool(8), Uuid([6; 16]));
     vec![
         GapContent::Submit { maker, device, blob: vec![8; 300] },
         registration(RegistrationKeys::Ec),
@@ -213,15 +215,19 @@ fn contents(provider: &dyn Provider) -> Vec<GapContent> {
             key: BootstrapKey::Secret(Box::new(wrapping.clone())),
         },
         GapContent::Rejected { device, reason: RejectReason::UnknownStation },
-        GapContent::Refill { device, pool: Vec::new() },
-        GapContent::Refill { device, pool: issuer.pool(2) },
+        GapContent::Refill { device, request, pool: Vec::new() },
+        GapContent::Refill { device, request, pool: issuer.pool(2) },
         GapContent::EnrolRequest(EnrolRequest {
             role: GapRole::Registration,
             gap_key: gap_key.clone(),
             keys: vec![(Class::TrustedAuthority, gap_key.clone())],
         }),
         GapContent::EnrolAnswer { gap_key, keys: vec![wrapping.key.clone()], generation: 1 },
-        GapContent::NewGeneration { generation: 2, keys: vec![wrapping.key], devices: vec![trust] },
+        GapContent::NewGeneration {
+            generation: 2,
+            keys: vec![wrapping.key],
+            devices: vec![trust(of_registration), trust(of_bootstrap)],
+        },
     ]
 }
 
@@ -248,7 +254,7 @@ fn every_kind_of_content_is_read_back_and_nothing_else() {
 fn secrets_in_contents_are_not_shown() {
     let provider = providers()[0];
     let mut issuer = Issuer { provider, dice: Dice::numbered(1) };
-    let content = GapContent::Refill { device: Uuid([4; 16]), pool: issuer.pool(1) };
+    let content = GapContent::Refill { device: Uuid([4; 16]), request: Uuid([6; 16]), pool: issuer.pool(1) };
     let shown = format!("{content:?}");
     assert!(shown.contains("Secret(32 bytes)"), "{shown}");
     assert!(!shown.contains("64, 64, 64, 64"), "{shown}");
@@ -258,7 +264,8 @@ fn secrets_in_contents_are_not_shown() {
 fn lists_over_their_limits_are_refused() {
     let mut issuer = Issuer { provider: providers()[0], dice: Dice::numbered(1) };
     let one = issuer.pool(1).remove(0);
-    let with = |count| GapContent::Refill { device: Uuid([4; 16]), pool: vec![one.clone(); count] };
+    let (device, request) = (Uuid([4; 16]), Uuid([6; 16]));
+    let with = |count| GapContent::Refill { device, request, pool: vec![one.clone(); count] };
     let most = with(REFILL_MAX);
     assert_eq!(GapContent::decode(GapKind::Refill, &most.encode()), Ok(most));
     let over = GapContent::decode(GapKind::Refill, &with(REFILL_MAX + 1).encode());

@@ -7,6 +7,7 @@ mod device;
 mod holder;
 mod image;
 mod owner;
+mod trust;
 
 pub use device::{
     CreateDevice, Created, DeviceProof, FreeDevice, ImportIssued, Imported, IssuedDevice, ReadDevice,
@@ -15,3 +16,4 @@ pub use device::{
 pub use holder::{HolderName, ReadHolder};
 pub use image::{ImageAnswer, ReadImage, ServeImage, StoreImage, StoreImageAnswer};
 pub use owner::{MirrorOwner, Mirrored, OwnerNow, ReadMirrors};
+pub use trust::ReplaceTrust;

@@ -44,9 +44,7 @@ pub(crate) fn shared_secret(
     let wrapping_key = sign(wrapping_key, Class::TrustedAuthority, Metadata::NONE, &by_signing, dice)?;
     let (bootstrap_key, bootstrap_secret) = derive(dice)?;
     let bootstrap_key = sign(bootstrap_key, Class::BootstrapService, Metadata::NONE, &by_signing, dice)?;
-    let pool = (0..OWNER_SECRETS_ISSUED)
-        .map(|_| derive(dice).map(|(definition, secret)| OwnerSecret { definition, secret }));
-    let pool = pool.collect::<Option<Vec<_>>>()?;
+    let pool = owner_secrets(provider, device, device_secret, dice)?;
     Some(Issued {
         registration: RegistrationKeys::SharedSecret(Box::new(AuthoritySecrets {
             signing: IssuedSecret { secret: signing_secret.clone(), key: signing_key },
@@ -58,6 +56,20 @@ pub(crate) fn shared_secret(
             key: bootstrap_key,
         })),
     })
+}
+
+/// Fresh owner secrets, as many as a device is issued with.
+pub(crate) fn owner_secrets(
+    provider: &dyn Provider,
+    device: Uuid,
+    device_secret: &Secret,
+    dice: &mut Dice,
+) -> Option<Vec<OwnerSecret>> {
+    let mut one = || {
+        let (definition, secret) = derived(provider, device, device_secret, dice)?;
+        Some(OwnerSecret { definition, secret })
+    };
+    (0..OWNER_SECRETS_ISSUED).map(|_| one()).collect()
 }
 
 /// A fresh secret and the way in which the device gets at it.

@@ -146,9 +146,32 @@ impl IdentityKeys {
     /// # Errors
     /// [`CryptoError`] when a key may not leave the provider.
     pub fn write(&self, batch: &mut Batch) -> Result<(), CryptoError> {
+        self.write_as(self.generation, batch)
+    }
+
+    /// The same keys under the number of a new generation, and the bundle that states it.
+    pub(crate) fn write_moved_on(
+        &self,
+        generation: u32,
+        validity: Validity,
+        dice: &mut Dice,
+        batch: &mut Batch,
+    ) -> Result<(), CryptoError> {
+        self.write_as(generation, batch)?;
+        batch.put(Self::bundle_key(), self.bundle_of(generation, validity, dice)?);
+        Ok(())
+    }
+
+    /// Where the bundle stands in the store, so that it is written again with the same bytes.
+    #[must_use]
+    pub fn bundle_key() -> Key {
+        Key::new(SELF, *b"bundle")
+    }
+
+    fn write_as(&self, generation: u32, batch: &mut Batch) -> Result<(), CryptoError> {
         let stored = StoredKeys {
             authority: self.authority,
-            generation: self.generation,
+            generation,
             ec_root_id: self.ec_root.id,
             ec_root: self.ec_root.key.pkcs8()?,
             rsa_root_id: self.rsa_root.id,
@@ -194,11 +217,20 @@ impl IdentityKeys {
     /// # Errors
     /// [`CryptoError`] when signing fails.
     pub fn bundle(&self, validity: Validity, dice: &mut Dice) -> Result<Vec<u8>, CryptoError> {
+        self.bundle_of(self.generation, validity, dice)
+    }
+
+    fn bundle_of(
+        &self,
+        generation: u32,
+        validity: Validity,
+        dice: &mut Dice,
+    ) -> Result<Vec<u8>, CryptoError> {
         let bundle = TrustBundle {
             authority: self.authority,
             ec_root: self.ec_root.definition(),
             rsa_root: self.rsa_root.definition(),
-            generation: self.generation,
+            generation,
             identity_key: self.upload_key.public().clone(),
         };
         bundle.encode(&*self.provider, &self.ec_root.signer(), validity, dice)

@@ -194,7 +194,10 @@ impl EnrolServer {
         let mut dice = Dice::new(self.origin.seed);
         let mut signed = Vec::new();
         for (class, definition) in &self.request.keys {
-            let Some(key) = self.sign(*class, definition, validity, &mut dice) else {
+            let generation = self.keys.generation;
+            let entitled = self.request.role == GapRole::Registration;
+            let key = sign_class_1(&self.keys, generation, *class, definition, validity, &mut dice);
+            let Some(key) = key.filter(|_| entitled) else {
                 return Ok(Enrolled::Refused);
             };
             signed.push(key);
@@ -208,27 +211,27 @@ impl EnrolServer {
         self.origin.audit(batch, "identity.enrol", None, "done", at);
         Ok(Enrolled::Answered)
     }
+}
 
-    /// Only the registration server gets class 1 keys: one EC, one RSA, each signed by the root of its kind.
-    fn sign(
-        &self,
-        class: Class,
-        definition: &KeyDefinition,
-        validity: assure_proto::Validity,
-        dice: &mut Dice,
-    ) -> Option<AuthenticatedKey> {
-        if self.request.role != GapRole::Registration || class != Class::TrustedAuthority {
-            return None;
-        }
-        let kind = match definition.public_key()?.kind() {
-            KeyKind::Ec(_) => DeviceKind::Ec,
-            KeyKind::Rsa { .. } => DeviceKind::Rsa,
-        };
-        let metadata = Metadata::of_generation(self.keys.generation);
-        let signer = self.keys.root(kind).signer();
-        let provider = &*self.keys.provider;
-        AuthenticatedKey::issue(provider, class, definition, metadata, &signer, validity, dice).ok()
+/// Signs an online key of class 1 with the root of its kind; only the registration server gets any.
+pub(super) fn sign_class_1(
+    keys: &IdentityKeys,
+    generation: u32,
+    class: Class,
+    definition: &KeyDefinition,
+    validity: assure_proto::Validity,
+    dice: &mut Dice,
+) -> Option<AuthenticatedKey> {
+    if class != Class::TrustedAuthority {
+        return None;
     }
+    let kind = match definition.public_key()?.kind() {
+        KeyKind::Ec(_) => DeviceKind::Ec,
+        KeyKind::Rsa { .. } => DeviceKind::Rsa,
+    };
+    let metadata = Metadata::of_generation(generation);
+    let (provider, signer) = (&*keys.provider, keys.root(kind).signer());
+    AuthenticatedKey::issue(provider, class, definition, metadata, &signer, validity, dice).ok()
 }
 
 impl Operation for EnrolServer {

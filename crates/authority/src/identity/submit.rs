@@ -22,11 +22,14 @@ use crate::{GapPartner, Origin, origin};
 /// What is kept of a device: its secret, which a refill and a new generation need.
 #[derive(Encode, Decode)]
 #[cbor(map)]
-struct KnownDevice {
+pub(crate) struct KnownDevice {
     #[cbor(n(0), with = "stored::id16")]
-    maker: Uuid,
+    pub(crate) maker: Uuid,
     #[cbor(n(1), with = "stored::secret")]
-    secret: Secret,
+    pub(crate) secret: Secret,
+    /// The generation of the secrets that were issued last; none: the first.
+    #[n(2)]
+    pub(crate) generation: Option<u32>,
 }
 
 /// Opens a record and issues the device to both online servers, or rejects it, which frees its UUID.
@@ -207,7 +210,7 @@ impl ImportSubmit {
             DeviceKey::Secret(secret) => secret.clone(),
             DeviceKey::Public(_) => Secret::new(Vec::new()),
         };
-        let known = KnownDevice { maker: self.maker, secret };
+        let known = KnownDevice { maker: self.maker, secret, generation: Some(self.keys.generation) };
         batch.put(device_key(IDENTITY_DEVICE, self.device), stored::to_bytes(&known));
     }
 }

@@ -99,6 +99,9 @@ pub(crate) struct OwnerGrant {
     /// Whether the key derives from the wrapping secret, which must then precede it.
     #[n(4)]
     pub(crate) by_wrapping: bool,
+    /// The generation of the authority that signed it; none: the first.
+    #[n(5)]
+    pub(crate) generation: Option<u32>,
 }
 
 /// The record of one device.

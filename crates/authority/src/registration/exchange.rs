@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use assure_proto::{GapContent, KeyDefinition, RegistrationKeys as IssuedKeys};
+use assure_proto::{GapContent, RegistrationKeys as IssuedKeys};
 use clock::{Dice, Now};
 use crypto::Provider;
 use model::Uuid;
 use store::{Batch, Decision, Operation, ReadSet, Snapshot};
 
-use super::device::{DeviceKind, IssuedRegistration, IssuedSecret, PoolEntry, RegisteredDevice, SecretChain};
+use super::device::{DeviceKind, IssuedRegistration, RegisteredDevice, SecretChain};
 use super::{OperationId, signed_at};
 use crate::gap::{self, GapPartner, GapSelf, NotSent, Sending};
 use crate::origin;
@@ -78,22 +78,11 @@ pub fn issued_registration(content: GapContent) -> Option<(Uuid, Uuid, IssuedReg
     let GapContent::IssueRegistration { device, maker, case_hash, parameter_set, keys } = content else {
         return None;
     };
-    let secret = |issued: assure_proto::IssuedSecret| IssuedSecret {
-        secret: issued.secret,
-        key: issued.key.encoded().to_vec(),
-    };
     let (kind, secrets) = match keys {
         IssuedKeys::Ec => (DeviceKind::Ec, None),
         IssuedKeys::Rsa => (DeviceKind::Rsa, None),
         IssuedKeys::SharedSecret(secrets) => {
-            let assure_proto::AuthoritySecrets { signing, wrapping, pool } = *secrets;
-            let entry = |owner: assure_proto::OwnerSecret| PoolEntry {
-                definition: KeyDefinition::Derived(owner.definition).encode(),
-                secret: owner.secret,
-            };
-            let pool = pool.into_iter().map(entry).collect();
-            let chain = SecretChain { signing: secret(signing), wrapping: secret(wrapping), pool };
-            (DeviceKind::SharedSecret, Some(chain))
+            (DeviceKind::SharedSecret, Some(SecretChain::from_gap(*secrets)))
         }
     };
     Some((device, maker, IssuedRegistration { case_hash: case_hash.0, parameter_set, kind, secrets }))

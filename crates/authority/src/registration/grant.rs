@@ -9,7 +9,7 @@ use crypto::Secret;
 use model::{KeyId, ManagementId, Uuid};
 
 use super::device::{DeviceKind, IssuedRegistration, OwnerGrant, SecretChain};
-use super::keys::RegistrationKeys;
+use super::keys::{OnlineKey, RegistrationKeys};
 use super::management::StoredManagement;
 use crate::stored::BadRecord;
 
@@ -52,15 +52,22 @@ pub(crate) fn make(
 ) -> Result<Option<OwnerGrant>, NoGrant> {
     match issued.kind {
         DeviceKind::Ec => {
-            let key = owning.record.ec()?;
+            let key = vouched(keys, &keys.ec, owning, owning.record.ec()?, dice)?;
             grant(keys, owning, &key, &keys.ec.signer(), false, dice).map(Some)
         }
         DeviceKind::Rsa => match owning.record.rsa()? {
-            Some(key) => grant(keys, owning, &key, &keys.rsa.signer(), false, dice).map(Some),
+            Some(key) => {
+                let key = vouched(keys, &keys.rsa, owning, key, dice)?;
+                grant(keys, owning, &key, &keys.rsa.signer(), false, dice).map(Some)
+            }
             None => Ok(None),
         },
         DeviceKind::SharedSecret => {
             let chain = issued.secrets.as_mut().ok_or(NoGrant::NoSecret)?;
+            // What the T of an earlier generation signs is worth nothing, and is not to be given any more.
+            if chain.generation()? < keys.generation() {
+                return Err(NoGrant::NoSecret);
+            }
             let signing_id = AuthenticatedKey::decode(&chain.signing.key).map_err(|_| BadRecord)?.id();
             let (definition, by_wrapping) = owner_secret(keys, chain, owning, dice)?;
             let signer = Signer::with_secret(signing_id, Class::TrustedAuthority, &chain.signing.secret);
@@ -77,6 +84,25 @@ pub(crate) fn make(
             grant(keys, owning, &key, &signer, by_wrapping, dice).map(Some)
         }
     }
+}
+
+/// The owner's public key as the present online key vouches for it: the one on record, or signed anew when
+/// that was vouched for in an earlier generation. Its id and definition stay.
+/// Source: decision H7.
+fn vouched(
+    keys: &RegistrationKeys,
+    online: &OnlineKey,
+    owning: &Owning<'_>,
+    key: AuthenticatedKey,
+    dice: &mut Dice,
+) -> Result<AuthenticatedKey, NoGrant> {
+    if key.signature().key_id == online.authenticated.id() {
+        return Ok(key);
+    }
+    let (class, definition, signer) = (Class::ManagementSystem, key.definition(), online.signer());
+    let provider = &*keys.provider;
+    AuthenticatedKey::issue(provider, class, definition, Metadata::NONE, &signer, owning.validity, dice)
+        .map_err(|_| NoGrant::Signing)
 }
 
 /// Takes the next owner secret from the pool, or makes one under the wrapping secret when the pool is
@@ -132,5 +158,6 @@ fn grant(
         key: key.encoded().to_vec(),
         owner_data: owner_data.encoded().to_vec(),
         by_wrapping,
+        generation: Some(keys.generation()),
     })
 }

@@ -39,6 +39,14 @@ pub struct RegistrationKeys {
     pub issuer: Issuer,
 }
 
+impl RegistrationKeys {
+    /// The generation of the online keys.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        self.ec.authenticated.metadata().generation.unwrap_or_default()
+    }
+}
+
 impl std::fmt::Debug for RegistrationKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("RegistrationKeys(..)")

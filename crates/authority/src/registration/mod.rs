@@ -11,6 +11,8 @@ mod ownership;
 mod parameter_sets;
 mod queries;
 mod recovery;
+mod refill;
+mod trust;
 
 pub use certify::{Certificand, Certify};
 pub use change_owner::{
@@ -41,3 +43,5 @@ pub use recovery::{
     AdvanceRecovery, BeginRecovery, Begun, RECOVERY_COUNT_MAX, RECOVERY_STEP, REGISTERED_PAGE, RaiseDevice,
     Raised, ReadRecovery, ReadRegistered, Recovery, Stock,
 };
+pub use refill::{AskRefill, Asked, Refilled, TakeRefill};
+pub use trust::ReplaceTrust;

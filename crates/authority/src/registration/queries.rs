@@ -8,7 +8,7 @@ use crypto::{KeyKind, PublicKey};
 use model::{KeyId, ManagementId, Uuid};
 use store::{Batch, Decision, Operation, Range, ReadSet, Snapshot};
 
-use super::device::{DeviceKind, RegisteredDevice};
+use super::device::{DeviceKind, OwnerGrant, RegisteredDevice};
 use super::grant::{self, Owning};
 use super::keys::{RegistrationKeys, signed_at};
 use super::management::StoredManagement;
@@ -101,6 +101,10 @@ impl ReadConfiguration {
             return Ok(ConfigurationAnswer::Forbidden);
         }
         let is_settled = device.ownership.pending.is_none() && !Recovery::is_under_way(snapshot)?;
+        let of_now = |grant: &OwnerGrant| grant.generation.unwrap_or(1) >= self.keys.generation();
+        if !device.grant.as_ref().is_some_and(of_now) {
+            device.regrant = device.regrant.or(device.grant.take().map(|_| true));
+        }
         if device.grant.is_none() && is_settled {
             self.late_grant(snapshot, now, &mut device, batch)?;
         }

@@ -4,7 +4,9 @@
 
 mod bootstrap;
 mod gap;
+mod generation;
 mod identity;
 mod owners;
 mod recovery;
+mod refill;
 mod world;

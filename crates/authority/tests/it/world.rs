@@ -168,16 +168,15 @@ impl World {
                 PoolEntry { definition: KeyDefinition::Derived(key).encode(), secret }
             })
             .collect();
-        let issue = |key: DerivedKey, signer: &Signer<'_>, dice: &mut Dice| {
+        let issue = |key: DerivedKey, metadata, signer: &Signer<'_>, dice: &mut Dice| {
             let definition = KeyDefinition::Derived(key);
             let class = Class::TrustedAuthority;
-            let metadata = Metadata::NONE;
             AuthenticatedKey::issue(&*provider, class, &definition, metadata, signer, validity, dice).unwrap()
         };
         let by_root = Signer::with_secret(root.key_id, Class::TrustedAuthority, &root_secret);
-        let signing_key = issue(signing, &by_root, &mut self.dice);
+        let signing_key = issue(signing, Metadata::of_generation(1), &by_root, &mut self.dice);
         let by_signing = Signer::with_secret(signing_key.id(), Class::TrustedAuthority, &signing_secret);
-        let wrapping_key = issue(wrapping, &by_signing, &mut self.dice);
+        let wrapping_key = issue(wrapping, Metadata::NONE, &by_signing, &mut self.dice);
         SecretChain {
             signing: IssuedSecret { secret: signing_secret, key: signing_key.encoded().to_vec() },
             wrapping: IssuedSecret { secret: wrapping_secret, key: wrapping_key.encoded().to_vec() },

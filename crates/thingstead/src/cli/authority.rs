@@ -123,16 +123,21 @@ async fn show(client: &OperatorClient, output: Output) -> Outcome {
         _ => return Err(refusal(&answer, "the latest recovery")),
     };
     if output.json {
-        println!("{}", serde_json::json!({ "consequences": CONSEQUENCES, "latest": latest }));
+        print_line(serde_json::json!({ "consequences": CONSEQUENCES, "latest": latest }));
         return Ok(());
     }
-    println!("{CONSEQUENCES}");
+    print_line(CONSEQUENCES);
     match latest["request"].as_str() {
-        None => println!("No recovery was carried out here."),
+        None => print_line("No recovery was carried out here."),
         Some(request) if latest["finished"] == true => {
-            println!("The last one, {request}, is finished: number {} of this generation.", latest["count"]);
+            print_line(format_args!(
+                "The last one, {request}, is finished: number {} of this generation.",
+                latest["count"]
+            ));
         }
-        Some(request) => println!("Recovery {request} is under way: this would go on with it."),
+        Some(request) => {
+            print_line(format_args!("Recovery {request} is under way: this would go on with it."))
+        }
     }
     Ok(())
 }
@@ -158,11 +163,11 @@ async fn recover(client: &OperatorClient, request: &str, output: Output) -> Outc
         }
     };
     if output.json {
-        println!("{recovery}");
+        print_line(&recovery);
     } else if output.quiet {
-        println!("{}", recovery["request"].as_str().unwrap_or_default());
+        print_line(recovery["request"].as_str().unwrap_or_default());
     } else {
-        println!("{} devices raised by 256", recovery["raised"]);
+        print_line(format_args!("{} devices raised by 256", recovery["raised"]));
     }
     match recovery["unknown"].as_u64() {
         Some(0) | None => Ok(()),

@@ -96,13 +96,14 @@ def _contents():
          [device, record.json_octets(open_fields), server]),
         ("kind 2 issue-bootstrap, EC", IDENTITY, BOOTSTRAP, 2, [ec_uuid, ec_json, public.spki]),
         ("kind 3 rejected", IDENTITY, GATEWAY, 3, [device, 0]),
-        ("kind 4 refill", IDENTITY, REGISTRATION, 4, [device, _pool(2)]),
+        ("kind 4 refill", IDENTITY, REGISTRATION, 4, [device, labels.uuid("gap/refill"), _pool(2)]),
         ("kind 5 enrol request, registration", REGISTRATION, IDENTITY, 5, enrol),
         ("kind 5 enrol request, bootstrap", BOOTSTRAP, IDENTITY, 5, [2, BOOTSTRAP.gap.definition, []]),
         ("kind 6 enrol answer, registration", IDENTITY, REGISTRATION, 6, [IDENTITY.gap.definition, signed, 1]),
         ("kind 6 enrol answer, bootstrap", IDENTITY, BOOTSTRAP, 6, [IDENTITY.gap.definition, [], 1]),
         ("kind 7 new generation", IDENTITY, REGISTRATION, 7,
          [2, renewed, [[device, [second.secret, second_key], [WORLD.w.secret, w2], _pool(2)]]]),
+        ("kind 7 new generation, bootstrap", IDENTITY, BOOTSTRAP, 7, [2, renewed, [[device, [WORLD.w.secret, w2]]]]),
     ]
 
 

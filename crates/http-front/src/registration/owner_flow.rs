@@ -1,7 +1,7 @@
 //! Owner changes across both servers, and configurations from both.
 
 use assure_json::{ChoiceMessage, Configuration, DeviceDataMessage, Method, ParameterChoice};
-use assure_proto::ParameterSet;
+use assure_proto::{AuthenticatedKey, ParameterSet};
 use authority::bootstrap::OwnerNow;
 use authority::registration::{
     AdoptMirror, ChangeOwner, ConfigurationAnswer, OperationId, OwnerAnswer, OwnerPart, PendingChange,
@@ -84,6 +84,10 @@ impl RegistrationServer {
         };
         let (keys, seed) = (self.keys.clone(), self.executor.bytes());
         match self.executor.run(ReadConfiguration { device, caller, keys, seed }).await {
+            Ok(Ok(ConfigurationAnswer::Part(part))) if !is_of_one_chain(&data, &part) => {
+                // One of the two servers has not taken the new generation in yet.
+                later(core::time::Duration::from_secs(60))
+            }
             Ok(Ok(ConfigurationAnswer::Part(part))) => match assemble(data, *part) {
                 Some(configuration) => content("application/json", configuration.to_json()),
                 None => fault("read configuration", &"the stored parameter set is malformed"),
@@ -94,6 +98,13 @@ impl RegistrationServer {
             Err(error) => not_run("read configuration", &error),
         }
     }
+}
+
+/// Whether the bootstrap server's key is vouched for by the class 1 key of this configuration: a device would
+/// refuse any other.
+fn is_of_one_chain(data: &DeviceDataMessage, part: &OwnerPart) -> bool {
+    let signer = AuthenticatedKey::decode(&data.bootstrap_key).map(|key| key.signature().key_id);
+    part.keys_before.iter().any(|key| AuthenticatedKey::decode(key).map(|key| key.id()) == signer)
 }
 
 /// Source: aSSURE 15.2, decision G 15 (order of the keys).

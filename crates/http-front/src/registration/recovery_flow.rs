@@ -76,7 +76,7 @@ impl RegistrationServer {
     /// page of devices: 200 with how far it is, 409 when there were too many, 503. Asked again under the
     /// same name it never raises a device twice, whatever was cut short.
     pub(super) async fn recovery_step(&self, id: OperationId) -> Result<Recovery, Response> {
-        let generation = self.keys.ec.authenticated.metadata().generation.unwrap_or_default();
+        let generation = self.keys.generation();
         let begin = BeginRecovery { id, generation, origin: self.origin("operator") };
         match self.committed("begin recovery", begin).await? {
             Begun::UnderWay(recovery) => self.raise_page(recovery).await,

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use clap::{Args, Subcommand};
 use http::{Method, StatusCode};
-use model::hex;
+use model::{Uuid, hex};
 use net::seed;
 use serde_json::Value;
 
@@ -48,6 +48,30 @@ enum Verb {
         #[arg(long, value_name = "HEX")]
         request_id: Option<String>,
     },
+    /// Ask the identity server for owner secrets for a device; the answer comes across the air gap.
+    ///
+    /// Example:
+    ///   thingstead authority refill 8f2c41d0-0000-4000-8000-0000000077aa --data data/registration --server 127.0.0.1:8446
+    #[command(verbatim_doc_comment)]
+    Refill {
+        /// The device's UUID.
+        device: Uuid,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Show how many owner secrets each device that knows a secret has left.
+    Pools {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// After the online keys may have been stolen: make new ones and ask for a new generation.
+    ///
+    /// Writes a request into the folder of the air gap and prints its fingerprint. Nothing changes until the
+    /// identity server answers (`thingstead identity generation new`). Asked again, it is the same request.
+    Generation {
+        #[command(flatten)]
+        target: Target,
+    },
 }
 
 /// What a recovery does, for the person who decides.
@@ -79,6 +103,59 @@ impl AuthorityGroup {
                         recover(&client, &request, output).await
                     }
                 })
+            }
+            Verb::Refill { device, target } => {
+                let client = target.client()?;
+                block_on(async {
+                    let path = format!("/v1/devices/{device}/refill");
+                    client.call(Method::POST, &path, "", &device.to_string()).await?;
+                    let document = serde_json::json!({ "device": device.to_string(), "done": "asked" });
+                    if output.json {
+                        print_line(document)
+                    } else {
+                        print_line(format_args!("{device}\tasked"))
+                    }
+                    Ok(())
+                })
+            }
+            Verb::Pools { target } => {
+                let client = target.client()?;
+                block_on(pools(&client, output))
+            }
+            Verb::Generation { target } => {
+                let client = target.client()?;
+                block_on(async {
+                    let answer = client.call(Method::POST, "/v1/generation", "", "a new generation").await?;
+                    let request = read(answer.body())?;
+                    if output.json {
+                        print_line(&request);
+                        return Ok(());
+                    }
+                    let text = |name: &str| request[name].as_str().unwrap_or_default().to_owned();
+                    print_line(format_args!("file         {}", text("file")));
+                    print_line(format_args!("fingerprint  {}", text("fingerprint")));
+                    Ok(())
+                })
+            }
+        }
+    }
+}
+
+/// Every device with a pool, page by page.
+async fn pools(client: &OperatorClient, output: Output) -> Outcome {
+    let mut path = "/v1/pools".to_owned();
+    loop {
+        let answer = client.call(Method::GET, &path, "", "the owner secrets").await?;
+        let page = read(answer.body())?;
+        let page = page.as_array().cloned().unwrap_or_default();
+        let Some(last) = page.last().and_then(|pool| pool["device"].as_str()) else { return Ok(()) };
+        path = format!("/v1/pools?after={last}");
+        for pool in page.iter().filter(|pool| !pool["left"].is_null()) {
+            let device = pool["device"].as_str().unwrap_or_default();
+            match (output.json, pool["asked"] == true) {
+                (true, _) => print_line(pool),
+                (false, true) => print_line(format_args!("{device}\t{}\tasked for more", pool["left"])),
+                (false, false) => print_line(format_args!("{device}\t{}", pool["left"])),
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use assure_proto::{RejectReason, key_fingerprint};
-use authority::identity::Submitted;
+use authority::identity::{RefillIssued, Submitted};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use model::{Uuid, hex};
@@ -15,7 +15,8 @@ use super::Output;
 use super::stdout::print_line;
 use crate::failure::{Failure, Outcome};
 use crate::identity::enrol::{ServerRequest, write_certificate};
-use crate::identity::import::Import;
+use crate::identity::generation::{self, GenerationFile};
+use crate::identity::import::{Import, Taken};
 use crate::identity::{Identity, init, station_file, utc};
 
 /// Run the identity server: make an authority, enrol its servers, take records in. Opens no socket.
@@ -121,6 +122,9 @@ enum Verb {
         #[command(flatten)]
         out: GapOut,
     },
+    /// After a server's online keys may have been stolen: issue a new generation of the authority's keys.
+    #[command(subcommand)]
+    Generation(Generation),
     /// Show the authority: its id, its servers, its stations, how far the files were taken.
     Status {
         #[command(flatten)]
@@ -130,6 +134,33 @@ enum Verb {
     Audit {
         #[command(flatten)]
         data: Data,
+    },
+}
+
+#[derive(Subcommand)]
+enum Generation {
+    /// Sign the registration server's new online keys and issue new secrets to every device that has one.
+    ///
+    /// FILE is what `thingstead authority generation` wrote on the registration server; compare the fingerprint
+    /// that it printed. Every owner has to fetch its configuration again and leave a new image; a device that
+    /// has taken one refuses everything of the generation before. It cannot be undone. Cut short, run it again.
+    ///
+    /// Example:
+    ///   thingstead identity generation new gap/out/8f2c41d0-...-0000000007.gap --fingerprint 3fa0... --data identity --gap-out gap/in
+    #[command(verbatim_doc_comment)]
+    New {
+        /// The request: a file of the air gap, whose number is the next to be taken.
+        file: PathBuf,
+        /// What `thingstead authority generation` printed, 64 hexadecimal digits.
+        #[arg(long, value_name = "HEX")]
+        fingerprint: Option<String>,
+        /// Say what would happen and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        out: GapOut,
     },
 }
 
@@ -174,6 +205,10 @@ impl IdentityGroup {
                 let identity = Identity::open(&data.data)?;
                 let import = Import::new(&identity, &gap_in, &out.gap_out)?;
                 if watch { watch_folder(&import, output) } else { import_all(&import, output) }
+            }
+            Verb::Generation(Generation::New { file, fingerprint, dry_run, data, out }) => {
+                let fingerprint = fingerprint.as_deref().filter(|_| !dry_run);
+                new_generation(&data.data, &file, fingerprint, dry_run, &out.gap_out, output)
             }
             Verb::Export { data, out } => export(&Identity::open(&data.data)?, &out.gap_out, output),
             Verb::Status { data } => status(&Identity::open(&data.data)?, output),
@@ -285,12 +320,52 @@ fn enrol(
     Ok(())
 }
 
+fn new_generation(
+    data: &std::path::Path,
+    file: &std::path::Path,
+    typed: Option<&str>,
+    dry_run: bool,
+    gap_out: &std::path::Path,
+    output: Output,
+) -> Outcome {
+    let identity = Identity::open(data)?;
+    let request = GenerationFile::read(&identity, file)?;
+    let server = request.server().to_string();
+    let (present, fingerprint) = (identity.keys.generation, request.fingerprint.clone());
+    let document = json!({ "server": server, "fingerprint": fingerprint, "present": present });
+    let lines = [
+        format!("server       {server}"),
+        format!("fingerprint  {fingerprint}"),
+        format!("generation   {present}, to be followed by {}", u64::from(present) + 1),
+        "at once      new devices are issued under the new generation".into(),
+        "then         owners have to fetch their configurations again and leave new images".into(),
+    ];
+    let Some(typed) = typed else {
+        tell(output, &document, &fingerprint, &lines);
+        return if dry_run { Ok(()) } else { Err(Failure::new("fingerprint-needed", server)) };
+    };
+    if !request.is_what_was_compared(typed) {
+        return Err(Failure::new("fingerprint-differs", server));
+    }
+    let done = generation::issue(identity, request, data, gap_out)?;
+    let document = json!({ "generation": done.generation, "devices": done.devices });
+    let lines = [
+        format!("generation   {}", done.generation),
+        format!("devices      {} with a secret were issued new ones", done.devices),
+    ];
+    tell(output, &document, &done.generation.to_string(), &lines);
+    Ok(())
+}
+
 /// The outcome of one record in a word, and why.
-fn outcome_words(submitted: Submitted) -> (&'static str, &'static str) {
-    match submitted {
-        Submitted::Issued => ("issued", ""),
-        Submitted::Rejected(reason) => ("rejected", reason_words(reason)),
-        Submitted::NoClock => ("waits", "the clock of this machine is not set"),
+fn outcome_words(taken: Taken) -> (&'static str, &'static str) {
+    const NO_CLOCK: (&str, &str) = ("waits", "the clock of this machine is not set");
+    match taken {
+        Taken::Record(Submitted::Issued) => ("issued", ""),
+        Taken::Record(Submitted::Rejected(reason)) => ("rejected", reason_words(reason)),
+        Taken::Refill(RefillIssued::Given(0)) => ("not refilled", "it is not known here, or has no secret"),
+        Taken::Refill(RefillIssued::Given(_)) => ("refilled", ""),
+        Taken::Record(Submitted::NoClock) | Taken::Refill(RefillIssued::NoClock) => NO_CLOCK,
     }
 }
 
@@ -305,8 +380,8 @@ const fn reason_words(reason: RejectReason) -> &'static str {
     }
 }
 
-fn print_record(device: Uuid, submitted: Submitted, output: Output) {
-    let (outcome, why) = outcome_words(submitted);
+fn print_record(device: Uuid, taken: Taken, output: Output) {
+    let (outcome, why) = outcome_words(taken);
     if output.json {
         print_line(json!({ "device": device.to_string(), "outcome": outcome, "why": why }));
     } else if output.quiet {

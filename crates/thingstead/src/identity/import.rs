@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use assure_proto::{GAP_FILE_LENGTH_MAX, GapHeader};
-use authority::identity::{GapPartners, ImportSubmit, Submitted};
+use authority::identity::{GapPartners, ImportRefill, ImportSubmit, RefillIssued, Submitted};
 use authority::{FileTaken, GapPartner, TakeFile, TakeIfDone};
 use model::Uuid;
 
@@ -69,7 +69,7 @@ impl<'a> Import<'a> {
     }
 
     /// Takes one file: issues or rejects its device in one commit with its number, then writes the answers.
-    pub(crate) fn take(&self, waiting: &Waiting) -> Outcome<(Uuid, Submitted)> {
+    pub(crate) fn take(&self, waiting: &Waiting) -> Outcome<(Uuid, Taken)> {
         let subject = waiting.path.display().to_string();
         let refused = |why: String| Failure::new("gap-file-refused", subject.as_str()).because(why);
         utc(self.identity.now())?;
@@ -85,6 +85,9 @@ impl<'a> Import<'a> {
             return Err(refused("its number is not the one in its name".into()));
         }
         let origin = self.identity.origin("registration")?;
+        if let Some(inner) = ImportRefill::new(&content, &self.registration, keys.clone(), origin.clone()) {
+            return self.refill(header, inner, &subject);
+        }
         let submit = ImportSubmit::new(content, &self.partners, keys.clone(), origin);
         let inner = submit.ok_or_else(|| refused("its kind does not belong here".into()))?;
         let device = inner.device;
@@ -96,7 +99,7 @@ impl<'a> Import<'a> {
         match taken.map_err(|_| super::unreadable("the numbers of the air gap"))? {
             FileTaken::Applied(Ok(submitted)) => {
                 self.flush()?;
-                Ok((device, submitted))
+                Ok((device, Taken::Record(submitted)))
             }
             FileTaken::Applied(Err(error)) => Err(failed(format!("{error:?}"))),
             // Only another run on the same store could be ahead of us, and the store is claimed.
@@ -104,6 +107,32 @@ impl<'a> Import<'a> {
             FileTaken::Hole { missing } => Err(Failure::new("gap-file-missing", format!("number {missing}"))),
         }
     }
+}
+
+impl Import<'_> {
+    /// Answers a request for owner secrets in one commit with its number.
+    fn refill(&self, header: GapHeader, inner: ImportRefill, subject: &str) -> Outcome<(Uuid, Taken)> {
+        let device = inner.device;
+        let take = TakeFile { from: header.from, number: header.sequence_number, inner };
+        let is_done = |reply: &Result<RefillIssued, _>| matches!(reply, Ok(RefillIssued::Given(_)));
+        let taken = self.identity.run(&TakeIfDone { take, is_done })?;
+        match taken.map_err(|_| super::unreadable("the numbers of the air gap"))? {
+            FileTaken::Applied(Ok(issued)) => {
+                self.flush()?;
+                Ok((device, Taken::Refill(issued)))
+            }
+            other => Err(Failure::new("internal", subject).because(format!("{other:?}"))),
+        }
+    }
+}
+
+/// What a file was about, and what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// A maker's record.
+    Record(Submitted),
+    /// A request for owner secrets.
+    Refill(RefillIssued),
 }
 
 /// The number in a file's name; `None` for names that no party writes.

@@ -9,6 +9,7 @@
 //! Source: aSSURE 5.1, 14.1; ruling A-ASSURE-12; decisions G 21 to G 23; ADR 0071, 0073.
 
 pub(crate) mod enrol;
+pub(crate) mod generation;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod station_file;

@@ -31,7 +31,7 @@ use tokio::task::JoinSet;
 use super::config::{self, Bootstrap};
 use super::device_socket::{self, LINE_LENGTH, OnSocket};
 use super::enrolled::{Enrolled, enrolled};
-use super::gap_line::{GapLine, Side};
+use super::gap_line::{Anew, CLASS_3, GapLine, RoleEnd, Side};
 use super::platform_keys::operator_file;
 use super::{announce, listen_https, open_store, own_issuer};
 use crate::failure::{Failure, Outcome};
@@ -47,14 +47,15 @@ pub(crate) async fn run(
     provider: Arc<dyn Provider>,
     clock: Clock,
     stop: Shutdown,
-) -> Outcome {
+) -> Outcome<RoleEnd> {
+    let (anew, stop) = Anew::within(&stop);
     let store = open_store(&section.data, &*provider, clock)?;
     let role = ServerRole::Bootstrap;
     let enrolled = enrolled(role, &section.authority, &store.executor, &provider, &stop).await?;
-    let Some(enrolled) = enrolled else { return Ok(()) };
+    let Some(enrolled) = enrolled else { return Ok(RoleEnd::Stopped) };
     let registration = registration(&section, &enrolled)?;
     let signed = class_3(&enrolled, &registration, &store.executor, &stop).await?;
-    let Some(signed) = signed else { return Ok(()) };
+    let Some(signed) = signed else { return Ok(RoleEnd::Stopped) };
     let name = format!("Thingstead operators {}", enrolled.keys.gap.id);
     let issuer = own_issuer(enrolled.keys.issuer.clone(), &name, &store.executor, &*provider).await?;
     operator_file(&section.data, &issuer, &store.executor, &*provider)?;
@@ -80,6 +81,7 @@ pub(crate) async fn run(
         identity: enrolled.enrolment.identity.clone(),
         folders: enrolled.folders.clone(),
         provider: provider.clone(),
+        anew: anew.clone(),
     };
     services.spawn(line.run(ENROLMENT_NUMBER + 1, stop.clone()));
     let dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
@@ -95,7 +97,7 @@ pub(crate) async fn run(
     services.spawn(answer_devices(events, commands_in, server, provider));
     announce("bootstrap", &listeners);
     while services.join_next().await.is_some() {}
-    Ok(())
+    Ok(anew.end())
 }
 
 fn registration(section: &Bootstrap, enrolled: &Enrolled) -> Outcome<RegistrationClient> {
@@ -143,7 +145,7 @@ async fn class_3(
     executor: &Executor,
     stop: &Shutdown,
 ) -> Outcome<Option<SignedKeys>> {
-    let record = own_record(b"class3");
+    let record = own_record(CLASS_3);
     let stored = executor.run(ReadOwn { key: record.clone() }).await.map_err(super::store_failed)?;
     if let Some(stored) = stored {
         let unreadable = || Failure::new("internal", "the record of the class 3 keys");
@@ -157,6 +159,10 @@ async fn class_3(
     let public: Vec<_> = own.iter().map(|own| own.key.public().spki().to_vec()).collect();
     let keys = loop {
         match registration.sign_class_3(public.clone()).await {
+            // After a new generation the signatures of before count no longer.
+            Ok(keys) if !is_of_generation(&keys, enrolled) => {
+                tracing::debug!("the registration server has not taken the new generation in yet");
+            }
             Ok(keys) => break keys,
             Err(error) => tracing::debug!(%error, "the registration server does not sign our keys yet"),
         }
@@ -173,6 +179,17 @@ async fn class_3(
     batch.put(record.clone(), [&[CLASS_3_VERSION][..], &json].concat());
     executor.run(WriteOwn { key: record, batch }).await.map_err(super::store_failed)?;
     Ok(Some(signed))
+}
+
+/// Whether these keys are signed with the registration server's keys that the identity server told us of; in
+/// the first generation it told us of none.
+fn is_of_generation(keys: &[Vec<u8>], enrolled: &Enrolled) -> bool {
+    let Ok(online) = enrolled.enrolment.authenticated() else { return false };
+    let is_online = |key: &Vec<u8>| {
+        let signer = AuthenticatedKey::decode(key).map(|key| key.signature().key_id);
+        online.iter().any(|online| Ok(online.id()) == signer)
+    };
+    online.is_empty() || keys.iter().all(is_online)
 }
 
 /// Answers what the face asks, each question on its own: how many are open is bounded by the face.

@@ -1,15 +1,19 @@
 //! Files of the air gap, taken in and written out while a server runs.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use assure_proto::{GapContent, GapHeader};
 use authority::bootstrap::{self, HolderName, IssuedDevice};
 use authority::registration::{self, issued_registration};
-use authority::{FileTaken, ForgetWritten, GapPartner, GapSelf, Origin, ReadOutbox, TakeFile};
+use authority::{
+    FileTaken, FollowGeneration, ForgetWritten, GapPartner, GapSelf, Origin, ReadOutbox, RenewOnline,
+    TakeFile, own_record,
+};
 use crypto::Provider;
 use net::executor::Executor;
-use net::shutdown::Shutdown;
+use net::shutdown::{Shutdown, Trigger, shutdown};
 use store::{Operation, Table, run};
 
 use crate::failure::Outcome;
@@ -25,6 +29,48 @@ pub(crate) enum Side {
     Bootstrap,
 }
 
+/// Asks the role to begin anew, with the keys that it has taken in.
+#[derive(Clone, Debug)]
+pub(crate) struct Anew {
+    asked: Arc<AtomicBool>,
+    trigger: Arc<Trigger>,
+}
+
+impl Anew {
+    /// A token that ends with `stop` or when the role is to begin anew, and what asks for that.
+    pub(crate) fn within(stop: &Shutdown) -> (Self, Shutdown) {
+        let (trigger, turn) = shutdown();
+        let anew = Self { asked: Arc::default(), trigger: Arc::new(trigger) };
+        let (stop, ends) = (stop.clone(), Arc::downgrade(&anew.trigger));
+        tokio::spawn(async move {
+            stop.requested().await;
+            if let Some(trigger) = ends.upgrade() {
+                trigger.request();
+            }
+        });
+        (anew, turn)
+    }
+
+    fn ask(&self) {
+        self.asked.store(true, Ordering::SeqCst);
+        self.trigger.request();
+    }
+
+    /// How the role ended.
+    pub(crate) fn end(&self) -> RoleEnd {
+        if self.asked.load(Ordering::SeqCst) { RoleEnd::Anew } else { RoleEnd::Stopped }
+    }
+}
+
+/// How a role ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RoleEnd {
+    /// It was asked to stop.
+    Stopped,
+    /// It is to begin again, with other keys.
+    Anew,
+}
+
 /// The line from the identity server to one online server.
 pub(crate) struct GapLine {
     pub(crate) side: Side,
@@ -33,6 +79,7 @@ pub(crate) struct GapLine {
     pub(crate) identity: GapPartner,
     pub(crate) folders: GapFolders,
     pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) anew: Anew,
 }
 
 impl GapLine {
@@ -43,6 +90,10 @@ impl GapLine {
         loop {
             match self.take(next).await {
                 Step::Taken => next += 1,
+                Step::Renewed => {
+                    self.anew.ask();
+                    return;
+                }
                 Step::Stopped => {
                     shutdown.requested().await;
                     return;
@@ -74,7 +125,7 @@ impl GapLine {
         match applied {
             Ok(word) => {
                 tracing::info!(number, outcome = word, "air-gap file taken");
-                Step::Taken
+                if word == RENEWED { Step::Renewed } else { Step::Taken }
             }
             Err(why) => self.stop(number, &why),
         }
@@ -104,6 +155,22 @@ impl GapLine {
             };
             return self.commit(number, remove).await.map(|()| "rejected");
         }
+        match content {
+            GapContent::Refill { device, request, pool } => {
+                let pool = pool.into_iter().map(registration::PoolEntry::from_gap).collect();
+                let take = registration::TakeRefill { device, request, pool, origin: self.origin() };
+                return self.commit(number, take).await.map(|()| "refill");
+            }
+            GapContent::NewGeneration { generation, keys, devices } if devices.is_empty() => {
+                let renew = RenewOnline { generation, keys, origin: self.origin() };
+                return self.commit(number, renew).await.map(|()| RENEWED);
+            }
+            GapContent::NewGeneration { generation, keys, devices } if keys.is_empty() => {
+                let replace = registration::ReplaceTrust { generation, devices, origin: self.origin() };
+                return self.commit(number, replace).await.map(|()| "trust");
+            }
+            _ => {}
+        }
         let Some((device, maker, issued)) = issued_registration(content) else {
             return Err("its kind does not belong here".into());
         };
@@ -114,6 +181,19 @@ impl GapLine {
     async fn apply_bootstrap(&self, number: u32, content: GapContent) -> Result<&'static str, String> {
         if let GapContent::Rejected { device, .. } = content {
             return self.commit(number, bootstrap::FreeDevice { device }).await.map(|()| "rejected");
+        }
+        match content {
+            GapContent::NewGeneration { generation, keys, devices } if devices.is_empty() => {
+                let (signed, origin) = (own_record(CLASS_3), self.origin());
+                let follow = FollowGeneration { generation, keys, signed, origin };
+                return self.commit(number, follow).await.map(|()| RENEWED);
+            }
+            GapContent::NewGeneration { generation, keys, devices } if keys.is_empty() => {
+                let (provider, origin) = (self.provider.clone(), self.origin());
+                let replace = bootstrap::ReplaceTrust { generation, devices, provider, origin };
+                return self.commit(number, replace).await.map(|()| "trust");
+            }
+            _ => {}
         }
         let Some((device, issued)) = IssuedDevice::from_gap(content) else {
             return Err("its kind does not belong here".into());
@@ -145,8 +225,14 @@ impl GapLine {
     }
 }
 
+/// What became of a file that renews a server's keys.
+const RENEWED: &str = "generation";
+/// The record of a bootstrap server's signed keys.
+pub(crate) const CLASS_3: &[u8] = b"class3";
+
 enum Step {
     Taken,
+    Renewed,
     Nothing,
     Stopped,
 }

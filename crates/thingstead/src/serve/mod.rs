@@ -30,6 +30,7 @@ use tokio::task::JoinSet;
 use crate::failure::{Failure, Outcome};
 use crate::{files, storage};
 use config::Config;
+use gap_line::RoleEnd;
 
 /// Runs every role of `config` until a stop signal; prints `ready` on standard output when all listen.
 pub(crate) async fn run(config: Config, provider: Arc<dyn Provider>) -> Outcome {
@@ -39,10 +40,12 @@ pub(crate) async fn run(config: Config, provider: Arc<dyn Provider>) -> Outcome 
     let clock = Clock::start();
     let mut roles: JoinSet<Outcome> = JoinSet::new();
     if let Some(section) = config.registration {
-        roles.spawn(registration::run(section, provider.clone(), clock, stop.clone()));
+        let (provider, stop) = (provider.clone(), stop.clone());
+        roles.spawn(again(move || registration::run(section.clone(), provider.clone(), clock, stop.clone())));
     }
     if let Some(section) = config.bootstrap {
-        roles.spawn(bootstrap::run(section, provider.clone(), clock, stop.clone()));
+        let (provider, stop) = (provider.clone(), stop.clone());
+        roles.spawn(again(move || bootstrap::run(section.clone(), provider.clone(), clock, stop.clone())));
     }
     if let Some(section) = config.management {
         roles.spawn(management::run(section, provider.clone(), clock, stop.clone()));
@@ -71,6 +74,17 @@ pub(crate) async fn run(config: Config, provider: Arc<dyn Provider>) -> Outcome 
             },
         }
     }
+}
+
+/// Runs a role until it is stopped: one whose keys were renewed begins anew with them.
+async fn again<F>(role: impl Fn() -> F) -> Outcome
+where
+    F: Future<Output = Outcome<RoleEnd>>,
+{
+    while role().await? == RoleEnd::Anew {
+        tracing::info!("the role begins anew, with the keys of a new generation");
+    }
+    Ok(())
 }
 
 /// The store of a role and what runs operations on it.

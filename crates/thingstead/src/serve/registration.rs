@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use super::config::{self, Registration};
 use super::enrolled::{Enrolled, enrolled};
-use super::gap_line::{GapLine, Side, flush_outbox};
+use super::gap_line::{Anew, GapLine, RoleEnd, Side, flush_outbox};
 use super::{RoleStore, announce, listen_https, open_store, own_issuer};
 use crate::failure::{Failure, Outcome};
 use crate::files;
@@ -30,11 +30,12 @@ pub(crate) async fn run(
     provider: Arc<dyn Provider>,
     clock: Clock,
     stop: Shutdown,
-) -> Outcome {
+) -> Outcome<RoleEnd> {
+    let (anew, stop) = Anew::within(&stop);
     let store = open_store(&section.data, &*provider, clock)?;
     let role = ServerRole::Registration;
     let enrolled = enrolled(role, &section.authority, &store.executor, &provider, &stop).await?;
-    let Some(enrolled) = enrolled else { return Ok(()) };
+    let Some(enrolled) = enrolled else { return Ok(RoleEnd::Stopped) };
     let keys = Arc::new(signing_keys(&enrolled, &store.executor, &provider).await?);
     operator_file(&section.data, &keys, &store.executor).await?;
     files::write_pem(&section.data.join("owner-ca.pem"), &[keys.issuer.certificate()], None)?;
@@ -69,12 +70,13 @@ pub(crate) async fn run(
         identity: enrolled.enrolment.identity.clone(),
         folders: enrolled.folders.clone(),
         provider,
+        anew: anew.clone(),
     };
     services.spawn(line.run(ENROLMENT_NUMBER + 1, stop.clone()));
     services.spawn(server.run(stop.clone()));
     announce("registration", &listeners);
     while services.join_next().await.is_some() {}
-    Ok(())
+    Ok(anew.end())
 }
 
 /// The keys that the roots signed, each with its private half, and the CA of owners.

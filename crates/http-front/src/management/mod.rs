@@ -116,7 +116,13 @@ impl ManagementServer {
             Registrant::Operator => "operator".to_owned(),
             Registrant::User(name) => name.clone(),
         };
-        Origin { address: None, role: ROLE, actor, correlation: self.executor.correlation(), seed: self.executor.bytes() }
+        Origin {
+            address: None,
+            role: ROLE,
+            actor,
+            correlation: self.executor.correlation(),
+            seed: self.executor.bytes(),
+        }
     }
 }
 

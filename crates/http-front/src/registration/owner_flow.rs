@@ -15,7 +15,6 @@ use super::RegistrationServer;
 use super::query::OwnerQuery;
 use super::recovery_flow::Brought;
 use crate::answer::{content, empty, fault, later, not_run};
-use crate::ta_client::MirrorAnswer;
 
 impl RegistrationServer {
     /// One of the four owner calls, to its end: 204, 403, 503.

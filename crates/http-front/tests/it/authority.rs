@@ -39,7 +39,13 @@ pub(crate) fn dice() -> Dice {
 
 pub(crate) fn origin(role: &'static str) -> Origin {
     let mut dice = dice();
-    Origin { address: None, role, actor: "test".into(), correlation: CorrelationId(dice.bytes()), seed: dice.bytes() }
+    Origin {
+        address: None,
+        role,
+        actor: "test".into(),
+        correlation: CorrelationId(dice.bytes()),
+        seed: dice.bytes(),
+    }
 }
 
 impl Authority {

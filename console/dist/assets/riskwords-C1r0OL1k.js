@@ -1,0 +1,1 @@
+var e={act:{words:`Act now`,shape:`octagon`,family:`bad`},soon:{words:`Soon`,shape:`triangle`,family:`warn`},know:{words:`To know`,shape:`know`,family:`idle`}};function t(t){return e[t]??{words:t,shape:`know`,family:`idle`}}export{t};

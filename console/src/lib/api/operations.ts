@@ -1,0 +1,89 @@
+// Every operation the console uses: one id shared by button, API, command line and audit log.
+import type { Account, AccountSession, AuditHead, AuditPage, Channel, Device, DeviceKey, Listener, Offer, Risk, Session, Settings } from './types';
+
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
+
+/** The answers, by operation id. */
+export interface Answers {
+  'account.activate': Session;
+  login: Session;
+  whoami: Session;
+  logout: null;
+  'account.password': null;
+  'account.list': { accounts: Account[] };
+  'account.add': null;
+  'account.duties': null;
+  'account.lock': null;
+  'account.unlock': null;
+  'account.remove': null;
+  'account.sessions': { sessions: AccountSession[] };
+  'account.end-sessions': null;
+  'settings.show': Settings;
+  'settings.set': null;
+  'owner.id': { id: string };
+  'owner.list': { devices: Device[]; next: string | null };
+  'owner.show': Device;
+  'owner.claim': { device: string | Device };
+  'owner.timeline': AuditPage;
+  'owner.keys': { keys: DeviceKey[] };
+  'owner.channels': { channels: Channel[] };
+  'owner.bootstrap': { created_at_unix_millis: number };
+  'owner.transfer': null;
+  'owner.release': null;
+  'owner.accept': null;
+  'owner.offers': { offers: Offer[] };
+  'audit.list': AuditPage;
+  'audit.verify': AuditHead;
+  'risk.list': { risks: Risk[] };
+  'risk.accept': null;
+  listeners: { listeners: Listener[] };
+}
+
+/** An operation id. */
+export type Operation = keyof Answers;
+
+/** How an operation is called; `{id}` in a path is filled from the parameters. */
+export const OPERATIONS: Readonly<Record<Operation, readonly [Method, string]>> = {
+  'account.activate': ['POST', '/v1/activation'],
+  login: ['POST', '/v1/session'],
+  whoami: ['GET', '/v1/session'],
+  logout: ['DELETE', '/v1/session'],
+  'account.password': ['PUT', '/v1/session/password'],
+  'account.list': ['GET', '/v1/accounts'],
+  'account.add': ['POST', '/v1/accounts'],
+  'account.duties': ['PUT', '/v1/accounts/{id}/duties'],
+  'account.lock': ['PUT', '/v1/accounts/{id}/lock'],
+  'account.unlock': ['DELETE', '/v1/accounts/{id}/lock'],
+  'account.remove': ['DELETE', '/v1/accounts/{id}'],
+  'account.sessions': ['GET', '/v1/accounts/{id}/sessions'],
+  'account.end-sessions': ['DELETE', '/v1/accounts/{id}/sessions'],
+  'settings.show': ['GET', '/v1/settings'],
+  'settings.set': ['PUT', '/v1/settings'],
+  'owner.id': ['GET', '/v1/managementsystem'],
+  'owner.list': ['GET', '/v1/devices'],
+  'owner.show': ['GET', '/v1/devices/{id}'],
+  'owner.claim': ['POST', '/v1/claims'],
+  'owner.timeline': ['GET', '/v1/devices/{id}/timeline'],
+  'owner.keys': ['GET', '/v1/devices/{id}/keys'],
+  'owner.channels': ['GET', '/v1/devices/{id}/channels'],
+  'owner.bootstrap': ['POST', '/v1/devices/{id}/bootstrap'],
+  'owner.transfer': ['POST', '/v1/devices/{id}/transfer'],
+  'owner.release': ['POST', '/v1/devices/{id}/release'],
+  'owner.accept': ['POST', '/v1/devices/{id}/accept'],
+  'owner.offers': ['GET', '/v1/offers'],
+  'audit.list': ['GET', '/v1/audit'],
+  'audit.verify': ['GET', '/v1/audit/head'],
+  'risk.list': ['GET', '/v1/risks'],
+  'risk.accept': ['PUT', '/v1/risks/{id}/acceptance'],
+  listeners: ['GET', '/v1/listeners'],
+};
+
+/** Where the audit log is exported from; a plain link, so that the browser saves it. */
+export const AUDIT_EXPORT = '/v1/audit/export';
+
+/** The path and query of a call. */
+export function address(operation: Operation, id?: string, query?: Readonly<Record<string, string | undefined>>): string {
+  const path = OPERATIONS[operation][1].replace('{id}', encodeURIComponent(id ?? ''));
+  const words = Object.entries(query ?? {}).filter((pair): pair is [string, string] => pair[1] !== undefined && pair[1] !== '');
+  return words.length === 0 ? path : `${path}?${words.map(([key, value]) => `${key}=${encodeURIComponent(value)}`).join('&')}`;
+}

@@ -1,0 +1,142 @@
+// What the platform API says, as types. Times are unix milliseconds.
+
+/** A signed-in person. */
+export interface Session {
+  account: string;
+  role: 'administrator' | 'user';
+  duties: string[];
+  token: string;
+  idle_minutes: number;
+  /** When it ends if nothing happens. */
+  ends_unix_millis: number;
+}
+
+/** What a device says of itself. */
+export interface DeviceInfo {
+  device_id: string;
+  device_mac_address: string;
+  device_manufacturer: string;
+  device_product_code: string;
+  device_serial_number: string;
+  device_build_date: string;
+  software_manufacturer: string;
+  software_product_code: string;
+  software_version: string;
+}
+
+/** A device as its owner sees it. */
+export interface Device {
+  id: string;
+  status: number;
+  description: string;
+  since_unix_millis: number;
+  registrant: string;
+  kind: string | null;
+  owner_sequence_number: number | null;
+  due: 'configure' | 'upload' | 'transfer' | 'release' | null;
+  image_created_unix_millis: number | null;
+  parameter_choice: string | null;
+  info: DeviceInfo | null;
+  goodbye: number | null;
+  seen_unix_millis: number | null;
+  replaced_by: string | null;
+  replaces: string | null;
+}
+
+/** One line of the audit log. */
+export interface AuditEntry {
+  cursor: string;
+  unix_millis: number;
+  role: string;
+  actor: string;
+  address?: string | null;
+  operation: string;
+  device: string | null;
+  result: string;
+  correlation: string;
+}
+
+export interface DeviceKey {
+  id: string;
+  purpose: string;
+  class: string;
+  kind: string;
+  fingerprint: string | null;
+  made_unix_millis: number | null;
+  ends_unix_millis: number | null;
+  signed_by: string | null;
+  secret: boolean;
+}
+
+export interface Channel {
+  number: number | null;
+  peer: string;
+  local_key: string;
+  peer_key: string;
+  state: string;
+  since_unix_millis: number | null;
+  kind: string;
+  wanted: boolean;
+  privileges: string[] | string;
+}
+
+export interface Offer {
+  device: string;
+  from: string | null;
+  since_unix_millis: number;
+}
+
+export interface Account {
+  name: string;
+  role: 'administrator' | 'user';
+  duties: string[];
+  made_unix_millis: number;
+  locked_until_unix_millis: number | null;
+  sessions: number;
+}
+
+export interface AccountSession {
+  began_unix_millis: number;
+  seen_unix_millis: number;
+  address: string;
+}
+
+export interface Settings {
+  idle_minutes: number;
+  lock_failures: number;
+  lock_minutes: number;
+  audit_mode: 'ring' | 'stop-warn';
+  audit_limit_entries: number;
+  allowed_addresses: string[];
+  audit_on: boolean;
+}
+
+export interface Risk {
+  id: string;
+  level: 'act' | 'soon' | 'know';
+  code: string;
+  since_unix_millis: number;
+  device: string | null;
+  who: string | null;
+  detail: string;
+  accepted: { by: string; until_unix_millis: number; reason: string } | null;
+}
+
+export interface Listener {
+  name: string;
+  address: string;
+  on: boolean;
+}
+
+export interface AuditPage {
+  entries: AuditEntry[];
+  next: string | null;
+  kept?: number;
+  limit?: number;
+}
+
+export interface AuditHead {
+  entries: number;
+  verified: boolean;
+  head: string | null;
+}

@@ -1,0 +1,68 @@
+// Operations and results of the audit log, as people read them.
+
+const OPERATIONS: Readonly<Record<string, string>> = {
+  'account.activate': 'First administrator activated',
+  'account.add': 'Account added',
+  'account.duties': 'Duties changed',
+  'account.lock': 'Account locked',
+  'account.unlock': 'Account unlocked',
+  'account.remove': 'Account removed',
+  'account.password': 'Password changed',
+  'account.sessions': 'Sessions ended',
+  'audit.export': 'Audit log exported',
+  'device.bootstrap': 'Told to bootstrap',
+  'device.channels': 'Channels read',
+  'device.close-channel': 'Channel closed',
+  'device.delete-channel': 'Channel deleted',
+  'device.delete-key': 'Key deleted',
+  'device.generate-key': 'Key made by the device',
+  'device.goodbye': 'Said goodbye',
+  'device.info': 'Information read',
+  'device.keys': 'Keys read',
+  'device.lost': 'Stopped answering',
+  'device.open-channel': 'Channel opened',
+  'device.ping': 'Pinged',
+  'device.presence': 'Reported in service',
+  'device.put-channel': 'Channel defined',
+  'device.put-key': 'Key given',
+  'device.reboot': 'Told to reboot',
+  'device.shutdown': 'Told to shut down',
+  'network.apply': 'Network applied',
+  'owner.accept': 'Accepted from another owner',
+  'owner.adopt': 'Taken over from another owner',
+  'owner.bootstrap': 'Bootstrap image built',
+  'owner.certificate': 'Certificate of the owner renewed',
+  'owner.claim': 'Claimed',
+  'owner.configure': 'Configuration fetched',
+  'owner.gone': 'No longer ours',
+  'owner.register': 'Registered here',
+  'owner.rekey': 'Keys renewed',
+  'owner.release': 'Released to nobody',
+  'owner.replace': 'Replaced',
+  'owner.rsa': 'RSA key made',
+  'owner.takes': 'Announced to us',
+  'owner.transfer': 'Transferred',
+  'risk.accept': 'Risk accepted',
+  'settings.set': 'Settings changed',
+  login: 'Signed in',
+  logout: 'Signed out',
+};
+
+/** What an operation is called; one nobody named keeps its id. */
+export function operationWords(operation: string): string {
+  return OPERATIONS[operation] ?? operation;
+}
+
+/** The parts of a device's life for the filter of its timeline. */
+export const TIMELINE_PARTS = ['Ownership', 'Keys', 'Channels', 'Presence', 'Other'] as const;
+
+export type TimelinePart = (typeof TIMELINE_PARTS)[number];
+
+/** Which part an operation belongs to. */
+export function timelinePart(operation: string): TimelinePart {
+  if (/key|rsa|certificate/.test(operation)) return 'Keys';
+  if (/channel|network/.test(operation)) return 'Channels';
+  if (/^owner\.|^device\.bootstrap$/.test(operation)) return 'Ownership';
+  if (/presence|goodbye|lost|ping|info|reboot|shutdown/.test(operation)) return 'Presence';
+  return 'Other';
+}

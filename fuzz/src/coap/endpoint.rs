@@ -1,10 +1,12 @@
 //! One endpoint, two peers that send anything, and an application that does anything.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use clock::Dice;
+use clock::{Dice, Moment};
 use coap_proto::{
-    Code, Config, ContentFormat, Delivery, Endpoint, Limits, Message, PathLimits, PeerId, Request, Response,
+    Code, Config, ContentFormat, Delivery, Endpoint, Kind, Limits, Message, MessageId, OptionNumber,
+    PathLimits, PeerId, Request, Response,
 };
 
 use super::applications::{Event, Watched};
@@ -49,13 +51,25 @@ struct Run {
     perhaps_proven: bool,
     /// The longest datagram of that peer.
     longest: usize,
+    /// How many datagrams that peer has sent.
+    came: usize,
+    /// Bytes sent to it about what it observes.
+    told: usize,
+    /// Ids of the confirmable messages to it: who knows one may have seen it.
+    confirmable: BTreeSet<MessageId>,
 }
 
 fn run(input: &[u8]) -> Reached {
     let limits = limits();
     let endpoint = Endpoint::new(Config { limits, ..Config::default() }, Dice::numbered(3));
-    let mut run =
-        Run { watched: Watched::new(endpoint, limits, DATAGRAM_SIZE_MAX), perhaps_proven: false, longest: 0 };
+    let mut run = Run {
+        watched: Watched::new(endpoint, limits, DATAGRAM_SIZE_MAX),
+        perhaps_proven: false,
+        longest: 0,
+        came: 0,
+        told: 0,
+        confirmable: BTreeSet::new(),
+    };
     run.watched.endpoint.connect(SECURED, PathLimits::SECURED).expect("two peers fit");
     run.watched.endpoint.connect(OPEN, PathLimits::UDP).expect("two peers fit");
     let refused = run.watched.endpoint.connect(PeerId(3), PathLimits::UDP);
@@ -77,11 +91,11 @@ impl Run {
             3 | 4 => self.reply(peer, script),
             5 => {
                 let at = now + Duration::from_millis(u64::from(script.u16()) * 10);
-                self.watched.pass_to(at);
+                self.pass_to(at);
             }
             6 => {
                 if let Some(next) = self.watched.endpoint.next_deadline() {
-                    self.watched.pass_to(next);
+                    self.pass_to(next);
                 }
             }
             7 | 8 => self.ask(peer, operation & 0x0f == 8, script),
@@ -110,12 +124,23 @@ impl Run {
             }
             _ => self.watched.endpoint.receive(PeerId(9), script.bytes(), now),
         }
-        self.check();
+        let events = self.watched.drain();
+        self.check(events);
+    }
+
+    fn pass_to(&mut self, at: Moment) {
+        let events = self.watched.pass_to(at);
+        self.check(events);
     }
 
     fn receive(&mut self, peer: PeerId, datagram: &[u8]) {
         if peer == OPEN {
             self.longest = self.longest.max(datagram.len());
+            self.came += 1;
+            let acknowledges = |message: Message<'_>| {
+                message.kind == Kind::Acknowledgement && self.confirmable.contains(&message.id)
+            };
+            self.perhaps_proven |= Message::parse(datagram).is_ok_and(acknowledges);
         }
         self.watched.endpoint.receive(peer, datagram, self.watched.now);
     }
@@ -204,17 +229,26 @@ impl Run {
         let delivery = if choice & 1 == 0 { Delivery::Confirmable } else { Delivery::NonConfirmable };
         let told = self.watched.endpoint.notify(observer, response, delivery, self.watched.now);
         assert!(told.is_ok(), "an observer that was not told to be gone is there");
-        self.perhaps_proven |= observer.peer == OPEN;
     }
 
-    /// Nobody unproven gets much more than it sent.
-    fn check(&mut self) {
+    /// Nobody unproven gets much more than it sent, and what it observes costs no more than its registrations.
+    fn check(&mut self, events: Vec<Event>) {
         const ADDED: usize = 32;
-        for event in self.watched.drain() {
+        for event in events {
             match event {
                 Event::Sent(OPEN, datagram) if !self.perhaps_proven => {
                     let allowed = ADDED + 128.max(3 * self.longest);
                     assert!(datagram.len() <= allowed, "{} bytes for {}", datagram.len(), self.longest);
+                    let message = Message::parse(&datagram).expect("we send messages");
+                    if message.kind == Kind::Confirmable {
+                        self.confirmable.insert(message.id);
+                    }
+                    if message.options.has(OptionNumber::OBSERVE) {
+                        self.told += datagram.len();
+                    }
+                    // An answer and a notification with its repetitions for each datagram that came.
+                    let allowed = 2 * self.came * allowed;
+                    assert!(self.told <= allowed, "{} bytes told for {} datagrams", self.told, self.came);
                 }
                 Event::Asked(incoming) => self.perhaps_proven |= incoming.is_fresh,
                 Event::Sent(..) | Event::Answered(..) => {}
@@ -236,6 +270,10 @@ fn seeds() -> Vec<Vec<u8>> {
         observed.u8(high).bytes(observe).u8(9).u8(2).u8(0).u16(10).u8(11).u8(0).u16(20).u8(6);
         observed.u8(high | 3).u8(2).u8(0).u16(0).u8(11).u8(1).u16(3000).u8(14 | high);
         seeds.push(observed.0);
+        let mut ignored = Recorder::default();
+        ignored.u8(high).bytes(observe).u8(9).u8(2).u8(0).u16(10).u8(11).u8(1).u16(40);
+        ignored.u8(6).u8(6).u8(6).u8(6).u8(6).u8(11).u8(0).u16(10).u8(5).u16(60_000);
+        seeds.push(ignored.0);
         let mut upload = Recorder::default();
         upload.u8(high).bytes(block).u8(high).bytes(block).u8(5).u16(60_000);
         seeds.push(upload.0);

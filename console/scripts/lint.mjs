@@ -17,7 +17,7 @@ const RULES = [
   [/\.svelte$|index\.html$/, /<[^>]*\sstyle="/, 'a static style attribute: the policy reports it'],
   [/\.svelte$/, /\{@html\b/, '{@html}: text becomes markup'],
   [/\.(svelte|ts)$/, /\beval\(|new Function\(|\.innerHTML\b|\.outerHTML\b|insertAdjacentHTML|document\.write/, 'a way from text to code or markup'],
-  [/\.(svelte|ts|css|html)$/, /https?:\/\/(?!www\.w3\.org\/2000\/svg)/, 'an address outside'],
+  [/\.(svelte|ts|css|html)$/, /https?:\/\/(?!www\.w3\.org\/2000\/svg|\$\{window\.location)/, 'an address outside'],
 ];
 
 for (const path of [...files(join(root, 'src')), join(root, 'index.html')]) {

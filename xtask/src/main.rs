@@ -1,6 +1,7 @@
 //! Chores of the repository: one command per chore, the same on a developer's machine and in CI.
 
 mod clauses;
+mod console;
 mod dependencies;
 mod files;
 mod floors;
@@ -32,6 +33,7 @@ cargo xtask COMMAND
   dependencies       whether docs/dependencies.md has a line for every direct dependency
   tidy               what a reader may stumble over; never fails
   mutants [ID..]     break one thing at a time and see the tests notice; writes docs/mutants.md
+  console            rebuild the console and compare, then its tests, in Chromium too
   peers              install the foreign programs the tests talk to, where that is possible
   fuzz [TARGET..] [--seconds N] [--list] [--record]
                      run the fuzz targets, 600 s each; ends with 8 when something was found
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         ["dependencies"] => dependencies::check(&repository),
         ["tidy"] => tidy::show(&repository),
         ["mutants", ref wanted @ ..] => mutants::run(&repository, wanted),
+        ["console"] => console::test(&repository),
         ["peers"] => peers::install(&repository),
         ["fuzz", ref wanted @ ..] => return fuzz::run(&repository, wanted),
         ["help" | "--help" | "-h"] => {

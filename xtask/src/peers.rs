@@ -15,6 +15,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("zbarimg", "zbar-tools"),
     ("openssl", "openssl"),
     ("curl", "curl"),
+    ("chromium", "chromium"),
     ("strace", "strace"),
     ("unshare", "util-linux"),
     ("ip", "iproute2"),

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::repository::{Repository, is_installed, run, stdout_of};
 use crate::steps::{Steps, Tests};
-use crate::{Outcome, clauses, dependencies, floors, metadata, peers, purity, tests_run, tidy};
+use crate::{Outcome, clauses, console, dependencies, floors, metadata, peers, purity, tests_run, tidy};
 
 /// Crates whose tests take their time.
 const SLOW: &[&str] = &["conformance", "sim"];
@@ -34,7 +34,7 @@ pub(crate) fn check(repository: &Repository) -> Outcome {
 
 /// Everything, from the foreign programs to the demo.
 pub(crate) fn test(repository: &Repository) -> Outcome {
-    let mut steps = Steps::new(12);
+    let mut steps = Steps::new(13);
     steps.run("peers", |_| peers::install(repository));
     formats_and_lints(repository, &mut steps);
     rules(repository, &mut steps);
@@ -56,6 +56,10 @@ pub(crate) fn test(repository: &Repository) -> Outcome {
         one(run(cargo))
     });
     demo(repository, &mut steps);
+    match console::missing() {
+        Some(why) => steps.skip("console", &why),
+        None => steps.run("console", |_| console::test(repository)),
+    }
     steps.finish()
 }
 

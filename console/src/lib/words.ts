@@ -8,7 +8,7 @@ const OPERATIONS: Readonly<Record<string, string>> = {
   'account.unlock': 'Account unlocked',
   'account.remove': 'Account removed',
   'account.password': 'Password changed',
-  'account.sessions': 'Sessions ended',
+  'account.sign-out': 'Sessions ended',
   'audit.export': 'Audit log exported',
   'device.bootstrap': 'Told to bootstrap',
   'device.channels': 'Channels read',

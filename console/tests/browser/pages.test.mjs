@@ -118,7 +118,7 @@ async function look(page, name) {
   found.push(...await rules(page, `${name}, dark`, ['color-contrast']));
   await page.emulateMedia({ colorScheme: 'light' });
   await page.setViewportSize(PHONE);
-  found.push(...await rules(page, `${name}, phone`, ['target-size', 'color-contrast', 'scrollable-region-focusable', 'region', 'landmark-unique', 'heading-order']));
+  found.push(...await rules(page, `${name}, phone`, ['target-size', 'scrollable-region-focusable', 'region', 'landmark-unique', 'heading-order']));
   await page.setViewportSize(NARROW);
   found.push(...await isNotSideways(page, `${name}, 320 px`));
   await page.setViewportSize(DESKTOP);

@@ -89,7 +89,7 @@ export async function startMock(dist, world, port = 0) {
       switch (`${method} ${first}${part ? `/${part}` : id && first !== 'audit' && first !== 'session' ? '/x' : id ? `/${id}` : ''}${more ? `/${more}` : ''}`) {
         case 'GET session': return say(200, request.headers['x-thingstead-background'] ? world.session : enter());
         case 'DELETE session': world.signedIn = false; return say(204, null);
-        case 'PUT session/password': return given.old === 'correct horse' ? say(204, null) : no(403, 'refused');
+        case 'PUT session/password': return given.old === 'correct horse' ? say(204, null) : no(403, 'password-wrong');
         case 'GET managementsystem': return say(200, { id: 'A17C55E0B2' });
         case 'GET devices': return say(200, { devices: world.devices, next: null });
         case 'GET devices/x': return one ? say(200, one) : say(401, null);

@@ -57,9 +57,9 @@ describe('failures', () => {
 
   it.each([
     ['owner.claim', 403, 'claim-refused'], ['owner.claim', 409, 'already-yours'], ['owner.claim', 503, 'claim-limit'], ['owner.transfer', 403, 'transfer-refused'],
-    ['owner.release', 409, 'in-transition'], ['owner.bootstrap', 409, 'bootstrap-refused'], ['owner.show', 401, 'not-here'], ['owner.list', 401, 'signed-out'], ['login', 401, 'sign-in-failed'],
+    ['owner.release', 409, 'leaving-already'], ['owner.bootstrap', 409, 'image-not-built'], ['owner.show', 401, 'not-here'], ['owner.list', 401, 'signed-out'], ['login', 401, 'sign-in-failed'],
     ['login', 429, 'too-many-tries'], ['account.activate', 410, 'activation-ended'], ['account.add', 409, 'account-exists'], ['account.remove', 409, 'last-administrator'],
-    ['account.password', 422, 'password-too-simple'], ['settings.set', 422, 'not-understood'], ['risk.list', 503, 'try-later'], ['risk.list', 500, 'our-fault'], ['owner.show', 404, 'not-here'], ['audit.list', 400, 'not-understood'],
+    ['account.password', 422, 'password-too-simple'], ['settings.set', 422, 'setting-refused'], ['risk.list', 503, 'try-later'], ['risk.list', 500, 'internal'], ['owner.show', 404, 'not-here'], ['audit.list', 400, 'request-unreadable'],
   ] as const)('%s_answered_%i_without_words_is_%s', (operation, status, code) => {
     const found = failure(operation, { status, body: null, retryAfter: null }, 0);
     expect(found.code).toBe(code);
@@ -73,7 +73,7 @@ describe('failures', () => {
 
   it('the_refused_claim_never_says_which_guess_was_right', () => {
     expect(problem('claim-refused').why).toContain('It does not say why, to anybody');
-    expect(problem('no-such-code').title).toBe(CATALOGUE['our-fault']?.title);
+    expect(problem('no-such-code').title).toBe(CATALOGUE['internal']?.title);
   });
 });
 

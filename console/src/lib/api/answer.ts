@@ -19,26 +19,27 @@ function codeOf(operation: Operation, status: number): string {
       return operation === 'login' ? 'sign-in-failed' : 'signed-out';
     case 403:
       if (operation === 'owner.claim') return 'claim-refused';
-      if (operation === 'owner.bootstrap') return 'bootstrap-refused';
+      if (operation === 'owner.bootstrap') return 'image-not-built';
       return operation === 'owner.transfer' || operation === 'owner.release' ? 'transfer-refused' : 'refused';
     case 404:
       return 'not-here';
     case 409:
-      if (operation === 'owner.claim') return 'already-yours';
-      if (operation === 'owner.bootstrap') return 'bootstrap-refused';
+      if (operation === 'owner.claim' || operation === 'owner.accept') return 'already-yours';
+      if (operation === 'owner.bootstrap') return 'image-not-built';
       if (operation === 'account.add') return 'account-exists';
       if (operation === 'account.remove') return 'last-administrator';
-      return 'in-transition';
+      return 'leaving-already';
     case 410:
       return 'activation-ended';
     case 422:
-      return operation.startsWith('account.') ? 'password-too-simple' : 'not-understood';
+      if (operation === 'settings.set') return 'setting-refused';
+      return operation.startsWith('account.') ? 'password-too-simple' : 'request-unreadable';
     case 429:
       return 'too-many-tries';
     case 503:
       return operation === 'owner.claim' ? 'claim-limit' : 'try-later';
     default:
-      return status >= 500 ? 'our-fault' : 'not-understood';
+      return status >= 500 ? 'internal' : 'request-unreadable';
   }
 }
 

@@ -17,7 +17,7 @@ export interface Answers {
   'account.unlock': null;
   'account.remove': null;
   'account.sessions': { sessions: AccountSession[] };
-  'account.end-sessions': null;
+  'account.sign-out': null;
   'settings.show': Settings;
   'settings.set': null;
   'owner.id': { id: string };
@@ -56,7 +56,7 @@ export const OPERATIONS: Readonly<Record<Operation, readonly [Method, string]>> 
   'account.unlock': ['DELETE', '/v1/accounts/{id}/lock'],
   'account.remove': ['DELETE', '/v1/accounts/{id}'],
   'account.sessions': ['GET', '/v1/accounts/{id}/sessions'],
-  'account.end-sessions': ['DELETE', '/v1/accounts/{id}/sessions'],
+  'account.sign-out': ['DELETE', '/v1/accounts/{id}/sessions'],
   'settings.show': ['GET', '/v1/settings'],
   'settings.set': ['PUT', '/v1/settings'],
   'owner.id': ['GET', '/v1/managementsystem'],

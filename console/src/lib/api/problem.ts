@@ -26,7 +26,7 @@ export const CATALOGUE: Readonly<Record<string, Entry>> = {
   'activation-ended': {
     title: 'This link was used or has ended',
     why: 'An activation link works once, and for a short time.',
-    attempts: ['Make a new one on the server: `thingstead account activate`'],
+    attempts: ['Start `thingstead serve` again: it makes a new link as long as there is no administrator', 'Sign in, when the account was made already'],
   },
   'sign-in-failed': {
     title: 'Name or password wrong',
@@ -98,15 +98,60 @@ export const CATALOGUE: Readonly<Record<string, Entry>> = {
     why: 'The authority refused, and does not say why. One of: the recipient is not known; the recipient has to accept it first; the device is not yours any more.',
     attempts: ['Check the management id', 'Ask the recipient to accept the device first, then repeat'],
   },
-  'in-transition': {
+  'leaving-already': {
     title: 'The device is changing hands already',
     why: 'An earlier transfer or release has not ended.',
     attempts: ['Wait until it has ended'],
   },
-  'bootstrap-refused': {
+  'image-not-built': {
     title: 'No new image was built',
     why: 'The device is not yours now, or nothing is known that an image could hold.',
     attempts: ['Look at its status first'],
+  },
+  'cannot-await': {
+    title: 'A transfer of this device cannot be expected',
+    why: 'It was replaced, or is not one that could come to you.',
+    attempts: ['Check the device id with its present owner'],
+  },
+  'not-permitted': {
+    title: 'Your account may not do this',
+    why: 'Its duties do not hold it.',
+    attempts: ['Ask an administrator for the duty'],
+  },
+  'address-refused': {
+    title: 'Calls from this address are not allowed',
+    why: 'The list of allowed addresses leaves it out.',
+    attempts: ['Come from an allowed address', 'An administrator changes the list under System, Settings'],
+  },
+  'cross-site': {
+    title: 'The page of another site made this call',
+    why: 'Calls are taken from the pages of the console alone.',
+    attempts: ['Open the console itself, by its own address'],
+  },
+  'password-wrong': {
+    title: 'The old password was another one',
+    why: 'It was mistyped, or changed elsewhere.',
+    attempts: ['Type it again'],
+  },
+  'name-refused': {
+    title: 'This cannot be the name of an account',
+    why: 'A name is 1 to 48 of a-z, 0-9, dot, underscore, hyphen and @.',
+    attempts: ['Choose such a name'],
+  },
+  'account-unknown': {
+    title: 'There is no account of this name',
+    why: 'It was removed, or never made.',
+    attempts: ['Load the list of people again'],
+  },
+  'accounts-full': {
+    title: 'There are as many accounts as may be',
+    why: '200 accounts are kept.',
+    attempts: ['Remove one that is not used'],
+  },
+  'setting-refused': {
+    title: 'A setting was not taken',
+    why: 'A value is outside of its bounds.',
+    attempts: ['Choose a value within the bounds'],
   },
   'try-later': {
     title: 'The server cannot do this now',
@@ -128,12 +173,12 @@ export const CATALOGUE: Readonly<Record<string, Entry>> = {
     why: 'The connection broke after the request had left.',
     attempts: ['Ask again: it is done once'],
   },
-  'not-understood': {
+  'request-unreadable': {
     title: 'The server did not take the request',
     why: 'It is of another version than this page, or a value is outside its limits.',
     attempts: ['Load the page again'],
   },
-  'our-fault': {
+  'internal': {
     title: 'The server failed',
     why: 'Something went wrong on our side; its log names the request.',
     attempts: ['Try again', 'Look into the log of the server'],
@@ -142,7 +187,7 @@ export const CATALOGUE: Readonly<Record<string, Entry>> = {
 
 /** A failure of the catalogue. */
 export function problem(code: string, more: Partial<Problem> = {}): Problem {
-  const entry = CATALOGUE[code] ?? CATALOGUE['our-fault'];
+  const entry = CATALOGUE[code] ?? CATALOGUE['internal'];
   return {
     code,
     title: entry?.title ?? code,

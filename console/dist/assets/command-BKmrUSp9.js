@@ -1,0 +1,1 @@
+function e(e){return`curl --cert operator.pem --cacert ca.pem https://${window.location.host}${e}`}export{e as t};

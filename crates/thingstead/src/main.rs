@@ -15,6 +15,7 @@ mod files;
 mod gap_folder;
 mod identity;
 mod label_picture;
+mod leash;
 mod maker;
 mod operator_client;
 mod serve;

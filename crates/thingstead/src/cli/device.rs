@@ -92,7 +92,8 @@ struct Run {
     /// Where the device is reached; bootstrap servers are looked for in the same family of addresses.
     #[arg(long, default_value = "0.0.0.0:0")]
     listen: SocketAddr,
-    /// A bootstrap server and where it is; others are found by domain name.
+    /// A bootstrap server and where it is; others are found by domain name, at port 49684. A bootstrap server
+    /// run by `serve` listens at 127.0.0.1:49684 unless configured otherwise.
     #[arg(long, value_name = "ID=HOST:PORT")]
     resolve: Vec<KnownServer>,
     /// What follows the server's number in its domain name.

@@ -1,8 +1,6 @@
 //! `thingstead identity`: the server that knows device secrets, by hand and without a socket.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use assure_proto::{RejectReason, key_fingerprint};
 use authority::identity::{RefillIssued, Submitted};
@@ -17,6 +15,7 @@ use crate::failure::{Failure, Outcome};
 use crate::identity::enrol::{ServerRequest, write_certificate};
 use crate::identity::generation::{self, GenerationFile};
 use crate::identity::import::{Import, Taken};
+use crate::identity::watch::Watch;
 use crate::identity::{Identity, init, station_file, utc};
 
 /// Run the identity server: make an authority, enrol its servers, take records in. Opens no socket.
@@ -111,7 +110,8 @@ enum Verb {
         gap_in: PathBuf,
         #[command(flatten)]
         out: GapOut,
-        /// Keep looking, every 100 ms, until the program is stopped.
+        /// Keep looking, every 100 ms, until the program is stopped by SIGINT or SIGTERM (exit status 130). The
+        /// store is open only while records are taken.
         #[arg(long)]
         watch: bool,
     },
@@ -201,10 +201,15 @@ impl IdentityGroup {
             Verb::Enrol { file, fingerprint, data, out } => {
                 enrol(&Identity::open(&data.data)?, &file, fingerprint.as_deref(), &out.gap_out, output)
             }
-            Verb::Import { data, gap_in, out, watch } => {
+            Verb::Import { data, gap_in, out, watch: false } => {
                 let identity = Identity::open(&data.data)?;
-                let import = Import::new(&identity, &gap_in, &out.gap_out)?;
-                if watch { watch_folder(&import, output) } else { import_all(&import, output) }
+                import_all(&Import::new(&identity, &gap_in, &out.gap_out)?, output)
+            }
+            Verb::Import { data, gap_in, out, watch: true } => {
+                let told = |device, submitted| print_record(device, submitted, output);
+                Watch::new(&data.data, &gap_in, &out.gap_out).run(told)?;
+                // Stopped by a signal; everything is written and closed.
+                std::process::exit(STOPPED)
             }
             Verb::Generation(Generation::New { file, fingerprint, dry_run, data, out }) => {
                 let fingerprint = fingerprint.as_deref().filter(|_| !dry_run);
@@ -416,42 +421,8 @@ fn progress_bar(count: usize, output: Output) -> ProgressBar {
     ProgressBar::new(count as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// How often the folder is looked at.
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
-
-/// Takes what comes until the program is stopped. A stop at any moment is like a loss of power: what was
-/// decided is in the store, and written by the next run. A file that is refused is told once and waits for
-/// the one that belongs there.
-fn watch_folder(import: &Import<'_>, output: Output) -> Outcome {
-    import.flush()?;
-    let mut told = BTreeSet::new();
-    loop {
-        let (waiting, hole) = import.waiting()?;
-        let mut stopped_by = hole;
-        for file in &waiting {
-            match import.take(file) {
-                Ok((device, submitted)) => print_record(device, submitted, output),
-                Err(failure)
-                    if failure.code().starts_with("gap-file") || failure.code() == "file-unreadable" =>
-                {
-                    stopped_by = Some(failure);
-                    break;
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
-        if let Some(failure) = stopped_by
-            && told.len() < TOLD_COUNT_MAX
-            && told.insert(failure.to_string())
-        {
-            eprintln!("{failure}");
-        }
-        std::thread::sleep(LOOK_INTERVAL);
-    }
-}
-
-/// Different complaints that one watch makes.
-const TOLD_COUNT_MAX: usize = 1000;
+/// The exit status of a program that was asked to stop.
+const STOPPED: i32 = 130;
 
 fn export(identity: &Identity, gap_out: &std::path::Path, output: Output) -> Outcome {
     crate::files::make_folder(gap_out)?;

@@ -9,6 +9,7 @@ mod maker;
 mod owner;
 mod serve;
 pub(crate) mod stdout;
+mod tree;
 
 use std::sync::Arc;
 
@@ -24,7 +25,13 @@ use crate::failure::{Failure, Outcome};
 ///   thingstead demo                        watch four devices live through their whole life
 ///   thingstead serve --config ta.toml      run the servers of a configuration
 #[derive(Parser)]
-#[command(name = "thingstead", version, verbatim_doc_comment, propagate_version = true)]
+#[command(
+    name = "thingstead",
+    version,
+    verbatim_doc_comment,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
 pub(crate) struct Cli {
     /// Results and failures as JSON.
     #[arg(long, global = true)]
@@ -32,8 +39,11 @@ pub(crate) struct Cli {
     /// Only ids on standard output.
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+    /// List the id of every operation (`owner.transfer`) and stop.
+    #[arg(long, exclusive = true)]
+    list_operations: bool,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 /// How results are written.
@@ -65,12 +75,20 @@ enum Command {
     Authority(authority::AuthorityGroup),
     /// Say what a failure means and what to try.
     Explain(explain::Explain),
+    /// Print completions for a shell.
+    Completions(tree::Completions),
+    /// Write a manual page for every command into a folder.
+    Man(tree::Man),
 }
 
 /// Runs one command.
 pub(crate) fn run(cli: Cli) -> Outcome {
     let output = Output { json: cli.json, quiet: cli.quiet };
-    match cli.command {
+    let Some(command) = cli.command else {
+        tree::operations().iter().for_each(stdout::print_line);
+        return Ok(());
+    };
+    match command {
         Command::Demo(demo) => demo.run(output),
         Command::Owner(owner) => owner.run(output),
         Command::Serve(serve) => serve.run(output),
@@ -80,6 +98,8 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Identity(identity) => identity.run(output),
         Command::Authority(authority) => authority.run(output),
         Command::Explain(explain) => explain.run(output),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(output),
     }
 }
 

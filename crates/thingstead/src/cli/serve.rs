@@ -36,6 +36,7 @@ impl Serve {
             return Ok(());
         }
         start_log();
+        crate::leash::watch();
         block_on(crate::serve::run(config, provider()))
     }
 }

@@ -105,6 +105,7 @@ impl Scene {
 
     fn live(&self, name: &str, arguments: &[String], spoken: &Sender<String>) -> Outcome<Life> {
         let mut command = self.command(name, arguments)?;
+        crate::leash::put_on(&mut command);
         let child = command.stdin(Stdio::piped()).spawn();
         let mut child = child.map_err(|error| Failure::new("internal", name).because(error))?;
         if let Some(output) = child.stdout.take() {

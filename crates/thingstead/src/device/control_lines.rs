@@ -56,7 +56,10 @@ fn held(seconds: &str) -> Option<Duration> {
 /// Reads standard input on a thread of its own, which ends with the input or with the process.
 pub(super) fn listen() -> Receiver<Line> {
     let (sender, receiver) = channel(LINE_COUNT_MAX);
-    thread::spawn(move || read_all(&mut io::stdin().lock(), &sender));
+    thread::spawn(move || {
+        read_all(&mut io::stdin().lock(), &sender);
+        crate::leash::input_ended();
+    });
     receiver
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Import<'a> {
 #[derive(Debug)]
 pub(crate) struct Waiting {
     number: u32,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 impl<'a> Import<'a> {
@@ -48,9 +48,15 @@ impl<'a> Import<'a> {
         self.identity.flush(&self.folders.outbox).map(drop)
     }
 
+    /// The number of the file that is to be taken next, and whom it is for.
+    pub(crate) fn next(&self) -> Outcome<(Uuid, u64)> {
+        let taken = self.identity.taken(self.registration.id)?;
+        Ok((self.identity.keys.authority, u64::from(taken) + 1))
+    }
+
     /// The files that are the next to be taken, and whether one is missing behind them.
     pub(crate) fn waiting(&self) -> Outcome<(Vec<Waiting>, Option<Failure>)> {
-        let mut next = u64::from(self.identity.taken(self.registration.id)?) + 1;
+        let (_, mut next) = self.next()?;
         let mut waiting = Vec::new();
         for path in self.folders.files_for(self.identity.keys.authority)? {
             let Some(number) = number_of(&path, self.identity.keys.authority) else { continue };
@@ -136,7 +142,7 @@ pub(crate) enum Taken {
 }
 
 /// The number in a file's name; `None` for names that no party writes.
-fn number_of(path: &Path, to: Uuid) -> Option<u32> {
+pub(crate) fn number_of(path: &Path, to: Uuid) -> Option<u32> {
     let name = path.file_name()?.to_str()?;
     let digits = name.strip_prefix(&to.to_string())?.strip_prefix('-')?.strip_suffix(".gap")?;
     let number = digits.parse().ok()?;

@@ -13,6 +13,7 @@ pub(crate) mod generation;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod station_file;
+pub(crate) mod watch;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -4,6 +4,7 @@ mod folder;
 mod secrets;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -177,6 +178,32 @@ fn without_one_server_the_step_that_needs_it_fails_and_names_it() {
             }
         }
     });
+}
+
+/// A demo that is ended by a signal in the midst of its play takes its servers and devices with it.
+fn leaves_nobody_behind(signal: &str) {
+    let folder = Folder::new(&format!("demo-ended{signal}"));
+    let mut command = Command::new(PROGRAM);
+    command.arg("demo").arg("--folder").arg(folder.join("play"));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut demo = command.spawn().unwrap();
+    let steps = BufReader::new(demo.stderr.take().unwrap()).lines();
+    let begun = steps.map_while(Result::ok).any(|step| step.contains("the devices are switched on"));
+    assert!(begun, "the play goes as far as that");
+    assert!(processes_naming(&folder.0).len() >= 6, "{signal}: servers and devices run");
+    assert!(Command::new("kill").args([signal, &demo.id().to_string()]).status().unwrap().success());
+    assert!(!demo.wait().unwrap().success());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !processes_naming(&folder.0).is_empty() {
+        assert!(Instant::now() < deadline, "{signal}: {:?}", processes_naming(&folder.0));
+    }
+}
+
+#[test]
+fn a_demo_that_is_stopped_or_killed_takes_its_processes_with_it() {
+    for signal in ["-TERM", "-INT", "-KILL"] {
+        leaves_nobody_behind(signal);
+    }
 }
 
 #[test]

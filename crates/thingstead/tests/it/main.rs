@@ -7,3 +7,4 @@ mod factory;
 mod kill;
 mod pipes;
 mod readme;
+mod tree;

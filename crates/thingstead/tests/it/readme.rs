@@ -8,7 +8,7 @@ mod text;
 
 use std::fs;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -67,7 +67,6 @@ fn wait_for_import(folder: &Folder) {
         };
         while !is_there() {
             assert!(Instant::now() < deadline, "{data} took nothing in");
-            std::thread::sleep(Duration::from_millis(50));
         }
     }
 }
@@ -83,7 +82,6 @@ fn wait_for_status(folder: &Folder, command: &str, status: u64) {
             return;
         }
         assert!(Instant::now() < deadline, "{command}: {said}");
-        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

@@ -109,6 +109,9 @@ pub(crate) struct Management {
     /// CoAP over DTLS for the devices it manages.
     #[serde(default = "ports::channels")]
     pub(crate) channels: SocketAddr,
+    /// The time over plain CoAP, for devices that know none; off unless given.
+    #[serde(default)]
+    pub(crate) time: Option<SocketAddr>,
     /// The address that is written into images: where devices reach `channels`.
     #[serde(default = "ports::channels")]
     pub(crate) advertised: SocketAddr,
@@ -227,6 +230,7 @@ impl Config {
             line("bootstrap", "TCP https", "registration server", bootstrap.map(|b| b.peers)),
             line("bootstrap", "TCP https", "operator", bootstrap.map(|b| b.platform)),
             line("management", "UDP coaps", "channels of devices", management.map(|m| m.channels)),
+            line("management", "UDP coap", "time, in the clear", management.and_then(|m| m.time)),
             line("management", "TCP https", "operator, installers", management.map(|m| m.platform)),
         ]
     }

@@ -24,6 +24,7 @@ use super::channels::{ChannelDesk, ChannelWord};
 use super::config::{self, Management};
 use super::device_socket::{self, LINE_LENGTH, OnSocket};
 use super::platform_keys::{operator_file, operators_ca, own_tls};
+use super::time::TimePort;
 use super::{announce, listen_https, open_store};
 use crate::failure::{Failure, Outcome};
 
@@ -53,6 +54,12 @@ pub(crate) async fn run(
     let server = server(&section, &store.executor, owner, words_in)?;
     let mut services = JoinSet::new();
     let (socket, channels) = device_socket::bind(section.channels).await?;
+    let mut listeners = vec![("channels", channels)];
+    if let Some(at) = section.time {
+        let (port, bound) = TimePort::open(at, clock).await?;
+        services.spawn(port.run(stop.clone()));
+        listeners.push(("time", bound));
+    }
     let operators = [issuer.certificate().to_vec()];
     let router = management_api(server.clone()).merge(platform_api(store.executor.clone()));
     let clients = ClientCertificates::Optional(&operators);
@@ -77,7 +84,8 @@ pub(crate) async fn run(
     });
     services.spawn(ChannelDesk::new(store.executor, keys, commands_in).run(events, words));
     services.spawn(server.run(stop));
-    announce("management", &[("channels", channels), ("platform", platform)]);
+    listeners.push(("platform", platform));
+    announce("management", &listeners);
     while services.join_next().await.is_some() {}
     Ok(())
 }

@@ -9,6 +9,7 @@ pub(crate) mod gap_line;
 pub(crate) mod management;
 pub(crate) mod platform_keys;
 pub(crate) mod registration;
+pub(crate) mod time;
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -217,6 +217,20 @@ fn a_folder_that_exists_is_not_played_in() {
 }
 
 #[test]
+fn the_time_in_the_clear_is_off_unless_configured_and_then_named() {
+    let folder = Folder::new("serve-time");
+    let configuration = folder.join("management.toml");
+    for (line, at) in [("", "off"), ("time = \"127.0.0.1:5683\"\n", "127.0.0.1:5683")] {
+        fs::write(&configuration, format!("[management]\ndata = \"d\"\nsystem_ca = \"c\"\n{line}")).unwrap();
+        let mut command = Command::new(PROGRAM);
+        let output = command.args(["serve", "--check", "--config"]).arg(&configuration).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let named = said.lines().find(|line| line.contains("UDP coap ")).unwrap();
+        assert!(named.starts_with("management") && named.ends_with(at), "{said}");
+    }
+}
+
+#[test]
 fn variables_of_other_commands_are_no_configuration_of_the_servers() {
     let folder = Folder::new("demo-variables");
     let configuration = folder.join("bootstrap.toml");

@@ -1,6 +1,7 @@
 //! A device through its life over UDP: made, bootstrapped, transferred, reset.
 
 use std::fs;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::authority::{Authority, Party};
@@ -42,6 +43,43 @@ impl Scene {
     fn asked(&self, owner: usize, ending: &str) -> usize {
         self.management[owner].server().count(ending)
     }
+}
+
+// verifies: TS-M14
+#[test]
+fn ts_m14_the_state_of_the_earlier_owner_goes_before_the_erasure_is_said() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        println!("skipped: strace is not installed");
+        assert!(std::env::var_os("CI").is_none(), "strace is needed here");
+        return;
+    }
+    let mut scene = Scene::new(17, 1);
+    scene.serve(0, 1);
+    let mut device = scene.made.run(scene.bootstrap.port());
+    device.wait_for("in-service");
+    scene.serve(1, 2);
+    let (pid, trace) = (device.pid(), scene.made.folder.join("trace"));
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-e", "trace=unlink,unlinkat,rename,renameat,renameat2", "-p", &pid, "-o"]);
+    let mut strace = strace.arg(&trace).stderr(Stdio::null()).spawn().unwrap();
+    let status = format!("/proc/{pid}/status");
+    while fs::read_to_string(&status).unwrap().contains("TracerPid:\t0\n") {
+        assert!(strace.try_wait().unwrap().is_none(), "strace may look at the device");
+    }
+    device.tell("button 5");
+    device.wait_for("erased");
+    device.tell("power off");
+    assert!(device.ended().success());
+    strace.wait().unwrap();
+    let trace = fs::read_to_string(&trace).unwrap();
+    // The copy itself, not a part of one that was cut off; done, not tried.
+    let gone = |line: &str| {
+        line.contains("unlink")
+            && line.ends_with("= 0")
+            && ["state.0\"", "state.1\""].iter().any(|copy| line.contains(copy))
+    };
+    assert!(trace.contains("rename"), "the trace sees the writes: {trace}");
+    assert!(trace.lines().any(gone), "{trace}");
 }
 
 // verifies: ASSURE-14.5-05, ASSURE-14.5-09, ASSURE-14.7-08, ASSURE-14.7-09

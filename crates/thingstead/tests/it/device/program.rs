@@ -235,6 +235,10 @@ impl Run {
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
+    pub(super) fn pid(&self) -> String {
+        self.process.id().to_string()
+    }
+
     pub(super) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();

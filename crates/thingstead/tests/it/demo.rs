@@ -187,10 +187,12 @@ fn leaves_nobody_behind(signal: &str) {
     command.arg("demo").arg("--folder").arg(folder.join("play"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut demo = command.spawn().unwrap();
-    let steps = BufReader::new(demo.stderr.take().unwrap()).lines();
-    let begun = steps.map_while(Result::ok).any(|step| step.contains("the devices are switched on"));
-    assert!(begun, "the play goes as far as that");
-    assert!(processes_naming(&folder.0).len() >= 6, "{signal}: servers and devices run");
+    let mut steps = BufReader::new(demo.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut said = Vec::new();
+    let begun = steps.by_ref().inspect(|step| said.push(step.clone()));
+    assert!(begun.into_iter().any(|step| step.contains("two management systems register")), "{said:#?}");
+    let running = processes_naming(&folder.0);
+    assert!(running.len() >= 4, "{signal}: servers run: {running:?}");
     assert!(Command::new("kill").args([signal, &demo.id().to_string()]).status().unwrap().success());
     assert!(!demo.wait().unwrap().success());
     let deadline = Instant::now() + Duration::from_secs(60);

@@ -1,11 +1,12 @@
 //! A device that runs among garbage, strangers and people who type anything.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::process::{Command, Stdio};
 
 use clock::Dice;
 
 use super::authority::Authority;
-use super::program::{Made, Run, failure};
+use super::program::{Made, PROGRAM, Run, failure};
 
 /// A port that nobody listens on while the socket lives, since it is never read.
 fn nobody() -> (UdpSocket, u16) {
@@ -83,6 +84,15 @@ fn a_closed_standard_input_is_no_reason_to_stop() {
     device.wait_for("bootstrap-begun");
     device.signal("TERM");
     assert!(device.ended().success());
+}
+
+#[test]
+fn a_device_on_the_leash_of_its_starter_ends_with_its_input() {
+    let made = Made::p256(&Authority::new(1), 1);
+    let mut command = Command::new(PROGRAM);
+    command.args(["device", "run", "--listen", "127.0.0.1:0", "--state"]).arg(made.state());
+    let output = command.env("THINGSTEAD_ENDS_WITH_ITS_INPUT", "1").stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(143), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

@@ -5,6 +5,9 @@ use axum::response::{IntoResponse, Response};
 use core::time::Duration;
 use store::RunError;
 
+use crate::console::caller::{asker, on_behalf_of};
+use crate::request_log::same_request;
+
 /// How long to wait after a fault of ours.
 const RETRY_AFTER_FAULT: Duration = Duration::from_secs(5);
 
@@ -41,7 +44,7 @@ pub(crate) async fn to_its_end<F>(flow: F) -> Response
 where
     F: Future<Output = Response> + Send + 'static,
 {
-    match tokio::spawn(flow).await {
+    match tokio::spawn(same_request(on_behalf_of(asker(), flow))).await {
         Ok(response) => response,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(error) => fault("end of a flow", &error),

@@ -7,6 +7,8 @@ use axum::response::{IntoResponse, Response};
 use certificate::{CertificateIdentity, TlsPeer};
 use model::{ManagementId, ServerRole, Uuid};
 
+use crate::console::caller::Caller;
+
 /// The identity in the verified client certificate.
 ///
 /// Without one 401, with one that names nobody 403.
@@ -55,7 +57,21 @@ caller! {
     /// Another server of the authority.
     Peer(ServerRole), CertificateIdentity::Server(role) => role
 }
-caller! {
-    /// The operator of this server.
-    Operator(()), CertificateIdentity::Operator => ()
+/// The operator of this server: by certificate, or a person whom the console's gate has let through.
+pub(crate) struct Operator;
+
+impl<S: Sync> FromRequestParts<S> for Operator {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        if parts.extensions.get::<Caller>().is_some() {
+            return Ok(Self);
+        }
+        match Proven::from_request_parts(parts, state).await?.0 {
+            CertificateIdentity::Operator => Ok(Self),
+            CertificateIdentity::Maker(_)
+            | CertificateIdentity::Management { .. }
+            | CertificateIdentity::Server(_) => Err(StatusCode::FORBIDDEN.into_response()),
+        }
+    }
 }

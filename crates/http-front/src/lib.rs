@@ -6,6 +6,8 @@
 #![expect(clippy::result_large_err, reason = "a refusal is the whole answer, made once per request")]
 
 pub mod bootstrap;
+pub mod catalogue;
+pub mod console;
 pub mod management;
 pub mod platform;
 pub mod registration;

@@ -70,6 +70,7 @@ struct AuditLine {
     device: Option<String>,
     result: String,
     correlation: String,
+    address: Option<String>,
 }
 
 impl AuditLine {
@@ -83,6 +84,7 @@ impl AuditLine {
             device: entry.device.map(|device| device.to_string()),
             result: entry.result.clone(),
             correlation: entry.correlation.to_string(),
+            address: entry.address.map(|address| address.to_string()),
         }
     }
 }

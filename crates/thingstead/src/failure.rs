@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::catalogue::{self, Entry};
+use http_front::catalogue::{self, Entry};
 
 /// A failed command: a code of the catalogue, what it is about, and the detail that helps.
 #[derive(Debug)]

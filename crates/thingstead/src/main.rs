@@ -5,7 +5,6 @@
 // Whoever reads may have enough: see cli::stdout.
 #![cfg_attr(not(test), deny(clippy::print_stdout))]
 
-mod catalogue;
 mod cli;
 mod demo;
 mod device;

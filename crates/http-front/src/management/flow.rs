@@ -38,7 +38,7 @@ const PASS_COUNT_MAX: usize = 8;
 
 /// How a registration ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Registered {
+pub(crate) enum Registered {
     Done,
     Refused,
     Later(Option<Duration>),
@@ -108,7 +108,7 @@ pub struct Driven {
 
 impl ManagementServer {
     /// Registers and claims a device. The case string goes to the authority and nowhere else.
-    pub(super) async fn register(
+    pub(crate) async fn register(
         &self,
         device: Uuid,
         by: &Registrant,

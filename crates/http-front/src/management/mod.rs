@@ -35,16 +35,20 @@ use model::Uuid;
 use net::executor::Executor;
 use tokio::sync::Notify;
 
+use crate::console::caller;
+
 pub use enrolment::{EnrolmentError, Owner};
 pub use flow::Driven;
 pub use gateway::{GatewayAddress, GatewayError, Granted, OwnerGateway};
 pub use users::{BadUser, RegistrationUser, passphrase_hash};
 
+pub(crate) use flow::Registered;
+
 use flow::Wait;
 use users::Users;
 
 /// The name of this server in the audit log.
-const ROLE: &str = "management";
+pub(crate) const ROLE: &str = "management";
 
 /// What the management system tells the side that holds the devices' sessions. Both return at once.
 #[derive(Clone)]
@@ -111,18 +115,21 @@ impl ManagementServer {
         &self.owner
     }
 
+    /// What runs operations on its store.
+    #[must_use]
+    pub const fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
+    /// Whoever asked for what this task does stands in the audit log; where nobody did, `by`.
     fn origin(&self, by: &Registrant) -> Origin {
-        let actor = match by {
-            Registrant::Operator => "operator".to_owned(),
-            Registrant::User(name) => name.clone(),
+        let (actor, address) = match (caller::asker(), by) {
+            (Some(caller), _) => (caller.name().to_owned(), Some(caller.address)),
+            (None, Registrant::Operator) => ("operator".to_owned(), None),
+            (None, Registrant::User(name)) => (name.clone(), None),
         };
-        Origin {
-            address: None,
-            role: ROLE,
-            actor,
-            correlation: self.executor.correlation(),
-            seed: self.executor.bytes(),
-        }
+        let (correlation, seed) = (self.executor.correlation(), self.executor.bytes());
+        Origin { address, role: ROLE, actor, correlation, seed }
     }
 }
 

@@ -15,6 +15,7 @@ use management::Registrant;
 use super::ManagementServer;
 use super::users::SignIn;
 use crate::answer::later;
+use crate::console::caller::Caller;
 
 /// 401 in its one form, whatever the cause.
 /// Source: rulings A-ASSURE-86, A-ASSURE-87.
@@ -27,7 +28,7 @@ pub(super) fn unauthorized() -> Response {
 
 /// A registrant who has proven himself.
 ///
-/// A client certificate counts before a passphrase; one that is not the operator's opens nothing.
+/// Whom the gate has let through needs no more. A client certificate counts before a passphrase; one that is not the operator's opens nothing.
 /// Source: aSSURE 11.2.
 pub(super) struct Registrar(pub(super) Registrant);
 
@@ -35,6 +36,9 @@ impl FromRequestParts<Arc<ManagementServer>> for Registrar {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, server: &Arc<ManagementServer>) -> Result<Self, Response> {
+        if let Some(caller) = parts.extensions.get::<Caller>() {
+            return Ok(Self(caller.registrant()));
+        }
         let peer = parts.extensions.get::<TlsPeer>().ok_or_else(unauthorized)?;
         match peer.identity() {
             Ok(Some(CertificateIdentity::Operator)) => return Ok(Self(Registrant::Operator)),

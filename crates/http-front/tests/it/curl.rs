@@ -98,6 +98,12 @@ impl Curl {
         self
     }
 
+    /// Comes from this address.
+    pub(crate) fn from(mut self, address: &str) -> Self {
+        self.0.args(["--interface", address]);
+        self
+    }
+
     /// Hangs up after this many seconds.
     pub(crate) fn for_at_most(mut self, secs: &str) -> Self {
         self.0.args(["--max-time", secs]);

@@ -13,6 +13,7 @@ mod world;
 
 mod callers;
 mod configuration;
+mod console;
 mod faults;
 mod garbage;
 mod image;

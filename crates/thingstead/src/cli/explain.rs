@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::Output;
 use super::stdout::print_line;
-use crate::catalogue::{self, ENTRIES};
 use crate::failure::{Failure, Outcome};
+use http_front::catalogue::{self, ENTRIES};
 
 /// Say what a failure means and what to try.
 #[derive(Args)]

@@ -46,6 +46,10 @@ impl Membership {
     }
 }
 
+const fn yes() -> bool {
+    true
+}
+
 fn loopback_names() -> Vec<String> {
     vec!["localhost".into(), "127.0.0.1".into()]
 }
@@ -123,6 +127,9 @@ pub(crate) struct Management {
     /// Host names and addresses under which installers reach `platform`.
     #[serde(default = "loopback_names")]
     pub(crate) names: Vec<String>,
+    /// Whether people may sign in to the console at `platform`.
+    #[serde(default = "yes")]
+    pub(crate) console: bool,
     /// People who may register devices besides the operator.
     #[serde(default)]
     pub(crate) users: Vec<User>,
@@ -232,6 +239,12 @@ impl Config {
             line("management", "UDP coaps", "channels of devices", management.map(|m| m.channels)),
             line("management", "UDP coap", "time, in the clear", management.and_then(|m| m.time)),
             line("management", "TCP https", "operator, installers", management.map(|m| m.platform)),
+            line(
+                "management",
+                "TCP https",
+                "console (/ui/)",
+                management.filter(|m| m.console).map(|m| m.platform),
+            ),
         ]
     }
 }

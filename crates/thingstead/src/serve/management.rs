@@ -7,10 +7,10 @@ use assure_proto::Address;
 use coap_front::Credential;
 use coap_front::channels::{ChannelFace, ChannelSetup};
 use crypto::Provider;
+use http_front::console::{Console, console_api};
 use http_front::management::{
-    EnrolmentError, GatewayAddress, Hooks, ManagementServer, Owner, RegistrationUser, management_api,
+    EnrolmentError, GatewayAddress, Hooks, ManagementServer, Owner, RegistrationUser,
 };
-use http_front::platform::platform_api;
 use net::executor::Executor;
 use net::now::Clock;
 use net::seed;
@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 
 use super::channels::{ChannelDesk, ChannelWord};
 use super::config::{self, Management};
+use super::console_line;
 use super::device_socket::{self, LINE_LENGTH, OnSocket};
 use super::platform_keys::{operator_file, operators_ca, own_tls};
 use super::time::TimePort;
@@ -49,7 +50,7 @@ pub(crate) async fn run(
         roots: vec![super::single_certificate(&section.system_ca)?],
     };
     let Some(owner) = owner(&store.executor, &provider, &gateway, &stop).await? else { return Ok(()) };
-    let keys = owner.keys.clone();
+    let (keys, crypto) = (owner.keys.clone(), provider.clone());
     let (words_in, words) = channel(LINE_LENGTH);
     let server = server(&section, &store.executor, owner, words_in)?;
     let mut services = JoinSet::new();
@@ -61,10 +62,14 @@ pub(crate) async fn run(
         listeners.push(("time", bound));
     }
     let operators = [issuer.certificate().to_vec()];
-    let router = management_api(server.clone()).merge(platform_api(store.executor.clone()));
+    let console = Console::open(server.clone(), section.console).await;
+    let console =
+        Arc::new(console.map_err(|error| Failure::new("store-unavailable", "the console").because(error))?);
+    let router = console_api(console.clone());
     let clients = ClientCertificates::Optional(&operators);
     let platform =
-        listen_https(&mut services, "platform", section.platform, &tls, clients, router, &stop).await?;
+        listen_https(&mut services, "platform", section.platform, &tls.identity, clients, router, &stop)
+            .await?;
     let dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
     let own = vec![Credential::raw(keys.class_2.clone()), Credential::raw(keys.rsa.clone())];
     let setup = ChannelSetup {
@@ -86,6 +91,9 @@ pub(crate) async fn run(
     services.spawn(server.run(stop));
     listeners.push(("platform", platform));
     announce("management", &listeners);
+    if section.console {
+        console_line::show(&section, platform, &tls.certificate, &*crypto, &console).await?;
+    }
     while services.join_next().await.is_some() {}
     Ok(())
 }

@@ -3,6 +3,7 @@
 pub(crate) mod bootstrap;
 pub(crate) mod channels;
 pub(crate) mod config;
+mod console_line;
 pub(crate) mod device_socket;
 pub(crate) mod enrolled;
 pub(crate) mod gap_line;

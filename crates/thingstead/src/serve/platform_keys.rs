@@ -57,6 +57,13 @@ fn until(executor: &Executor) -> Outcome<(Timestamp, Timestamp)> {
     Ok((at, Timestamp::from_unix_millis(at.as_unix_millis().saturating_add(LIFETIME_MILLIS))))
 }
 
+/// A TLS identity with what people are told of it.
+pub(crate) struct OwnTls {
+    pub(crate) identity: TlsIdentity,
+    /// In DER.
+    pub(crate) certificate: Vec<u8>,
+}
+
 /// The TLS identity of a role that is no server of the authority: certified by its own operators' CA, anew
 /// at every start.
 pub(crate) async fn own_tls(
@@ -64,7 +71,7 @@ pub(crate) async fn own_tls(
     issuer: &Issuer,
     executor: &Executor,
     provider: &dyn Provider,
-) -> Outcome<TlsIdentity> {
+) -> Outcome<OwnTls> {
     let key = own_key(b"platform-tls", executor, provider).await?;
     let (at, until) = until(executor)?;
     let mut dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
@@ -73,8 +80,10 @@ pub(crate) async fn own_tls(
     let failed = |error| Failure::new("internal", "the platform's certificate").because(format!("{error:?}"));
     let certificate =
         issuer.issue(provider, key.public(), serial, &profile, at, &mut dice).map_err(failed)?;
-    TlsIdentity::of_key(&[certificate], &*key)
-        .map_err(|error| Failure::new("internal", "the platform's certificate").because(format!("{error:?}")))
+    let identity = TlsIdentity::of_key(std::slice::from_ref(&certificate), &*key).map_err(|error| {
+        Failure::new("internal", "the platform's certificate").because(format!("{error:?}"))
+    })?;
+    Ok(OwnTls { identity, certificate })
 }
 
 /// Writes `operator.pem` at the first start: the right to use the operator's API.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use assure_json::StatusAnswer;
 use assure_proto::{Address, DeviceInfo};
 use crypto::Secret;
+use http_front::console::{Console, console_api};
 use http_front::management::{
-    Driven, GatewayAddress, Hooks, ManagementServer, Owner, RegistrationUser, management_api, passphrase_hash,
+    Driven, GatewayAddress, Hooks, ManagementServer, Owner, RegistrationUser, passphrase_hash,
 };
 use http_front::with_request_log;
 use management::{FindPeer, Heard, PeerSign, Presence, Proven};
@@ -38,6 +39,7 @@ pub(crate) struct House<'a> {
     pub(crate) table: Arc<Watched>,
     pub(crate) executor: Executor,
     pub(crate) address: SocketAddr,
+    pub(crate) console: Arc<Console>,
     /// Devices whose sessions were to be closed.
     pub(crate) closed: Arc<Mutex<Vec<Uuid>>>,
     _trigger: Trigger,
@@ -77,7 +79,8 @@ impl<'a> House<'a> {
         let identity = TlsIdentity::of_key(&[certificate], &*tls_key).unwrap();
         let owners = [authority.owner_ca.clone()];
         let tls = server_config(&identity, ClientCertificates::Optional(&owners)).unwrap();
-        let router = with_request_log("management", management_api(server.clone()));
+        let console = Arc::new(world.block_on(Console::open(server.clone(), true)).unwrap());
+        let router = with_request_log("management", console_api(console.clone()));
         let address = world.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
@@ -85,7 +88,7 @@ impl<'a> House<'a> {
             tokio::spawn(serve(listener, tls, router, limits, stop));
             address
         });
-        Self { world, server, table, executor, address, closed, _trigger: trigger }
+        Self { world, server, table, executor, address, console, closed, _trigger: trigger }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

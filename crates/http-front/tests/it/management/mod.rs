@@ -1,6 +1,6 @@
 //! A management system against the genuine authority, called by curl.
 
-mod house;
+pub(crate) mod house;
 
 mod flows;
 mod platform;

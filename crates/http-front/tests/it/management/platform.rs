@@ -24,7 +24,7 @@ fn orders_go_out_and_their_outcome_comes_back_in_json() {
     ] {
         house.call("POST", &orders, Some(bad)).is_empty(400);
     }
-    house.call_as(ANN, "POST", &orders).is_empty(401);
+    house.call_as(ANN, "POST", &orders).is(401);
     let placed =
         house.call("POST", &orders, Some(r#"{"command":"ping","payload":"hello","within_secs":60}"#));
     let number = House::json(placed.is(201))["order"].as_u64().unwrap();

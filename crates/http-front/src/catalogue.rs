@@ -1,27 +1,28 @@
-//! The one catalogue of failures: code, exit status, and what a person can do.
+//! The one catalogue of failures: code, exit status, and what a person can do. The command line shows them as
+//! sentences, the console as RFC 9457 problems.
 //!
-//! Exit: 1 our fault, 2 usage or unreadable input, 3 refused, 5 cannot reach, 6 outcome unknown, 7 partly
+//! Exit: 1 our fault, 2 usage or unreadable input, 3 refused, 4 not signed in, 5 cannot reach, 6 outcome unknown, 7 partly
 //! done, 8 a check found something. Codes are never reused.
 
 /// One failure as people read it.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// Kebab-case words.
-    pub(crate) code: &'static str,
+    pub code: &'static str,
     /// The exit status.
-    pub(crate) exit: u8,
+    pub exit: u8,
     /// What happened, in a few words.
-    pub(crate) title: &'static str,
+    pub title: &'static str,
     /// Why it usually happens.
-    pub(crate) why: &'static str,
+    pub why: &'static str,
     /// What to try, best first.
-    pub(crate) attempts: &'static [&'static str],
+    pub attempts: &'static [&'static str],
 }
 
 macro_rules! catalogue {
     ($($code:literal $exit:literal $title:literal $why:literal [$($attempt:literal),* $(,)?])*) => {
         /// Every failure.
-        pub(crate) const ENTRIES: &[Entry] = &[
+        pub const ENTRIES: &[Entry] = &[
             $(Entry { code: $code, exit: $exit, title: $title, why: $why, attempts: &[$($attempt),*] }),*
         ];
     };
@@ -108,11 +109,53 @@ catalogue! {
         ["type the UUID when asked, or add --yes in a script"]
     "not-built-yet" 3 "this does not exist yet" "this version does not do it"
         ["see CHANGELOG.md for what it does"]
+    "activation-ended" 3 "this link was used or has ended" "a link is for one account and for half an hour"
+        ["make a new one on the server: `thingstead account activate`"]
+    "address-refused" 3 "calls from this address are not allowed" "the list of allowed addresses leaves it out"
+        ["call from an allowed address", "an administrator can change the list in the settings"]
+    "account-exists" 3 "there is an account of this name" "names are given once; capitals make no difference"
+        ["choose another name"]
+    "account-unknown" 3 "there is no account of this name" "it was removed or never made" ["list the accounts"]
+    "accounts-full" 3 "there are as many accounts as may be" "200 accounts are kept" ["remove one that is not used"]
+    "already-yours" 3 "you already own this device" "it was claimed before" ["open the device"]
+    "cannot-await" 3 "a transfer of this device cannot be expected" "it was replaced, or is not expected"
+        ["look at the device's status"]
+    "claim-limit" 3 "the authority takes no claim now" "there were too many refused claims from this system, or it is busy"
+        ["wait as long as it says, then repeat: repeating is safe"]
+    "claim-on-its-way" 3 "this claim is under way" "it was asked for a moment ago under the same name"
+        ["ask again in a moment: it is claimed once"]
+    "cross-site" 3 "another site's page made this call" "calls are taken from the console's own pages alone"
+        ["open the console and act there"]
+    "image-not-built" 3 "no image was built" "nothing about the device has changed, or it takes no such messages"
+        ["look at the device's status"]
+    "last-administrator" 3 "the last administrator stays" "nobody could manage accounts any more"
+        ["make another administrator first"]
+    "leaving-already" 3 "the device is leaving for another owner" "an earlier transfer of it is not over"
+        ["look at the device's status"]
+    "name-refused" 2 "this cannot be an account's name" "a name is 1 to 48 of a-z, 0-9, dot, underscore, hyphen and @"
+        ["choose another name"]
+    "not-here" 3 "not here, or not yours" "it does not exist, or your duties do not show it" ["check the id"]
+    "not-permitted" 3 "your account may not do this" "its duties do not hold it" ["ask an administrator for the duty"]
+    "not-signed-in" 4 "nobody is signed in" "the session ended, or there was none" ["sign in"]
+    "password-too-simple" 2 "this password is not taken"
+        "a password has 8 to 128 characters of at least two kinds: lower, upper, digit, sign" ["choose another one"]
+    "password-wrong" 3 "the old password is another one" "it was mistyped, or changed elsewhere" ["type it again"]
+    "request-unreadable" 2 "the request could not be read" "a field is missing, unknown or of another form"
+        ["compare with the description of the API"]
+    "setting-refused" 2 "a setting was not taken" "it is outside of its bounds" ["choose a value within the bounds"]
+    "sign-in-failed" 4 "name or password wrong" "which of them is not said, to anybody" ["type both again"]
+    "signed-out" 4 "you are signed out" "the session was ended, or nothing happened for the idle time" ["sign in"]
+    "token-missing" 3 "a change came without its token" "the page was loaded before you signed in" ["load the page again"]
+    "too-many-tries" 4 "there were too many tries from this address" "a lock ends by itself"
+        ["wait as long as it says", "an administrator can unlock the account"]
+    "transfer-refused" 3 "the device was not passed on"
+        "it is not yours, or the receiver takes only what it announced; the authority does not say which"
+        ["check the receiver's id", "ask the receiver to expect the device first"]
     "internal" 1 "an internal error" "a part of Thingstead broke its own rule" ["report it with the log"]
 }
 
 /// The entry of `code`.
-pub(crate) fn entry(code: &str) -> Option<&'static Entry> {
+pub fn entry(code: &str) -> Option<&'static Entry> {
     ENTRIES.iter().find(|entry| entry.code == code)
 }
 

@@ -1,0 +1,88 @@
+//! Every call of the management system's listener: its operation id, and who may make it.
+//!
+//! One table for the gate, the description of the API and `cargo xtask parity`. A call that is not in it is
+//! refused.
+
+use accounts::Permission;
+
+/// What a caller needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: signing in, and what anybody may know.
+    Nothing,
+    /// A signed-in account with this permission, or the operator's certificate.
+    Permission(Permission),
+    /// The same, or a user of the registration API by name and passphrase (aSSURE 11.2).
+    PermissionOrPassphrase(Permission),
+}
+
+/// One call.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    /// `group.verb`, the same on buttons, in the API, on the command line and in the audit log.
+    pub id: &'static str,
+    /// The method.
+    pub method: &'static str,
+    /// The path with its parameters in braces.
+    pub path: &'static str,
+    /// Who may.
+    pub need: Need,
+    /// What it does, in one line.
+    pub summary: &'static str,
+}
+
+macro_rules! operations {
+    ($($id:literal $method:ident $path:literal $need:expr, $summary:literal;)*) => {
+        /// Every call.
+        pub const OPERATIONS: &[Operation] = &[$(Operation {
+            id: $id, method: stringify!($method), path: $path, need: $need, summary: $summary,
+        }),*];
+    };
+}
+
+use Need::{Nothing, Permission as For, PermissionOrPassphrase as Installers};
+use Permission::{Administer, Claim, Operate, ReadAudit, SeeDevices, SeeOwnership, SignedIn};
+
+operations! {
+    "account.activate" POST "/v1/activation" Nothing, "Make the first administrator by its one-time link";
+    "login" POST "/v1/session" Nothing, "Sign in";
+    "whoami" GET "/v1/session" For(SignedIn), "Say who is signed in";
+    "logout" DELETE "/v1/session" For(SignedIn), "Sign out";
+    "account.password" PUT "/v1/session/password" For(SignedIn), "Set a new password";
+    "account.offer" POST "/v1/activation/offer" For(Administer), "Make a one-time link for another administrator";
+    "account.list" GET "/v1/accounts" For(Administer), "List accounts";
+    "account.add" POST "/v1/accounts" For(Administer), "Make an account";
+    "account.duties" PUT "/v1/accounts/{name}/duties" For(Administer), "Set what an account may do";
+    "account.lock" PUT "/v1/accounts/{name}/lock" For(Administer), "Lock an account";
+    "account.unlock" DELETE "/v1/accounts/{name}/lock" For(Administer), "Unlock an account";
+    "account.remove" DELETE "/v1/accounts/{name}" For(Administer), "Remove an account";
+    "account.sessions" GET "/v1/accounts/{name}/sessions" For(Administer), "List the sessions of an account";
+    "account.sign-out" DELETE "/v1/accounts/{name}/sessions" For(Administer), "End the sessions of an account";
+    "settings.show" GET "/v1/settings" For(Administer), "Show the settings";
+    "settings.set" PUT "/v1/settings" For(Administer), "Set the settings";
+    "owner.id" GET "/v1/managementsystem" For(SeeDevices), "Show the id that others transfer devices to";
+    "owner.takes" PUT "/v1/managementsystem/takes" For(Operate), "Say which transfers are taken";
+    "owner.list" GET "/v1/devices" Installers(SeeDevices), "List devices";
+    "owner.show" GET "/v1/devices/{uuid}" Installers(SeeDevices), "Show a device";
+    "owner.register" POST "/v1/devices/{uuid}" Installers(Claim), "Claim a device (aSSURE 11.2.1)";
+    "owner.status" GET "/v1/devices/{uuid}/status" Installers(SeeDevices), "Show a device's status";
+    "owner.info" GET "/v1/devices/{uuid}/info" Installers(SeeDevices), "Show what a device says of itself";
+    "owner.replace" POST "/v1/devices/{uuid}/replace" Installers(Operate), "Put a device in another's place";
+    "owner.claim" POST "/v1/claims" For(Claim), "Claim a device by its label or the string on its case";
+    "owner.bootstrap" POST "/v1/devices/{uuid}/bootstrap" For(Operate), "Build a device's image again";
+    "owner.transfer" POST "/v1/devices/{uuid}/transfer" For(Operate), "Pass a device on";
+    "owner.release" POST "/v1/devices/{uuid}/release" For(Operate), "Give a device up";
+    "owner.accept" POST "/v1/devices/{uuid}/accept" For(Operate), "Expect a transfer";
+    "owner.decline" DELETE "/v1/devices/{uuid}/accept" For(Operate), "Expect a transfer no more";
+    "things.order" POST "/v1/devices/{uuid}/orders" For(Operate), "Send a device a command";
+    "things.outcome" GET "/v1/devices/{uuid}/orders/{number}" For(Operate), "Show what became of a command";
+    "network.show" GET "/v1/channels" For(SeeOwnership), "List channels between devices";
+    "network.apply" POST "/v1/network" For(Operate), "Make channels between devices";
+    "audit.list" GET "/v1/audit" For(ReadAudit), "Read the audit log";
+    "timestamp" GET "/v1/timestamp" Nothing, "Tell the time (aSSURE 11.4)";
+}
+
+/// The call of `method` on the route `path`.
+pub(super) fn find(method: &str, path: &str) -> Option<&'static Operation> {
+    OPERATIONS.iter().find(|operation| operation.method == method && operation.path == path)
+}

@@ -1,0 +1,154 @@
+//! Failures of calls as people and programs read them: RFC 9457, in the words of the catalogue.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::catalogue;
+
+/// The media type of a failure.
+const KIND: &str = "application/problem+json";
+
+#[derive(Serialize)]
+struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    code: &'static str,
+    title: String,
+    detail: String,
+    #[serde(rename = "try")]
+    attempts: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<String>,
+}
+
+/// The status of a code of the catalogue.
+const STATUSES: &[(&str, StatusCode)] = &[
+    ("activation-ended", StatusCode::GONE),
+    ("address-refused", StatusCode::FORBIDDEN),
+    ("account-exists", StatusCode::CONFLICT),
+    ("account-unknown", StatusCode::NOT_FOUND),
+    ("accounts-full", StatusCode::CONFLICT),
+    ("already-yours", StatusCode::CONFLICT),
+    ("cannot-await", StatusCode::CONFLICT),
+    ("claim-limit", StatusCode::SERVICE_UNAVAILABLE),
+    ("claim-on-its-way", StatusCode::ACCEPTED),
+    ("claim-refused", StatusCode::FORBIDDEN),
+    ("cross-site", StatusCode::FORBIDDEN),
+    ("image-not-built", StatusCode::CONFLICT),
+    ("internal", StatusCode::INTERNAL_SERVER_ERROR),
+    ("last-administrator", StatusCode::CONFLICT),
+    ("leaving-already", StatusCode::CONFLICT),
+    ("name-refused", StatusCode::UNPROCESSABLE_ENTITY),
+    ("not-here", StatusCode::NOT_FOUND),
+    ("not-permitted", StatusCode::FORBIDDEN),
+    ("password-too-simple", StatusCode::UNPROCESSABLE_ENTITY),
+    ("password-wrong", StatusCode::FORBIDDEN),
+    ("refused", StatusCode::FORBIDDEN),
+    ("request-unreadable", StatusCode::BAD_REQUEST),
+    ("setting-refused", StatusCode::UNPROCESSABLE_ENTITY),
+    ("sign-in-failed", StatusCode::UNAUTHORIZED),
+    ("signed-out", StatusCode::UNAUTHORIZED),
+    ("token-missing", StatusCode::FORBIDDEN),
+    ("too-many-tries", StatusCode::TOO_MANY_REQUESTS),
+    ("transfer-refused", StatusCode::FORBIDDEN),
+    ("try-later", StatusCode::SERVICE_UNAVAILABLE),
+];
+
+/// The answer to a failed call.
+///
+/// # Panics
+/// When the catalogue has no such code: a test reads every code used here.
+pub(crate) fn problem(code: &'static str) -> Response {
+    answer(code, None)
+}
+
+/// The same with what exactly was wrong: one of our own sentences, never the caller's words.
+pub(crate) fn problem_because(code: &'static str, detail: &str) -> Response {
+    answer(code, Some(detail))
+}
+
+/// The same with the time to wait.
+pub(crate) fn problem_until(code: &'static str, wait: Duration) -> Response {
+    let mut response = answer(code, None);
+    let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs.max(1)));
+    response
+}
+
+/// The catalogue's words as a sentence.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    let end = if words.ends_with(['.', '`']) { "" } else { "." };
+    first.into_iter().chain(letters).chain(end.chars()).collect()
+}
+
+fn answer(code: &'static str, detail: Option<&str>) -> Response {
+    let entry = catalogue::entry(code).expect("every code used is in the catalogue");
+    let status = STATUSES.iter().find(|(known, _)| *known == code).map(|(_, status)| *status);
+    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let problem = Problem {
+        kind: format!("/ui/help/{code}"),
+        code,
+        title: sentence(entry.title),
+        detail: sentence(detail.unwrap_or(entry.why)),
+        attempts: entry.attempts.iter().map(|attempt| sentence(attempt)).collect(),
+        request: crate::request_log::request_id(),
+    };
+    // Texts of the catalogue always make JSON.
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let mut response = (status, body).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(KIND));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The code for an empty answer of `operation`.
+fn code_of(operation: &str, status: StatusCode) -> &'static str {
+    match (operation, status) {
+        ("owner.transfer" | "owner.release", StatusCode::FORBIDDEN) => "transfer-refused",
+        ("owner.transfer" | "owner.release", StatusCode::CONFLICT) => "leaving-already",
+        ("owner.accept" | "owner.decline", StatusCode::CONFLICT) => "cannot-await",
+        ("owner.bootstrap", StatusCode::CONFLICT) => "image-not-built",
+        (_, StatusCode::BAD_REQUEST) => "request-unreadable",
+        // Unknown and not to be seen are one answer.
+        (_, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND) => "not-here",
+        (_, StatusCode::FORBIDDEN) if operation.starts_with("owner.") => "not-here",
+        (_, StatusCode::FORBIDDEN | StatusCode::CONFLICT) => "refused",
+        (_, StatusCode::SERVICE_UNAVAILABLE) => "try-later",
+        (_, _) => "internal",
+    }
+}
+
+/// Gives an empty failure its words, for callers that are no machines of aSSURE 11.
+pub(super) fn with_words(operation: &str, response: Response) -> Response {
+    use axum::body::HttpBody as _;
+    let status = response.status();
+    let fails = status.is_client_error() || status.is_server_error();
+    if !fails || response.body().size_hint().exact() != Some(0) {
+        return response;
+    }
+    let mut worded = problem(code_of(operation, status));
+    if let Some(after) = response.headers().get(header::RETRY_AFTER) {
+        worded.headers_mut().insert(header::RETRY_AFTER, after.clone());
+    }
+    if status == StatusCode::CONFLICT {
+        *worded.status_mut() = status;
+    }
+    worded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_words() {
+        for (code, status) in STATUSES {
+            assert_eq!(problem(code).status(), *status, "{code}");
+        }
+    }
+}

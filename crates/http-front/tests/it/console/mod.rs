@@ -1,0 +1,8 @@
+//! People at the console, with curl as their browser.
+
+mod people;
+
+mod claims;
+mod doors;
+mod rights;
+mod sessions;

@@ -9,6 +9,7 @@ use http_front::console::{Activation, Console};
 
 use super::config::Management;
 use crate::cli::audit::time_of;
+use crate::cli::stdout::mention;
 use crate::failure::{Failure, Outcome};
 use crate::files;
 
@@ -25,12 +26,12 @@ pub(super) async fn show(
     console: &Console,
 ) -> Outcome {
     let base = address(section, bound);
-    println!("console https://{base}/ui/");
+    mention(format_args!("console https://{base}/ui/"));
     let digest = provider.digest(HashAlgorithm::Sha256, &[certificate]);
-    println!(
-        "certificate SHA-256 {} (of our own CA: compare before accepting it in a browser)",
-        spaced(digest.as_ref())
-    );
+    let digest = spaced(digest.as_ref());
+    mention(format_args!(
+        "certificate SHA-256 {digest} (of our own CA: compare before accepting it in a browser)"
+    ));
     let offered = console.offer_activation(false).await;
     let offered = offered.map_err(|error| Failure::new("store-unavailable", "the console").because(error))?;
     let file = section.data.join(FILE);
@@ -44,11 +45,11 @@ pub(super) async fn show(
     };
     let (link, until) = (link(&base, &activation), time_of(activation.until.as_unix_millis()));
     if std::io::stdout().is_terminal() {
-        println!("activate {link} (once, until {until})");
+        mention(format_args!("activate {link} (once, until {until})"));
         return Ok(());
     }
     files::write_secret(&file, format!("{link}\n(once, until {until})\n").as_bytes())?;
-    println!("activation link in {} (once, until {until})", file.display());
+    mention(format_args!("activation link in {} (once, until {until})", file.display()));
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-// How much a browser loads, gzipped as served: limits of the design, section 7.
+// How much a browser loads, gzipped as served: limits of docs/console.md.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';

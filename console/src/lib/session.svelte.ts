@@ -25,11 +25,16 @@ export const rights = {
   },
 };
 
-/** Takes what a sign-in answered. */
-export function take(given: Session): void {
+/** By how much the clock of the server is ahead of ours: measured when an answer has just renewed the session. */
+let ahead = 0;
+
+/** Takes what the server says of the session; `renewed` when this very call counted as activity. */
+export function take(given: Session, renewed = true): void {
   useToken(given.token);
   session.who = given;
-  session.ends = given.ends_unix_millis;
+  const fresh = Date.now() + given.idle_minutes * 60_000;
+  if (renewed) ahead = given.ends_unix_millis - fresh;
+  session.ends = renewed ? fresh : given.ends_unix_millis - ahead;
   session.ended = false;
   session.unreachable = false;
   session.phase = 'in';
@@ -54,7 +59,7 @@ function toSignIn(): void {
 export async function ask(background: boolean): Promise<void> {
   const outcome = await call('whoami', { background });
   if (outcome.ok) {
-    take(outcome.value);
+    take(outcome.value, !background);
   } else if (outcome.status === 401) {
     forget(session.phase === 'in');
     toSignIn();

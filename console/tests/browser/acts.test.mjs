@@ -33,17 +33,17 @@ const focused = (page) => page.evaluate(() => document.activeElement?.textConten
 test('an_activation_link_makes_the_first_account_once', async () => {
   await opened(async (page, mock) => {
     await page.goto(`${mock.url}/ui/activate#k7Qm`);
-    await page.getByLabel('New password').fill('correct horse');
-    await page.getByLabel('Repeat').fill('correct horse');
+    await page.getByLabel('New password').fill('Correct-horse');
+    await page.getByLabel('Repeat').fill('Correct-horse');
     await button(page, 'Activate and sign in').click();
     await heading(page, 'Today').waitFor();
     assert.equal(new URL(page.url()).hash, '', 'the token is gone from the address');
-    assert.deepEqual(made(mock, 'POST /v1/activation')[0].body, { token: 'k7Qm', account: 'administrator', password: 'correct horse' });
+    assert.deepEqual(made(mock, 'POST /v1/activation')[0].body, { token: 'k7Qm', account: 'administrator', password: 'Correct-horse' });
     mock.world.signedIn = false;
     await page.goto('about:blank');
     await page.goto(`${mock.url}/ui/activate#k7Qm`);
-    await page.getByLabel('New password').fill('correct horse');
-    await page.getByLabel('Repeat').fill('correct horse');
+    await page.getByLabel('New password').fill('Correct-horse');
+    await page.getByLabel('Repeat').fill('Correct-horse');
     await button(page, 'Activate and sign in').click();
     await page.getByText('This link was used or has ended').waitFor();
   }, { signedIn: false });
@@ -69,7 +69,7 @@ test('who_comes_without_a_session_signs_in_and_arrives_where_he_wanted', async (
     await page.goto(`${mock.url}/ui/audit?q=who:birch`);
     await heading(page, 'Sign in').waitFor();
     await page.getByLabel('Account name').fill('administrator');
-    await page.getByLabel('Password').fill('correct horse');
+    await page.getByLabel('Password').fill('Correct-horse');
     await button(page, 'Sign in').click();
     await heading(page, 'Audit').waitFor();
     assert.equal(new URL(page.url()).search, '?q=who:birch');
@@ -334,4 +334,29 @@ test('on_a_phone_all_pages_are_under_more', async () => {
     await heading(page, 'Audit').waitFor();
     assert.equal(await page.getByRole('dialog').count(), 0);
   }, { context: { viewport: PHONE } });
+});
+
+test('a_second_tab_keeps_the_first_one_signed_in', async () => {
+  await opened(async (page, mock) => {
+    await page.clock.install({ time: NOW });
+    await signIn(page, mock.url);
+    // The other tab was used ten minutes later: the server knows.
+    mock.world.session.ends_unix_millis = NOW + 25 * 60_000;
+    await page.clock.runFor(14 * 60_000 + 500);
+    await page.waitForTimeout(200);
+    await page.clock.runFor(60_000);
+    assert.equal(await page.getByRole('alertdialog').count(), 0);
+    assert.equal(await heading(page, 'Today').count(), 1);
+    assert.equal(made(mock, 'DELETE /v1/session').length, 0);
+  }, { signedIn: false, world: { now: () => NOW } });
+});
+
+test('a_clock_that_is_wrong_by_hours_signs_nobody_out', async () => {
+  await opened(async (page, mock) => {
+    await page.clock.install({ time: NOW + 5 * 3_600_000 });
+    await signIn(page, mock.url);
+    await page.clock.runFor(5_000);
+    assert.equal(await page.getByRole('alertdialog').count(), 0);
+    assert.equal(await heading(page, 'Today').count(), 1);
+  }, { signedIn: false, world: { now: () => NOW } });
 });

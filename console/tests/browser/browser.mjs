@@ -52,7 +52,7 @@ function isExpected(message) {
 }
 
 /** Signs in by the page. */
-export async function signIn(page, origin, account = 'administrator', password = 'correct horse') {
+export async function signIn(page, origin, account = 'administrator', password = 'Correct-horse') {
   await page.goto(`${origin}/ui/sign-in`);
   await page.getByLabel('Account name').fill(account);
   await page.getByLabel('Password').fill(password);

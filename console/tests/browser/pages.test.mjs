@@ -73,7 +73,7 @@ const STATES = [
 const OPEN_STATES = [
   ['activate', '/ui/activate#k7Qm'],
   ['activate-bad', '/ui/activate#k7Qm', null, (page) => page.getByRole('button', { name: 'Activate and sign in' }).click()],
-  ['activate-ended', '/ui/activate#old', null, async (page) => { await page.getByLabel('New password').fill('correct horse'); await page.getByLabel('Repeat').fill('correct horse'); await page.getByRole('button', { name: 'Activate and sign in' }).click(); await page.getByText('This link was used or has ended').waitFor(); }],
+  ['activate-ended', '/ui/activate#old', null, async (page) => { await page.getByLabel('New password').fill('Correct-horse'); await page.getByLabel('Repeat').fill('Correct-horse'); await page.getByRole('button', { name: 'Activate and sign in' }).click(); await page.getByText('This link was used or has ended').waitFor(); }],
   ['sign-in', '/ui/sign-in'],
   ['sign-in-failed', '/ui/sign-in', (mock) => { mock.world.signInAnswer = { status: 401, code: 'sign-in-failed' }; }, tryToSignIn],
   ['sign-in-locked', '/ui/sign-in', (mock) => { mock.world.signInAnswer = { status: 429, code: 'too-many-tries', headers: { 'retry-after': '900' } }; }, tryToSignIn],

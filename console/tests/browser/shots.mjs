@@ -28,7 +28,7 @@ for (const scheme of ['light', 'dark']) {
       await page.screenshot({ path: join(out, `${name}-${size}-${scheme}.png`) });
     };
     await page.goto(`${mock.url}/ui/activate#k7Qm`);
-    await page.getByLabel('New password').fill('correct horse');
+    await page.getByLabel('New password').fill('Correct-horse');
     await shoot('activate');
     await signIn(page, mock.url);
     for (const [name, path] of PAGES) {

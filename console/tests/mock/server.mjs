@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 
-/** The policy the real server sends. Source: console design, section 7. */
+/** The policy the real server sends. Source: docs/console.md. */
 export const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types svelte-trusted-html";
 
@@ -81,7 +81,7 @@ export async function startMock(dist, world, port = 0) {
 
     function signIn({ password }) {
       if (world.signInAnswer !== null) return no(world.signInAnswer.status, world.signInAnswer.code, world.signInAnswer.headers);
-      return password === 'correct horse' ? say(200, enter()) : no(401, 'sign-in-failed');
+      return password === 'Correct-horse' ? say(200, enter()) : no(401, 'sign-in-failed');
     }
 
     function inside(method, [first, id, part, more], given) {
@@ -89,7 +89,7 @@ export async function startMock(dist, world, port = 0) {
       switch (`${method} ${first}${part ? `/${part}` : id && first !== 'audit' && first !== 'session' ? '/x' : id ? `/${id}` : ''}${more ? `/${more}` : ''}`) {
         case 'GET session': return say(200, request.headers['x-thingstead-background'] ? world.session : enter());
         case 'DELETE session': world.signedIn = false; return say(204, null);
-        case 'PUT session/password': return given.old === 'correct horse' ? say(204, null) : no(403, 'password-wrong');
+        case 'PUT session/password': return given.old === 'Correct-horse' ? say(204, null) : no(403, 'password-wrong');
         case 'GET managementsystem': return say(200, { id: 'A17C55E0B2' });
         case 'GET devices': return say(200, { devices: world.devices, next: null });
         case 'GET devices/x': return one ? say(200, one) : say(401, null);

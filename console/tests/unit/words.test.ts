@@ -202,7 +202,9 @@ describe('small things', () => {
   });
 
   it.each([
-    ['short1A', false], ['longenough', false], ['long enough', true], ['Longenough', true], ['a'.repeat(129), false], ['aA'.repeat(64), true],
+    ['abcdefg1', true], ['ABCDEFGh', true], ['1234567!', true], ['~~~~~~~a', true], ['ää ää ä1a', true], ['ääääää1', false],
+    ['abcdefgh', false], ['!!!!!!!!', false], ['abcdefg ', false], ['abcdefgä', false], ['ääääääää', false],
+    ['short1A', false], ['longenough', false], ['long enough', false], ['Longenough', true], ['a'.repeat(129), false], ['aA'.repeat(64), true],
   ])('password_%s', (password, fits) => {
     expect(passwordFits(password)).toBe(fits);
   });

@@ -51,7 +51,7 @@ export const CATALOGUE: Readonly<Record<string, Entry>> = {
   'password-too-simple': {
     title: 'The password was not taken',
     why: 'It needs 8 to 128 characters, and two of: lower case, upper case, digits, signs.',
-    attempts: ['Choose a longer one: four words are easier to keep than eight signs'],
+    attempts: ['Choose a longer one: four words with a hyphen between them are easier to keep than eight signs'],
   },
   'account-exists': {
     title: 'This account name is taken',

@@ -45,5 +45,5 @@ pub use session::{
 };
 pub use settings::{BadSettings, ReadSettings, SetSettings, Settings};
 pub use sign_in::{Checked, PrepareSignIn, Prepared, SettleSignIn, SignedIn, TypedName};
-pub use spaces::{AUDIT, audit_key};
+pub use spaces::{AUDIT, audit_key, is_session};
 pub use tries::{FAILURE_WINDOW, KNOWN_SOURCE_DELAY, NAME_FAILURE_COUNT_MAX, SOURCE_FAILURE_FACTOR};

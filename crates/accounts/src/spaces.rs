@@ -36,6 +36,12 @@ pub fn audit_key(at: Timestamp, correlation: CorrelationId, operation: &str) -> 
     Key::new(AUDIT, name)
 }
 
+/// Whether `key` is that of a session: its removal is the session's end.
+#[must_use]
+pub fn is_session(key: &Key) -> bool {
+    key.space == SESSION
+}
+
 pub(crate) fn settings_key() -> Key {
     Key::new(HOUSE, *b"settings")
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use clock::Timestamp;
 use crypto::PublicKey;
 use der::{Decode, Encode};
 use model::{Caller, KeyId, ManagementId, ServerRole, Uuid};
@@ -109,6 +110,13 @@ impl Leaf {
     #[must_use]
     pub fn serial(&self) -> &[u8] {
         self.0.tbs_certificate().serial_number().as_bytes()
+    }
+
+    /// The last moment of its validity; `None` beyond what a timestamp holds.
+    #[must_use]
+    pub fn until(&self) -> Option<Timestamp> {
+        let until = self.0.tbs_certificate().validity().not_after.to_unix_duration();
+        u64::try_from(until.as_millis()).ok().map(Timestamp::from_unix_millis)
     }
 
     /// Who the holder is.

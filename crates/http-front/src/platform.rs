@@ -61,20 +61,20 @@ struct AuditPage {
 
 /// One entry; `cursor` continues after it.
 #[derive(Serialize)]
-struct AuditLine {
-    cursor: String,
-    unix_millis: u64,
-    role: String,
-    actor: String,
-    operation: String,
-    device: Option<String>,
-    result: String,
-    correlation: String,
-    address: Option<String>,
+pub(crate) struct AuditLine {
+    pub(crate) cursor: String,
+    pub(crate) unix_millis: u64,
+    pub(crate) role: String,
+    pub(crate) actor: String,
+    pub(crate) operation: String,
+    pub(crate) device: Option<String>,
+    pub(crate) result: String,
+    pub(crate) correlation: String,
+    pub(crate) address: Option<String>,
 }
 
 impl AuditLine {
-    fn new(cursor: String, entry: &AuditEntry) -> Self {
+    pub(crate) fn new(cursor: String, entry: &AuditEntry) -> Self {
         Self {
             cursor,
             unix_millis: entry.at.as_unix_millis(),
@@ -91,7 +91,12 @@ impl AuditLine {
 
 /// `GET /v1/audit`: 200, 400, 503; for the operator alone.
 async fn read_audit(State(executor): State<Executor>, _: Operator, RawQuery(query): RawQuery) -> Response {
-    let after = match query.as_deref().unwrap_or_default() {
+    read_forward(&executor, query.as_deref()).await
+}
+
+/// A page from the oldest entry on, or behind the one that `after=` names.
+pub(crate) async fn read_forward(executor: &Executor, query: Option<&str>) -> Response {
+    let after = match query.unwrap_or_default() {
         "" => None,
         query => match query.strip_prefix("after=").map(model::bytes_from_hex) {
             Some(Ok(cursor)) => Some(cursor),

@@ -10,6 +10,7 @@
 //! Source: aSSURE 10, 11, 13, 15.
 
 mod configuring;
+mod details;
 mod device;
 mod facts;
 mod leaving;
@@ -27,6 +28,9 @@ mod topology;
 pub use configuring::{
     ConfigurationArrived, ImageToUpload, ImageUploaded, NotBuilt, ReadImageToUpload, Rebuild, UploadEnd,
     key_digest,
+};
+pub use details::{
+    DeviceChannels, DeviceKeys, DeviceLink, KeyOwner, KeyView, ReadDeviceChannels, ReadDeviceKeys, device_of,
 };
 pub use device::{ApplicationMessage, KeyKind, Registrant, Work};
 pub use facts::BadConfiguration;

@@ -46,11 +46,23 @@ impl Target {
         }
     }
 
+    /// Host and port of the server.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
     /// Reads the files and makes the client.
     pub(crate) fn client(&self) -> Outcome<OperatorClient> {
         let identity = identity(&self.file(self.operator.as_ref(), "operator.pem")?)?;
         let ca = single_certificate(&self.file(self.ca.as_ref(), "ca.pem")?)?;
         OperatorClient::new(&self.server, &ca, &identity)
+    }
+
+    /// The same for answers of up to so many bytes.
+    pub(crate) fn client_for(&self, body_size_max: usize) -> Outcome<OperatorClient> {
+        let identity = identity(&self.file(self.operator.as_ref(), "operator.pem")?)?;
+        let ca = single_certificate(&self.file(self.ca.as_ref(), "ca.pem")?)?;
+        OperatorClient::reading(&self.server, &ca, &identity, body_size_max)
     }
 }
 
@@ -66,6 +78,19 @@ impl OperatorClient {
     /// A client of the server at `server`.
     pub(crate) fn new(server: &str, ca: &[u8], identity: &TlsIdentity) -> Outcome<Self> {
         let client = Client::new(&[ca.to_vec()], Some(identity), CallLimits::default())
+            .map_err(|error| Failure::new("internal", "TLS set-up").because(format!("{error:?}")))?;
+        Ok(Self { client, endpoint: config::endpoint(server)? })
+    }
+
+    /// The same for answers of up to so many bytes.
+    pub(crate) fn reading(
+        server: &str,
+        ca: &[u8],
+        identity: &TlsIdentity,
+        body_size_max: usize,
+    ) -> Outcome<Self> {
+        let limits = CallLimits { body_size_max, time_max: std::time::Duration::from_secs(600) };
+        let client = Client::new(&[ca.to_vec()], Some(identity), limits)
             .map_err(|error| Failure::new("internal", "TLS set-up").because(format!("{error:?}")))?;
         Ok(Self { client, endpoint: config::endpoint(server)? })
     }
@@ -109,6 +134,13 @@ impl OperatorClient {
 pub(crate) fn refusal(answer: &Response<Bytes>, subject: &str) -> Failure {
     let status = answer.status();
     let said = String::from_utf8_lossy(answer.body()).trim().to_owned();
+    if let Ok(problem) = serde_json::from_slice::<serde_json::Value>(answer.body())
+        && let Some(entry) = problem["code"].as_str().and_then(http_front::catalogue::entry)
+    {
+        let failure = Failure::new(entry.code, subject);
+        let detail = problem["detail"].as_str().map(|detail| detail.trim_end_matches('.').to_owned());
+        return detail.map_or(Failure::new(entry.code, subject), |detail| failure.because(detail));
+    }
     let because = |failure: Failure| if said.is_empty() { failure } else { failure.because(said.clone()) };
     match status {
         StatusCode::SERVICE_UNAVAILABLE => {

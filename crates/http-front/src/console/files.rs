@@ -2,7 +2,7 @@
 //!
 //! `GET /` 302 to `/ui/`; `GET /ui/*` a file, else the page itself for a route of it, else 404. Names with a
 //! hash never change; the page is asked for each time.
-//! Source: docs/console.md.
+//! Source: ADR 0123.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ into this program</h1><p>Every call works: see /v1/openapi.json. The folder cons
 the program was made.";
 
 /// Headers of every file.
-/// Source: docs/console.md, policy measured in a browser.
+/// Source: ADR 0123; measured in a browser.
 const POLICY: &[(&str, &str)] = &[
     (
         "content-security-policy",

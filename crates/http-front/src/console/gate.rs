@@ -3,7 +3,7 @@
 //! ```text
 //! address allowed -> same site -> certificate | session (+ header token for writes) -> permission -> handler
 //! ```
-//! Source: `004` 6.2.4 d, e, 6.4.4 c; TS-H8 (what anybody may call is a list).
+//! Source: `004` 6.2.4 d, e, 6.4.4 c.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -2,28 +2,37 @@
 //!
 //! [`operations::OPERATIONS`] lists every call with who may make it; the gate in front of all of them holds the
 //! list. The operator's certificate stays a way in, for the command line.
-//! Source: `004` 6.2.4, 6.2.6, 6.4.4; design in docs/console.md.
+//! Source: `004` 6.2.4, 6.2.6, 6.4.4; ADR 0121.
 
+mod audit;
 pub(crate) mod caller;
 mod claims;
+mod details;
+mod feed;
 mod files;
 mod gate;
+mod lines;
+mod listeners;
+mod openapi;
 pub mod operations;
 mod passwords;
 mod people;
 pub(crate) mod problem;
+mod risks;
 mod setting;
 mod sign_in;
+mod stream;
 
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use accounts::{Asked, OfferActivation, Offered, ReadSettings, Settings};
+use accounts::{Asked, OfferActivation, Offered, ReadSettings, Settings, TrimAudit};
 use axum::Router;
 use axum::middleware;
 use clock::Timestamp;
 use crypto::{Provider, Secret};
 use net::executor::Executor;
+use net::shutdown::Shutdown;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -32,8 +41,12 @@ use crate::management::{ManagementServer, ROLE};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use claims::Claims;
+pub use feed::Feed;
+pub use listeners::Listener;
+pub use openapi::description;
 use passwords::Passwords;
 use problem::problem;
+pub use risks::{InsecureMode, WatchedCertificate};
 
 /// What the console needs besides the management system.
 pub struct Console {
@@ -46,6 +59,29 @@ pub struct Console {
     /// Held while they change.
     setting: tokio::sync::Mutex<()>,
     claims: Claims,
+    feed: Arc<Feed>,
+    listeners: Vec<Listener>,
+    certificates: Vec<WatchedCertificate>,
+    insecure: Vec<InsecureMode>,
+    risks_seen: risks::Seen,
+    stop: Shutdown,
+}
+
+/// What the console shows of the program around it.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// Whether people may sign in.
+    pub is_on: bool,
+    /// In front of the store of the management system.
+    pub feed: Arc<Feed>,
+    /// Every port of the program.
+    pub listeners: Vec<Listener>,
+    /// The certificates of this server.
+    pub certificates: Vec<WatchedCertificate>,
+    /// Modes that are switched on and that anybody on the network can read along or forge.
+    pub insecure: Vec<InsecureMode>,
+    /// Ends the streams.
+    pub stop: Shutdown,
 }
 
 impl std::fmt::Debug for Console {
@@ -83,19 +119,60 @@ pub struct Activation {
 }
 
 impl Console {
-    /// The console of `server`; with `is_on` people may sign in.
+    /// The console of `server`.
     ///
     /// # Errors
     /// [`NoConsole`].
-    pub async fn open(server: Arc<ManagementServer>, is_on: bool) -> Result<Self, NoConsole> {
+    pub async fn open(server: Arc<ManagementServer>, around: Surroundings) -> Result<Self, NoConsole> {
         let executor = server.executor();
         let (decoy, salt) = (executor.bytes(), executor.bytes());
         let passwords = Passwords::new(decoy, salt).ok_or(NoConsole::Hashing)?;
         let settings = executor.run(ReadSettings).await;
         let settings = settings.ok().and_then(Result::ok).ok_or(NoConsole::Settings)?;
+        around.feed.follow(settings.audit_policy());
         let settings = RwLock::new(settings);
         let setting = tokio::sync::Mutex::new(());
-        Ok(Self { server, is_on, passwords, settings, setting, claims: Claims::default() })
+        Ok(Self {
+            server,
+            is_on: around.is_on,
+            passwords,
+            settings,
+            setting,
+            claims: Claims::default(),
+            feed: around.feed,
+            listeners: around.listeners,
+            certificates: around.certificates,
+            insecure: around.insecure,
+            risks_seen: risks::Seen::default(),
+            stop: around.stop,
+        })
+    }
+
+    /// Keeps the audit log within its limit, until shutdown.
+    pub async fn keep_the_log(self: Arc<Self>) {
+        let feed = Arc::clone(&self.feed);
+        let counted = tokio::task::spawn_blocking(move || feed.count()).await;
+        if !matches!(counted, Ok(Ok(()))) {
+            tracing::error!("the audit log could not be counted");
+        }
+        let mut news = self.feed.watch();
+        loop {
+            let (kept, policy) = self.feed.audit();
+            let excess = policy.excess(kept);
+            if excess > 0 {
+                let count = usize::try_from(excess).unwrap_or(usize::MAX);
+                match self.executor().run(TrimAudit { count }).await {
+                    // There is less than was counted.
+                    Ok(0) => tracing::warn!(kept, "the audit log is shorter than it was counted"),
+                    Ok(_) => continue,
+                    Err(error) => tracing::error!(?error, "the audit log could not be kept short"),
+                }
+            }
+            tokio::select! {
+                () = self.stop.requested() => return,
+                changed = news.changed() => if changed.is_err() { return },
+            }
+        }
     }
 
     /// Makes an activation link's token; without `beside_others` only when there is no administrator.
@@ -147,11 +224,15 @@ pub fn console_api(console: Arc<Console>) -> Router {
         .merge(people::routes())
         .merge(setting::routes())
         .merge(claims::routes())
+        .merge(audit::routes())
+        .merge(details::routes())
+        .merge(risks::routes())
+        .merge(listeners::routes())
+        .merge(openapi::routes())
+        .merge(stream::routes())
         .with_state(Arc::clone(&console));
     let server = Arc::clone(&console.server);
-    let calls = own
-        .merge(crate::management::management_api(server))
-        .merge(crate::platform::platform_api(console.executor().clone()));
+    let calls = own.merge(crate::management::management_api(server));
     let calls = calls.route_layer(middleware::from_fn_with_state(Arc::clone(&console), gate::gate));
     if console.is_on { calls.merge(files::routes().with_state(console)) } else { calls }
 }

@@ -79,6 +79,16 @@ operations! {
     "network.show" GET "/v1/channels" For(SeeOwnership), "List channels between devices";
     "network.apply" POST "/v1/network" For(Operate), "Make channels between devices";
     "audit.list" GET "/v1/audit" For(ReadAudit), "Read the audit log";
+    "owner.timeline" GET "/v1/devices/{uuid}/timeline" For(SeeOwnership), "Show what happened to a device";
+    "owner.keys" GET "/v1/devices/{uuid}/keys" For(SeeOwnership), "Show the public parts of a device's keys";
+    "owner.channels" GET "/v1/devices/{uuid}/channels" For(SeeOwnership), "Show a device's channels";
+    "owner.offers" GET "/v1/offers" For(SeeOwnership), "List transfers that are expected";
+    "audit.export" GET "/v1/audit/export" For(ReadAudit), "Export the audit log";
+    "risk.list" GET "/v1/risks" For(ReadAudit), "List risks";
+    "risk.accept" PUT "/v1/risks/{id}/acceptance" For(Administer), "Accept a risk until a day";
+    "listeners" GET "/v1/listeners" For(ReadAudit), "List what listens";
+    "stream" GET "/ui/stream" For(SignedIn), "Follow changes";
+    "api" GET "/v1/openapi.json" For(SignedIn), "Describe this API";
     "timestamp" GET "/v1/timestamp" Nothing, "Tell the time (aSSURE 11.4)";
 }
 

@@ -112,6 +112,7 @@ async fn set(State(console): State<Arc<Console>>, caller: Caller, bytes: Bytes) 
     let asked = caller.asked(console.executor().correlation());
     match console.executor().run(SetSettings { settings: settings.clone(), asked }).await {
         Ok(Ok(Ok(()))) => {
+            console.feed.follow(settings.audit_policy());
             *console.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
             empty(StatusCode::NO_CONTENT)
         }

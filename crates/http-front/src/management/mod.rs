@@ -43,6 +43,7 @@ pub use gateway::{GatewayAddress, GatewayError, Granted, OwnerGateway};
 pub use users::{BadUser, RegistrationUser, passphrase_hash};
 
 pub(crate) use flow::Registered;
+pub(crate) use platform::{DeviceJson, kind_text, link_text};
 
 use flow::Wait;
 use users::Users;

@@ -83,7 +83,7 @@ pub(super) fn routes() -> Router<Arc<ManagementServer>> {
 }
 
 #[derive(Serialize)]
-struct DeviceJson {
+pub(crate) struct DeviceJson {
     id: String,
     status: u8,
     description: &'static str,
@@ -101,7 +101,7 @@ struct DeviceJson {
     replaces: Option<String>,
 }
 
-const fn kind_text(kind: KeyKind) -> &'static str {
+pub(crate) const fn kind_text(kind: KeyKind) -> &'static str {
     match kind {
         KeyKind::SharedSecret => "shared-secret",
         KeyKind::Ec => "ec",
@@ -352,7 +352,7 @@ async fn read_order(
     }
 }
 
-const fn link_text(kind: LinkKind) -> &'static str {
+pub(crate) const fn link_text(kind: LinkKind) -> &'static str {
     match kind {
         LinkKind::Ec => "ec",
         LinkKind::IssuedEc => "issued-ec",

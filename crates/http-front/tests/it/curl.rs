@@ -98,6 +98,12 @@ impl Curl {
         self
     }
 
+    /// Hands on what it gets at once.
+    pub(crate) fn unbuffered(mut self) -> Self {
+        self.0.arg("--no-buffer");
+        self
+    }
+
     /// Comes from this address.
     pub(crate) fn from(mut self, address: &str) -> Self {
         self.0.args(["--interface", address]);
@@ -147,7 +153,7 @@ impl Curl {
 }
 
 /// A curl that runs.
-pub(crate) struct Running(std::process::Child);
+pub(crate) struct Running(pub(crate) std::process::Child);
 
 impl Running {
     /// The answers, and what was said besides.
@@ -180,7 +186,9 @@ fn replies(mut bytes: &[u8]) -> Vec<Reply> {
         };
         let headers: Vec<_> = lines.map(field).collect();
         let length = headers.iter().find(|(name, _)| name == "content-length");
-        let length = length.map_or(0, |(_, length)| length.parse().expect("a length"));
+        let is_chunked = headers.iter().any(|(name, _)| name == "transfer-encoding");
+        let without = if is_chunked { bytes.len() } else { 0 };
+        let length = length.map_or(without, |(_, length)| length.parse().expect("a length"));
         let (body, rest) = bytes.split_at(length);
         found.push(Reply { status, headers, body: body.to_vec() });
         bytes = rest;

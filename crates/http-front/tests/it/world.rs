@@ -57,7 +57,7 @@ impl Api {
 }
 
 pub(crate) struct World {
-    runtime: Runtime,
+    pub(crate) runtime: Runtime,
     trigger: Trigger,
     tallies: Vec<JoinHandle<Tally>>,
     places: Vec<(Api, SocketAddr)>,

@@ -108,6 +108,7 @@ async fn a_body_that_does_not_come_is_answered_408_and_a_slow_answer_503() {
     assert_eq!(waiting.status(), 503);
 }
 
+// verifies: SECDEV-6.4.4-d
 #[tokio::test]
 async fn connections_over_the_limit_are_closed_and_the_others_keep_their_place() {
     for (limits, for_source) in [

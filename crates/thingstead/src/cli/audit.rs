@@ -1,12 +1,15 @@
 //! `thingstead audit`.
 
-use clap::{Args, Subcommand};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
 use http::Method;
 use serde_json::Value;
 
 use super::stdout::print_line;
 use super::{Output, block_on};
 use crate::failure::{Failure, Outcome};
+use crate::files;
 use crate::operator_client::{OperatorClient, Target};
 
 /// Read the audit log of a role.
@@ -28,11 +31,52 @@ enum Verb {
         #[command(flatten)]
         target: Target,
     },
+    /// Write the whole log of a management system to a file, closed by its count and SHA-256.
+    ///
+    /// Examples:
+    ///   thingstead audit export --data data/a --format csv --out audit.csv
+    #[command(verbatim_doc_comment)]
+    Export {
+        #[command(flatten)]
+        target: Target,
+        /// The form of the file.
+        #[arg(long, value_enum, default_value_t = Format::Json)]
+        format: Format,
+        /// The file.
+        #[arg(long, short)]
+        out: PathBuf,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Csv,
+    Json,
+}
+
+/// The longest export that is read: a million entries of usual length.
+const EXPORT_SIZE_MAX: usize = 512 * 1024 * 1024;
+
+fn export(target: &Target, format: Format, out: &Path, output: Output) -> Outcome {
+    let client = target.client_for(EXPORT_SIZE_MAX)?;
+    let path = match format {
+        Format::Csv => "/v1/audit/export?format=csv",
+        Format::Json => "/v1/audit/export?format=json",
+    };
+    let answer = block_on(client.call(Method::GET, path, "", "the audit log"))?;
+    files::write_secret(out, answer.body())?;
+    if output.json {
+        print_line(serde_json::json!({ "file": out.display().to_string(), "bytes": answer.body().len() }));
+    }
+    Ok(())
 }
 
 impl Audit {
     pub(crate) fn run(self, output: Output) -> Outcome {
-        let Verb::List { target } = self.verb;
+        let target = match self.verb {
+            Verb::List { target } => target,
+            Verb::Export { target, format, out } => return export(&target, format, &out, output),
+        };
         let client = target.client()?;
         let entries = block_on(entries(&client))?;
         if output.json {

@@ -1,5 +1,6 @@
 //! The command line: groups of verbs, one file each.
 
+mod account;
 pub(crate) mod audit;
 mod authority;
 mod device;
@@ -63,6 +64,8 @@ enum Command {
     Serve(serve::Serve),
     /// Claim devices, and pass them on.
     Owner(owner::Owner),
+    /// Manage the accounts of a management system's console.
+    Account(account::Account),
     /// Read the audit log of a role.
     Audit(audit::Audit),
     /// Make and run a device, show or reset what it keeps.
@@ -92,6 +95,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Demo(demo) => demo.run(output),
         Command::Owner(owner) => owner.run(output),
         Command::Serve(serve) => serve.run(output),
+        Command::Account(account) => account.run(output),
         Command::Audit(audit) => audit.run(output),
         Command::Device(device) => device.run(output),
         Command::Maker(maker) => maker.run(output),

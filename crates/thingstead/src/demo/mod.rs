@@ -175,6 +175,9 @@ fn keep(stage: &Stage, servers: &Servers) {
     for (what, at) in servers.addresses() {
         eprintln!("  {what:<28}{at}");
     }
+    for (what, said) in servers.consoles(stage) {
+        eprintln!("  {what:<28}{said}");
+    }
     eprintln!("Ctrl-C ends it.");
     loop {
         std::thread::park_timeout(Duration::from_secs(3600));

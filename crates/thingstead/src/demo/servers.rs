@@ -116,6 +116,22 @@ impl Servers {
     }
 }
 
+impl Servers {
+    /// The console of each owner, with the link that makes its first administrator.
+    pub(crate) fn consoles(&self, stage: &Stage) -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        for (owner, name) in OWNERS.into_iter().enumerate() {
+            let at = places::at(self.ports.owner_platforms[owner]);
+            all.push((format!("{name} console"), format!("https://{at}/ui/")));
+            // One whose first administrator is there has no link.
+            if let Ok(link) = std::fs::read_to_string(stage.path(format!("{name}/activation"))) {
+                all.push((format!("{name} activation"), link.trim_end().replace('\n', " ")));
+            }
+        }
+        all
+    }
+}
+
 /// The identity server as it watches the folder of the gap.
 fn watch(stage: &Stage) -> Outcome<Actor> {
     let identity = text(&stage.path("identity"));

@@ -250,6 +250,7 @@ impl Config {
 }
 
 /// One listener as `serve --check` names it.
+#[derive(Clone, Debug)]
 pub(crate) struct Listener {
     pub(crate) role: &'static str,
     pub(crate) transport: &'static str,

@@ -5,9 +5,9 @@ use std::io::{ErrorKind, IsTerminal as _};
 use std::net::SocketAddr;
 
 use crypto::{HashAlgorithm, Provider};
-use http_front::console::{Activation, Console};
+use http_front::console::{Activation, Console, Listener};
 
-use super::config::Management;
+use super::config::{self, Management};
 use crate::cli::audit::time_of;
 use crate::cli::stdout::mention;
 use crate::failure::{Failure, Outcome};
@@ -69,4 +69,13 @@ fn address(section: &Management, bound: SocketAddr) -> String {
 fn spaced(digest: &[u8]) -> String {
     let pairs: Vec<String> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
     pairs.join(":")
+}
+
+/// A listener of the configuration, as the console shows it.
+pub(super) fn shown(listener: &config::Listener) -> Listener {
+    Listener {
+        name: format!("{}: {} ({})", listener.role, listener.purpose, listener.transport),
+        address: listener.at.map(|at| at.to_string()),
+        on: listener.at.is_some(),
+    }
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assure_proto::Address;
+use certificate::Leaf;
 use coap_front::Credential;
 use coap_front::channels::{ChannelFace, ChannelSetup};
 use crypto::Provider;
-use http_front::console::{Console, console_api};
+use http_front::console::{Console, Feed, InsecureMode, Surroundings, WatchedCertificate, console_api};
 use http_front::management::{
     EnrolmentError, GatewayAddress, Hooks, ManagementServer, Owner, RegistrationUser,
 };
@@ -21,7 +22,7 @@ use tokio::sync::mpsc::{Sender, channel};
 use tokio::task::JoinSet;
 
 use super::channels::{ChannelDesk, ChannelWord};
-use super::config::{self, Management};
+use super::config::{self, Listener, Management};
 use super::console_line;
 use super::device_socket::{self, LINE_LENGTH, OnSocket};
 use super::platform_keys::{operator_file, operators_ca, own_tls};
@@ -37,11 +38,15 @@ const TICKET_KEY_DURATION: Duration = Duration::from_secs(12 * 60 * 60);
 /// Runs the role until shutdown.
 pub(crate) async fn run(
     section: Management,
+    ports: Vec<Listener>,
     provider: Arc<dyn Provider>,
     clock: Clock,
     stop: Shutdown,
 ) -> Outcome {
-    let store = open_store(&section.data, &*provider, clock)?;
+    let mut store = open_store(&section.data, &*provider, clock)?;
+    let feed = Feed::over(store.table.clone(), store.executor.bytes(), clock.now());
+    let dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
+    store.executor = Executor::new(feed.clone(), clock, dice);
     let issuer = operators_ca(&section.data, &store.executor, &*provider).await?;
     operator_file(&section.data, &issuer, &store.executor, &*provider)?;
     let tls = own_tls(&section.names, &issuer, &store.executor, &*provider).await?;
@@ -62,7 +67,15 @@ pub(crate) async fn run(
         listeners.push(("time", bound));
     }
     let operators = [issuer.certificate().to_vec()];
-    let console = Console::open(server.clone(), section.console).await;
+    let around = Surroundings {
+        is_on: section.console,
+        feed,
+        listeners: ports.iter().map(console_line::shown).collect(),
+        certificates: certificates(&store.executor, &tls.certificate).await,
+        insecure: section.time.map(|_| TIME_IN_THE_CLEAR).into_iter().collect(),
+        stop: stop.clone(),
+    };
+    let console = Console::open(server.clone(), around).await;
     let console =
         Arc::new(console.map_err(|error| Failure::new("store-unavailable", "the console").because(error))?);
     let router = console_api(console.clone());
@@ -89,6 +102,7 @@ pub(crate) async fn run(
     });
     services.spawn(ChannelDesk::new(store.executor, keys, commands_in).run(events, words));
     services.spawn(server.run(stop));
+    services.spawn(console.clone().keep_the_log());
     listeners.push(("platform", platform));
     announce("management", &listeners);
     if section.console {
@@ -96,6 +110,25 @@ pub(crate) async fn run(
     }
     while services.join_next().await.is_some() {}
     Ok(())
+}
+
+/// Source: SECDEV 6.4.3; what is switched on though it is not secure is named to people.
+const TIME_IN_THE_CLEAR: InsecureMode = InsecureMode {
+    name: "time",
+    effect: "The time is told in the clear: anybody on the way can tell another one.",
+};
+
+/// The certificates whose end people are told of.
+async fn certificates(executor: &Executor, platform: &[u8]) -> Vec<WatchedCertificate> {
+    let owner = executor.run(management::ReadOwner).await.ok().and_then(Result::ok).flatten();
+    let owner = owner.and_then(|owner| owner.certified.or(owner.registered));
+    let owner = owner.map(|certified| ("owner-gateway", certified.certificate));
+    let all = owner.into_iter().chain([("platform", platform.to_vec())]);
+    let watched = all.filter_map(|(purpose, der)| {
+        let ends = Leaf::from_der(&der).ok()?.until()?;
+        Some(WatchedCertificate { purpose, ends })
+    });
+    watched.collect()
 }
 
 /// Registers with the owner gateway, or goes on from where that stopped; waits for the gateway as long as

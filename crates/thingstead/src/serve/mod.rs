@@ -40,6 +40,7 @@ pub(crate) async fn run(config: Config, provider: Arc<dyn Provider>) -> Outcome 
     let mut signals =
         StopSignals::listen().map_err(|error| Failure::new("internal", "signals").because(error))?;
     let clock = Clock::start();
+    let ports = config.listeners();
     let mut roles: JoinSet<Outcome> = JoinSet::new();
     if let Some(section) = config.registration {
         let (provider, stop) = (provider.clone(), stop.clone());
@@ -50,7 +51,8 @@ pub(crate) async fn run(config: Config, provider: Arc<dyn Provider>) -> Outcome 
         roles.spawn(again(move || bootstrap::run(section.clone(), provider.clone(), clock, stop.clone())));
     }
     if let Some(section) = config.management {
-        roles.spawn(management::run(section, provider.clone(), clock, stop.clone()));
+        let ports = ports.clone();
+        roles.spawn(management::run(section, ports, provider.clone(), clock, stop.clone()));
     }
     if roles.is_empty() {
         return Err(Failure::new("config-unreadable", "no role is configured"));

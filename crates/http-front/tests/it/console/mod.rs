@@ -6,3 +6,4 @@ mod claims;
 mod doors;
 mod rights;
 mod sessions;
+mod watching;

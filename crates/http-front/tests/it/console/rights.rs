@@ -19,7 +19,7 @@ fn body(operation: &Operation) -> Value {
     if operation.method == "GET" { Value::Null } else { json!({}) }
 }
 
-// verifies: SECDEV-6.2.4-e, SECDEV-6.2.6-d, TS-H8
+// verifies: SECDEV-6.2.4-e, SECDEV-6.2.6-d
 #[test]
 fn every_call_without_a_login_is_refused() {
     let Some(world) = World::start() else { return };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use assure_json::StatusAnswer;
 use assure_proto::{Address, DeviceInfo};
 use crypto::Secret;
-use http_front::console::{Console, console_api};
+use http_front::console::{Console, Feed, Listener, Surroundings, console_api};
 use http_front::management::{
     Driven, GatewayAddress, Hooks, ManagementServer, Owner, RegistrationUser, passphrase_hash,
 };
@@ -57,7 +57,8 @@ impl<'a> House<'a> {
 
     fn over(world: &'a World, table: Arc<Watched>) -> Self {
         let authority = Authority::of_this_run();
-        let executor = Executor::new(table.clone(), Clock::start(), dice());
+        let feed = Feed::over(table.clone(), [7; 4], Clock::start().now());
+        let executor = Executor::new(feed.clone(), Clock::start(), dice());
         let gateway = GatewayAddress {
             endpoint: Endpoint { host: "127.0.0.1".into(), port: world.address(Api::Owner).port() },
             roots: vec![authority.identity.system_ca.certificate().to_vec()],
@@ -79,7 +80,16 @@ impl<'a> House<'a> {
         let identity = TlsIdentity::of_key(&[certificate], &*tls_key).unwrap();
         let owners = [authority.owner_ca.clone()];
         let tls = server_config(&identity, ClientCertificates::Optional(&owners)).unwrap();
-        let console = Arc::new(world.block_on(Console::open(server.clone(), true)).unwrap());
+        let around = Surroundings {
+            is_on: true,
+            feed,
+            listeners: vec![Listener { name: "platform".into(), address: None, on: true }],
+            certificates: Vec::new(),
+            insecure: Vec::new(),
+            stop: stop.clone(),
+        };
+        let console = Arc::new(world.block_on(Console::open(server.clone(), around)).unwrap());
+        world.runtime.spawn(console.clone().keep_the_log());
         let router = with_request_log("management", console_api(console.clone()));
         let address = world.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,5 +1,7 @@
 //! The console: its built files are those of its source, and its tests pass in a real browser.
 
+use std::path::{Path, PathBuf};
+
 use crate::Outcome;
 use crate::repository::{Repository, is_installed, output_of, run, stdout_of};
 
@@ -12,6 +14,10 @@ const BROWSERS: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
 /// What is run, in this order; each is a script of `console/package.json`.
 const SCRIPTS: &[&str] = &["types", "lint", "unit", "same", "size", "pages"];
 
+/// A device's life by the pages, against the program.
+const LIFE: &str = "life";
+const PROGRAM: &str = "thingstead";
+
 /// The oldest Node that builds it.
 const NODE: (u32, u32) = (20, 19);
 
@@ -22,8 +28,20 @@ pub(crate) fn test(repository: &Repository) -> Outcome {
         return Ok(());
     }
     packages(repository)?;
-    let complaints: Vec<String> = SCRIPTS.iter().filter_map(|script| script_of(repository, script)).collect();
+    let mut complaints: Vec<String> =
+        SCRIPTS.iter().filter_map(|script| script_of(repository, script, None)).collect();
+    match program(repository) {
+        Some(program) => complaints.extend(script_of(repository, LIFE, Some(&program))),
+        None => println!("  {LIFE}: skipped, the program is not built"),
+    }
     if complaints.is_empty() { Ok(()) } else { Err(complaints) }
+}
+
+/// The program as it was built last.
+fn program(repository: &Repository) -> Option<PathBuf> {
+    let built = ["release", "debug"].map(|profile| repository.target().join(profile).join(PROGRAM));
+    let age = |path: &PathBuf| path.metadata().and_then(|about| about.modified()).ok();
+    built.into_iter().filter(|path| path.is_file()).max_by_key(age)
 }
 
 /// Why the console cannot be tested here; in CI that is no reason.
@@ -59,13 +77,18 @@ fn packages(repository: &Repository) -> Outcome {
     run(npm).map_err(|reason| vec![reason])
 }
 
-/// What is wrong with the part of the console that `script` looks at.
-fn script_of(repository: &Repository, script: &str) -> Option<String> {
+/// What is wrong with the part of the console that `script` looks at; `program` is what it walks through.
+fn script_of(repository: &Repository, script: &str, program: Option<&Path>) -> Option<String> {
     let mut npm = repository.command("npm");
     npm.args(["--prefix", FOLDER, "run", "--silent", script]);
+    if let Some(program) = program {
+        npm.env("THINGSTEAD", program);
+    }
     let ended = match output_of(npm) {
         Ok(output) if output.status.success() => {
             println!("  {script}: passed");
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            said.lines().filter(|line| line.contains("left out:")).for_each(|line| println!("    {line}"));
             return None;
         }
         Ok(output) => output,

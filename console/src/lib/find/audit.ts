@@ -13,9 +13,12 @@ export function sinceMillis(value: string): number | null {
   return found === null ? null : Number(found[1]) * (UNITS[found[2] ?? ''] ?? 0);
 }
 
-/** Results that mean "not done". */
+/** Results in words that mean neither "done" nor a refusal. */
+const ON_ITS_WAY = ['done', 'ordered', 'idle'];
+
+/** Results that mean "not done": the code of a refusal is lower-case words; an id or a number says what was made. */
 export function wasRefused(result: string): boolean {
-  return result !== 'done' && result !== 'ordered' && !result.startsWith('on');
+  return /^[a-z]+(-[a-z]+)*$/.test(result) && !ON_ITS_WAY.includes(result);
 }
 
 /** An entry as the find language sees it. */

@@ -14,4 +14,5 @@ pub mod udp;
 pub mod x509_path;
 
 mod admission;
+mod datagrams;
 mod stall;

@@ -10,14 +10,12 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender};
 
+use crate::datagrams::{self, BATCH_COUNT_MAX, Inbox};
 use crate::now::Clock;
 use crate::shutdown::Shutdown;
 
-/// No UDP payload is longer.
-const DATAGRAM_LENGTH_MAX: usize = 65_535;
-
-/// So many datagrams are taken in a row before commands and deadlines get their turn.
-const BATCH_COUNT_MAX: usize = 64;
+/// So often datagrams are taken in a row before commands and deadlines get their turn.
+const BATCHES_IN_A_ROW: usize = 2;
 
 /// So long a full send buffer of the operating system is waited for.
 const SEND_TIME_MAX: Duration = Duration::from_millis(50);
@@ -113,12 +111,12 @@ pub async fn run<M: DatagramMachine>(
     mut machine: M,
 ) -> (M, UdpTally) {
     let mut tally = UdpTally::default();
-    let mut buffer = vec![0; DATAGRAM_LENGTH_MAX];
+    let mut inbox = Inbox::new();
     let mut commands_open = true;
     loop {
         driver.drain(&mut machine, &mut tally).await;
         match driver.next_input(machine.next_deadline(), commands_open).await {
-            Input::Readable => driver.receive(&mut machine, &mut buffer, &mut tally).await,
+            Input::Readable => driver.receive(&mut machine, &mut inbox, &mut tally).await,
             Input::Command(Some(command)) => machine.command(command, driver.clock.now()),
             Input::Command(None) => commands_open = false,
             Input::Deadline => machine.expire(driver.clock.now()),
@@ -148,16 +146,21 @@ impl<C, E> UdpDriver<C, E> {
         }
     }
 
-    async fn receive<M>(&self, machine: &mut M, buffer: &mut [u8], tally: &mut UdpTally)
+    async fn receive<M>(&self, machine: &mut M, inbox: &mut Inbox, tally: &mut UdpTally)
     where
         M: DatagramMachine<Command = C, Event = E>,
     {
-        for _ in 0..BATCH_COUNT_MAX {
-            match self.socket.try_recv_from(buffer) {
-                Ok((length, from)) => {
-                    tally.received += 1;
-                    machine.receive(from, &buffer[..length], self.clock.now());
-                    self.drain(machine, tally).await;
+        for _ in 0..BATCHES_IN_A_ROW {
+            match inbox.fill(&self.socket) {
+                Ok(count) => {
+                    tally.received += count as u64;
+                    let now = self.clock.now();
+                    let mut outgoing = Vec::with_capacity(count);
+                    for (from, datagram) in (0..count).filter_map(|number| inbox.datagram(number)) {
+                        machine.receive(from, datagram, now);
+                        self.collect(machine, &mut outgoing, tally).await;
+                    }
+                    self.send(&mut outgoing, tally).await;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(_) => {
@@ -172,9 +175,24 @@ impl<C, E> UdpDriver<C, E> {
     where
         M: DatagramMachine<Command = C, Event = E>,
     {
+        let mut outgoing = Vec::new();
+        self.collect(machine, &mut outgoing, tally).await;
+        self.send(&mut outgoing, tally).await;
+    }
+
+    /// Passes events on and lines datagrams up; sends when the line is long.
+    async fn collect<M>(&self, machine: &mut M, outgoing: &mut Vec<Transmit>, tally: &mut UdpTally)
+    where
+        M: DatagramMachine<Command = C, Event = E>,
+    {
         while let Some(output) = machine.next_output() {
             match output {
-                Output::Transmit(transmit) => self.send(&transmit, tally).await,
+                Output::Transmit(transmit) => {
+                    outgoing.push(transmit);
+                    if outgoing.len() >= BATCH_COUNT_MAX {
+                        self.send(outgoing, tally).await;
+                    }
+                }
                 Output::Event(event) => match self.events.try_send(event) {
                     Ok(()) => {}
                     Err(TrySendError::Full(event) | TrySendError::Closed(event)) => {
@@ -186,12 +204,30 @@ impl<C, E> UdpDriver<C, E> {
         }
     }
 
-    /// A datagram that cannot be sent is lost, as any may be: the protocols above repeat it.
-    async fn send(&self, transmit: &Transmit, tally: &mut UdpTally) {
-        let sending = self.socket.send_to(&transmit.datagram, transmit.to);
-        match tokio::time::timeout(SEND_TIME_MAX, sending).await {
-            Ok(Ok(_)) => tally.sent += 1,
-            Ok(Err(_)) | Err(_) => tally.send_dropped += 1,
+    /// Sends what is lined up. A datagram that cannot be sent is lost, as any may be: the protocols above
+    /// repeat it.
+    async fn send(&self, outgoing: &mut Vec<Transmit>, tally: &mut UdpTally) {
+        let mut rest = &outgoing[..];
+        while let [first, behind @ ..] = rest {
+            match datagrams::send(&self.socket, rest) {
+                Ok(count) if count > 0 => {
+                    tally.sent += count as u64;
+                    rest = rest.get(count..).unwrap_or_default();
+                }
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                    tally.send_dropped += 1;
+                    rest = behind;
+                }
+                Ok(_) | Err(_) => {
+                    let sending = self.socket.send_to(&first.datagram, first.to);
+                    match tokio::time::timeout(SEND_TIME_MAX, sending).await {
+                        Ok(Ok(_)) => tally.sent += 1,
+                        Ok(Err(_)) | Err(_) => tally.send_dropped += 1,
+                    }
+                    rest = behind;
+                }
+            }
         }
+        outgoing.clear();
     }
 }

@@ -14,7 +14,7 @@ use crate::world::World;
 pub(crate) enum Upload {
     Fetch { owner: usize, attempt: Box<Attempt<ReadConfiguration>> },
     Ask(Image),
-    Store(Attempt<StoreImage>),
+    Store(Box<Attempt<StoreImage>>),
 }
 
 /// What came of a step of an upload.
@@ -71,7 +71,7 @@ impl Upload {
                     owner,
                     origin: origin(&mut world.dice, "owner"),
                 };
-                *self = Self::Store(Attempt::new(store));
+                *self = Self::Store(Box::new(Attempt::new(store)));
                 Uploaded::UnderWay
             }
             Self::Store(attempt) => match attempt.step(&world.bootstrap, now) {

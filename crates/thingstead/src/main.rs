@@ -5,6 +5,7 @@
 // Whoever reads may have enough: see cli::stdout.
 #![cfg_attr(not(test), deny(clippy::print_stdout))]
 
+mod bench;
 mod cli;
 mod demo;
 mod device;

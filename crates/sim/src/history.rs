@@ -54,7 +54,7 @@ enum Task {
     Call(Call),
     Upload(Upload, SimpleTime),
     Visit(Visit),
-    Settle(Settling),
+    Settle(Box<Settling>),
 }
 
 impl Task {
@@ -227,9 +227,9 @@ impl History<'_> {
         if place == Place::Registration {
             self.ready = false;
             self.tasks.retain(|task| !matches!(task, Task::Settle(_)));
-            self.tasks.push(Task::Settle(Settling::new()));
+            self.tasks.push(Task::Settle(Box::new(Settling::new())));
         } else if !self.ready && !self.tasks.iter().any(|task| matches!(task, Task::Settle(_))) {
-            self.tasks.push(Task::Settle(Settling::new()));
+            self.tasks.push(Task::Settle(Box::new(Settling::new())));
         }
         Ok(())
     }

@@ -94,6 +94,7 @@ fn tries_stand_in_the_log_with_account_and_address_and_never_with_what_was_typed
     }
 }
 
+// verifies: SECDEV-6.2.4-m
 #[test]
 fn tries_that_are_checked_at_the_same_time_do_not_pass_the_limit_together() {
     let house = House::activated();

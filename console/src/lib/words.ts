@@ -34,6 +34,7 @@ const OPERATIONS: Readonly<Record<string, string>> = {
   'owner.certificate': 'Certificate of the owner renewed',
   'owner.claim': 'Claimed',
   'owner.configure': 'Configuration fetched',
+  'owner.decline': 'No longer expected',
   'owner.gone': 'No longer ours',
   'owner.register': 'Registered here',
   'owner.rekey': 'Keys renewed',

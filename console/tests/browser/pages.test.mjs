@@ -48,7 +48,6 @@ const STATES = [
   ['claim-malformed', '/ui/claim?way=type', null, async (page) => { await page.getByLabel('Case string').fill('8f2c 41d0 o'); await page.getByRole('button', { name: 'Go on' }).click(); }],
   ['audit', '/ui/audit'],
   ['audit-ring', '/ui/audit', (mock) => { mock.world.kept = 91_000; }],
-  ['audit-broken', '/ui/audit', (mock) => { mock.world.head = { entries: 5, verified: false, head: null }; }],
   ['audit-no-match', '/ui/audit?q=who:nobody'],
   ['risks', '/ui/check'],
   ['risks-none', '/ui/check', (mock) => { mock.world.risks = []; }],

@@ -46,12 +46,12 @@ export function world() {
       audit(index, operation, index === 0 ? { device: uuid(2), unix_millis: NOW - 7_520_000 } : index === 5 ? { result: 'refused' } : index === 6 ? { result: 'sign-in-failed', device: null } : {})),
     offers: [{ device: uuid(40), from: '5D11A0F37C20', since_unix_millis: NOW - 800_000 }],
     keys: [
-      { id: '0101', purpose: 'Management channel', class: 'owner', kind: 'ec', fingerprint: '3fa29c01d47e5b6608be91f2a7c4d5e6f7089a1b2c3d4e5f60718293a4b5c691', made_unix_millis: NOW - 9_000_000, ends_unix_millis: NOW + 86_400_000 * 300, signed_by: 'Alder management', secret: false },
-      { id: '0001', purpose: 'Bootstrap', class: 'maker', kind: 'shared-secret', fingerprint: null, made_unix_millis: null, ends_unix_millis: null, signed_by: null, secret: true },
+      { id: '0101', purpose: 'Management channel', class: 2, kind: 'ec', fingerprint: '3fa29c01d47e5b6608be91f2a7c4d5e6f7089a1b2c3d4e5f60718293a4b5c691', made_unix_millis: NOW - 9_000_000, ends_unix_millis: NOW + 86_400_000 * 300, signed_by: 'Alder management', secret: false },
+      { id: '0001', purpose: 'Bootstrap', class: 1, kind: 'shared-secret', fingerprint: null, made_unix_millis: null, ends_unix_millis: null, signed_by: null, secret: true },
     ],
     channels: [
-      { number: 1, peer: 'management system', local_key: '0101', peer_key: '0201', state: 'open', since_unix_millis: NOW - 700_000, kind: 'EC P-256', wanted: false, privileges: ['channel_management', 'system_management', 'key_management'] },
-      { number: null, peer: uuid(2), local_key: '0102', peer_key: '0202', state: 'sent', since_unix_millis: null, kind: 'shared secret', wanted: true, privileges: [] },
+      { number: 1, peer: 'management system', local_key: '0101', peer_key: '0201', state: 'open', since_unix_millis: NOW - 700_000, kind: 'EC P-256', wanted: false, privileges: { channel_management: true, system_management: true, key_management: false } },
+      { number: null, peer: uuid(2), local_key: '0102', peer_key: '0202', state: 'sent', since_unix_millis: null, kind: 'shared secret', wanted: true, privileges: null },
     ],
     accounts: [
       { name: 'administrator', role: 'administrator', duties: [], made_unix_millis: NOW - 86_400_000 * 3, locked_until_unix_millis: null, sessions: 1 },
@@ -71,7 +71,6 @@ export function world() {
       { name: 'management CoAPS', address: '127.0.0.1:5684', on: true },
       { name: 'OSAP compatibility', address: '0.0.0.0:5683', on: false },
     ],
-    head: { entries: 18204, verified: true, head: '9f3c21aa77' },
     kept: 18204,
   };
 }

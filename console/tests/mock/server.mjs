@@ -101,11 +101,11 @@ export async function startMock(dist, world, port = 0) {
         case 'POST devices/release':
           if (one) Object.assign(one, { status: 9, since_unix_millis: Date.now() });
           return say(204, null);
-        case 'POST devices/accept': return say(204, null);
+        case 'POST devices/accept':
+        case 'DELETE devices/accept': return say(204, null);
         case 'POST claims': return claim(given);
         case 'GET offers': return say(200, { offers: world.offers });
         case 'GET audit': return say(200, { entries: world.audit, next: null, kept: world.kept, limit: world.settings.audit_limit_entries });
-        case 'GET audit/head': return world.head === null ? no(404, 'not-here') : say(200, world.head);
         case 'GET risks': return say(200, { risks: world.risks });
         case 'PUT risks/acceptance': return say(204, null);
         case 'GET listeners': return say(200, { listeners: world.listeners });

@@ -1,5 +1,5 @@
 // Every operation the console uses: one id shared by button, API, command line and audit log.
-import type { Account, AccountSession, AuditHead, AuditPage, Channel, Device, DeviceKey, Listener, Offer, Risk, Session, Settings } from './types';
+import type { Account, AccountSession, AuditPage, Channel, Device, DeviceKey, Listener, Offer, Risk, Session, Settings } from './types';
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
@@ -31,9 +31,9 @@ export interface Answers {
   'owner.transfer': null;
   'owner.release': null;
   'owner.accept': null;
+  'owner.decline': null;
   'owner.offers': { offers: Offer[] };
   'audit.list': AuditPage;
-  'audit.verify': AuditHead;
   'risk.list': { risks: Risk[] };
   'risk.accept': null;
   listeners: { listeners: Listener[] };
@@ -70,9 +70,9 @@ export const OPERATIONS: Readonly<Record<Operation, readonly [Method, string]>> 
   'owner.transfer': ['POST', '/v1/devices/{id}/transfer'],
   'owner.release': ['POST', '/v1/devices/{id}/release'],
   'owner.accept': ['POST', '/v1/devices/{id}/accept'],
+  'owner.decline': ['DELETE', '/v1/devices/{id}/accept'],
   'owner.offers': ['GET', '/v1/offers'],
   'audit.list': ['GET', '/v1/audit'],
-  'audit.verify': ['GET', '/v1/audit/head'],
   'risk.list': ['GET', '/v1/risks'],
   'risk.accept': ['PUT', '/v1/risks/{id}/acceptance'],
   listeners: ['GET', '/v1/listeners'],
@@ -84,6 +84,6 @@ export const AUDIT_EXPORT = '/v1/audit/export';
 /** The path and query of a call. */
 export function address(operation: Operation, id?: string, query?: Readonly<Record<string, string | undefined>>): string {
   const path = OPERATIONS[operation][1].replace('{id}', encodeURIComponent(id ?? ''));
-  const words = Object.entries(query ?? {}).filter((pair): pair is [string, string] => pair[1] !== undefined && pair[1] !== '');
+  const words = Object.entries(query ?? {}).filter((pair): pair is [string, string] => pair[1] !== undefined);
   return words.length === 0 ? path : `${path}?${words.map(([key, value]) => `${key}=${encodeURIComponent(value)}`).join('&')}`;
 }

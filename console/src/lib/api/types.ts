@@ -59,7 +59,7 @@ export interface AuditEntry {
 export interface DeviceKey {
   id: string;
   purpose: string;
-  class: string;
+  class: number | null;
   kind: string;
   fingerprint: string | null;
   made_unix_millis: number | null;
@@ -71,13 +71,14 @@ export interface DeviceKey {
 export interface Channel {
   number: number | null;
   peer: string;
-  local_key: string;
-  peer_key: string;
+  local_key: string | null;
+  peer_key: string | null;
   state: string;
   since_unix_millis: number | null;
-  kind: string;
+  kind: string | null;
   wanted: boolean;
-  privileges: string[] | string;
+  /** What the other side may do; null while nobody has said. */
+  privileges: Readonly<Record<string, boolean>> | null;
 }
 
 export interface Offer {
@@ -133,10 +134,4 @@ export interface AuditPage {
   next: string | null;
   kept?: number;
   limit?: number;
-}
-
-export interface AuditHead {
-  entries: number;
-  verified: boolean;
-  head: string | null;
 }

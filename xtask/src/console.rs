@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::Outcome;
-use crate::repository::{Repository, is_installed, output_of, run, stdout_of};
+use crate::peers;
+use crate::repository::{Repository, is_installed, output_of, run};
 
 /// Below the root.
 const FOLDER: &str = "console";
@@ -18,12 +19,9 @@ const SCRIPTS: &[&str] = &["types", "lint", "unit", "same", "size", "pages"];
 const LIFE: &str = "life";
 const PROGRAM: &str = "thingstead";
 
-/// The oldest Node that builds it.
-const NODE: (u32, u32) = (20, 19);
-
 /// Runs everything of the console and says how each part ended.
 pub(crate) fn test(repository: &Repository) -> Outcome {
-    if let Some(why) = missing() {
+    if let Some(why) = missing(repository) {
         println!("  skipped: {why}");
         return Ok(());
     }
@@ -45,41 +43,36 @@ fn program(repository: &Repository) -> Option<PathBuf> {
 }
 
 /// Why the console cannot be tested here; in CI that is no reason.
-pub(crate) fn missing() -> Option<String> {
+pub(crate) fn missing(repository: &Repository) -> Option<String> {
     let in_ci = std::env::var("CI").is_ok_and(|ci| !matches!(&ci[..], "" | "0" | "false"));
     if in_ci {
         return None;
     }
-    if !is_installed("npm") || node_version().is_none_or(|version| version < NODE) {
-        return Some(format!("there is no npm with Node {}.{} or later", NODE.0, NODE.1));
+    if !is_installed("npm") || !peers::has_node(repository) {
+        let (major, minor) = peers::OLDEST_NODE;
+        return Some(format!("there is no npm with Node {major}.{minor} or later"));
     }
     let has_browser = BROWSERS.iter().any(|name| is_installed(name));
     (!has_browser).then(|| "there is no Chromium".to_owned())
 }
 
-/// Major and minor number of the Node that is installed.
-fn node_version() -> Option<(u32, u32)> {
-    let mut node = std::process::Command::new("node");
-    node.arg("--version");
-    version_in(&stdout_of(node).ok()?)
-}
-
-/// The first two numbers of a text such as `v20.19.1`.
-fn version_in(said: &str) -> Option<(u32, u32)> {
-    let mut numbers = said.trim().trim_start_matches('v').split('.').map(str::parse);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+/// npm, running on a Node that is new enough.
+fn npm(repository: &Repository) -> std::process::Command {
+    let mut npm = repository.command("npm");
+    npm.env("PATH", peers::path(repository));
+    npm
 }
 
 /// Packages as the lock file names them.
 fn packages(repository: &Repository) -> Outcome {
-    let mut npm = repository.command("npm");
+    let mut npm = npm(repository);
     npm.args(["--prefix", FOLDER, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
     run(npm).map_err(|reason| vec![reason])
 }
 
 /// What is wrong with the part of the console that `script` looks at; `program` is what it walks through.
 fn script_of(repository: &Repository, script: &str, program: Option<&Path>) -> Option<String> {
-    let mut npm = repository.command("npm");
+    let mut npm = npm(repository);
     npm.args(["--prefix", FOLDER, "run", "--silent", script]);
     if let Some(program) = program {
         npm.env("THINGSTEAD", program);
@@ -94,17 +87,4 @@ fn script_of(repository: &Repository, script: &str, program: Option<&Path>) -> O
     };
     let said = [&ended.stdout[..], &ended.stderr[..]].map(String::from_utf8_lossy).concat();
     Some(format!("{script}: {}\n{said}", ended.status))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_of_node_are_compared_as_numbers() {
-        assert_eq!(version_in("v20.20.2\n"), Some((20, 20)));
-        assert!(version_in("v18.19.0").is_some_and(|version| version < NODE));
-        assert!(version_in("v100.0.0").is_some_and(|version| version > NODE));
-        assert_eq!(version_in("node"), None);
-    }
 }

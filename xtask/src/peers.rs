@@ -1,6 +1,9 @@
 //! Foreign programs that the tests talk to.
 
 mod dtls;
+mod node;
+
+pub(crate) use node::{OLDEST as OLDEST_NODE, is_new_enough as has_node};
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -16,6 +19,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("openssl", "openssl"),
     ("curl", "curl"),
     ("chromium", "chromium"),
+    ("npm", "npm"),
     ("strace", "strace"),
     ("unshare", "util-linux"),
     ("ip", "iproute2"),
@@ -43,7 +47,7 @@ pub(crate) fn install(repository: &Repository) -> Outcome {
             println!("  to be installed by hand (Debian's names): {}", packages.join(" "));
         }
     }
-    for built in [make_python(repository), dtls::build(repository)] {
+    for built in [make_python(repository), dtls::build(repository), node::install(repository)] {
         if let Err(reason) = built {
             println!("  {reason}");
         }
@@ -54,6 +58,8 @@ pub(crate) fn install(repository: &Repository) -> Outcome {
     }
     let python = if has_python(repository) { "there" } else { "missing" };
     println!("  {:<20} {python} (Python, in {})", "aiocoap", repository.relative(&environment(repository)));
+    let node = if node::is_new_enough(repository) { "there" } else { "missing" };
+    println!("  {:<20} {node} (Node {}.{} or later)", "node", node::OLDEST.0, node::OLDEST.1);
     for (program, library) in dtls::PROGRAMS {
         let state = if dtls::folder(repository).join(program).is_file() { "there" } else { "missing" };
         println!(
@@ -70,11 +76,13 @@ pub(crate) fn python(repository: &Repository) -> PathBuf {
     if own.is_file() { own } else { PathBuf::from("python3") }
 }
 
-/// The search path of tests: the Python of the peers first, then the peers that were built.
+/// The search path of tests: the Python of the peers first, then the peers that were built or fetched.
 pub(crate) fn path(repository: &Repository) -> OsString {
     let inherited = std::env::var_os("PATH").unwrap_or_default();
     let own = environment(repository).join("bin");
-    let built = [own, dtls::folder(repository)].into_iter().filter(|folder| folder.is_dir());
+    let built = [own, dtls::folder(repository), node::folder(repository)]
+        .into_iter()
+        .filter(|folder| folder.is_dir());
     let directories = built.chain(std::env::split_paths(&inherited));
     std::env::join_paths(directories).unwrap_or(inherited)
 }

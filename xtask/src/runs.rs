@@ -56,7 +56,7 @@ pub(crate) fn test(repository: &Repository) -> Outcome {
         one(run(cargo))
     });
     demo(repository, &mut steps);
-    match console::missing() {
+    match console::missing(repository) {
         Some(why) => steps.skip("console", &why),
         None => steps.run("console", |_| console::test(repository)),
     }

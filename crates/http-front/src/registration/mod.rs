@@ -10,7 +10,7 @@ mod settling;
 mod source_limit;
 mod ta_api;
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
 use authority::registration::RegistrationKeys;
@@ -46,6 +46,10 @@ pub struct RegistrationServer {
     woken: Notify,
     /// Changes that stayed pending, and issued devices that the bootstrap server does not know.
     unsettled: [AtomicUsize; 2],
+    /// Held by whoever settles, so that waiting calls do not all ask the bootstrap server.
+    settling: tokio::sync::Mutex<()>,
+    /// This server has agreed with the bootstrap server since its start.
+    has_settled: AtomicBool,
 }
 
 impl std::fmt::Debug for RegistrationServer {
@@ -55,7 +59,8 @@ impl std::fmt::Debug for RegistrationServer {
 }
 
 impl RegistrationServer {
-    /// A server over `executor`'s store. `flush_outbox` writes the files of the outbox to the gap and
+    /// A server over `executor`'s store, which answers no owner about a device before it has settled with the
+    /// bootstrap server: see [`RegistrationServer::settle`]. `flush_outbox` writes the files of the outbox to the gap and
     /// returns when they are safe; the maker gateway calls it before it answers 201.
     #[must_use]
     pub fn new(
@@ -68,8 +73,21 @@ impl RegistrationServer {
     ) -> Self {
         let registrations = Mutex::new(SourceLimit::default());
         let unsettled = [AtomicUsize::new(0), AtomicUsize::new(0)];
-        let woken = Notify::new();
-        Self { executor, keys, bootstrap, gap, identity, registrations, flush_outbox, woken, unsettled }
+        let (woken, settling, has_settled) =
+            (Notify::new(), tokio::sync::Mutex::default(), AtomicBool::new(false));
+        Self {
+            executor,
+            keys,
+            bootstrap,
+            gap,
+            identity,
+            registrations,
+            flush_outbox,
+            woken,
+            unsettled,
+            settling,
+            has_settled,
+        }
     }
 
     fn origin(&self, actor: impl Into<String>) -> Origin {

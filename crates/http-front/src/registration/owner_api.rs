@@ -188,7 +188,13 @@ async fn change_owner(
 ) -> Response {
     let Ok(query) = OwnerQuery::parse(query.as_deref()) else { return empty(StatusCode::BAD_REQUEST) };
     let Ok(device) = uuid.parse::<Uuid>() else { return empty(StatusCode::FORBIDDEN) };
-    to_its_end(async move { server.change_owner(caller, device, query).await }).await
+    to_its_end(async move {
+        match server.settled_first().await {
+            Ok(()) => server.change_owner(caller, device, query).await,
+            Err(refusal) => refusal,
+        }
+    })
+    .await
 }
 
 /// `GET /v1/devices/{uuid}/parameterset`: 200, 403, 503.
@@ -198,6 +204,9 @@ async fn read_parameters(
     Path(uuid): Path<String>,
 ) -> Response {
     let Ok(device) = uuid.parse::<Uuid>() else { return empty(StatusCode::FORBIDDEN) };
+    if let Err(refusal) = server.settled_first().await {
+        return refusal;
+    }
     match server.executor.run(ReadDeviceParameters { device, caller }).await {
         Ok(Ok(Some(bytes))) => content("application/cbor", bytes),
         Ok(Ok(None)) => empty(StatusCode::FORBIDDEN),
@@ -213,6 +222,9 @@ async fn read_configuration(
     Path(uuid): Path<String>,
 ) -> Response {
     let Ok(device) = uuid.parse::<Uuid>() else { return empty(StatusCode::FORBIDDEN) };
+    if let Err(refusal) = server.settled_first().await {
+        return refusal;
+    }
     server.configuration(caller, device).await
 }
 
@@ -224,6 +236,9 @@ async fn store_image(
     image: Bytes,
 ) -> Response {
     let Ok(device) = uuid.parse::<Uuid>() else { return empty(StatusCode::FORBIDDEN) };
+    if let Err(refusal) = server.settled_first().await {
+        return refusal;
+    }
     match server.bootstrap.store_image(device, &caller, image).await {
         Ok(ImageReply::Done(_)) => empty(StatusCode::NO_CONTENT),
         Ok(ImageReply::Forbidden) => empty(StatusCode::FORBIDDEN),
@@ -239,6 +254,9 @@ async fn read_image(
     Path(uuid): Path<String>,
 ) -> Response {
     let Ok(device) = uuid.parse::<Uuid>() else { return empty(StatusCode::FORBIDDEN) };
+    if let Err(refusal) = server.settled_first().await {
+        return refusal;
+    }
     match server.bootstrap.read_image(device, &caller).await {
         Ok(ImageReply::Done(image)) => content("application/cbor", image),
         Ok(ImageReply::Forbidden) => empty(StatusCode::FORBIDDEN),

@@ -1,6 +1,6 @@
 //! How the two online servers come to agree: at the start, after an outage, after a restore.
 //!
-//! Source: decisions G 31, H5; ADR 0110.
+//! Source: decisions G 31, H5; ADRs 0102 and 0110.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,17 +9,21 @@ use std::time::Duration;
 
 use authority::bootstrap::OwnerNow;
 use authority::registration::{OperationId, ReadOwner, ReadOwners, ReadPending, ReadPendingChange};
+use axum::response::Response;
 use model::Uuid;
 use net::shutdown::Shutdown;
 
 use super::RegistrationServer;
 use crate::TaError;
+use crate::answer::later;
 use crate::ta_client::MirrorAnswer;
 
 /// First wait before the bootstrap server is asked again; it doubles each time.
 const BACKOFF: Duration = Duration::from_millis(500);
 /// The wait never grows beyond this.
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// When an owner may come again whose call came before the servers agreed.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Missing devices that one look names in the log; all are counted.
 const NAMED_COUNT_MAX: usize = 10;
 
@@ -47,12 +51,15 @@ impl RegistrationServer {
             if is_settled {
                 self.drive_pending().await;
             } else {
-                match self.settle().await {
+                let turn = self.settling.lock().await;
+                let settled = self.settle().await;
+                drop(turn);
+                match settled {
                     Ok((driven, behind)) => {
                         tracing::info!(driven, behind, "settled with the bootstrap server");
                         // A recovery that was cut short goes on before anything else.
                         match self.resume_recovery().await {
-                            Ok(_) => is_settled = true,
+                            Ok(_) => is_settled = self.has_settled(),
                             Err(why) => tracing::warn!(why, "a recovery that was cut short waits"),
                         }
                     }
@@ -76,6 +83,28 @@ impl RegistrationServer {
         }
     }
 
+    /// Whether this server has agreed with the bootstrap server since its start.
+    fn has_settled(&self) -> bool {
+        self.has_settled.load(Ordering::Acquire)
+    }
+
+    /// Lets an owner's call pass once this server has agreed with the bootstrap server since its start: what it
+    /// has may be a backup, and the owner in it an earlier one. The first call that finds the two not agreed
+    /// settles them itself; the others, and all while the bootstrap server does not answer, are told 503.
+    ///
+    /// Source: decision H5 ("at start take the maximum of both"); ADR 0102.
+    pub(super) async fn settled_first(&self) -> Result<(), Response> {
+        if self.has_settled() {
+            return Ok(());
+        }
+        if let Ok(_turn) = self.settling.try_lock()
+            && let Err(error) = self.settle().await
+        {
+            tracing::debug!(%error, "an owner's call waits for the bootstrap server");
+        }
+        if self.has_settled() { Ok(()) } else { Err(later(RETRY_AFTER)) }
+    }
+
     /// Drives on every change that was on its way, takes over what the bootstrap server has beyond us, and
     /// tells it what we have beyond it, whichever of the two was restored from a backup (decision H5). Gives
     /// how many changes were driven and of how many devices one side was behind.
@@ -84,14 +113,21 @@ impl RegistrationServer {
     /// [`TaError`] when the bootstrap server gives no list; nothing is lost, ask again.
     pub async fn settle(&self) -> Result<(usize, usize), TaError> {
         let (mut behind, mut after, mut known) = (0, None, BTreeSet::new());
+        let mut is_whole = true;
         loop {
             let page = self.bootstrap.mirrors(after).await?;
             let Some((last, _)) = page.last() else { break };
             after = Some(*last);
             for (device, mirror) in page {
                 known.insert(device);
-                behind += usize::from(self.reconcile(device, mirror).await);
+                match self.reconcile(device, mirror).await {
+                    Some(was_behind) => behind += usize::from(was_behind),
+                    None => is_whole = false,
+                }
             }
+        }
+        if is_whole {
+            self.has_settled.store(true, Ordering::Release);
         }
         self.unsettled[1].store(self.count_missing(&known).await, Ordering::Relaxed);
         Ok((self.drive_pending().await, behind))
@@ -138,16 +174,21 @@ impl RegistrationServer {
         driven
     }
 
-    async fn reconcile(&self, device: Uuid, mirror: OwnerNow) -> bool {
-        let Ok(Ok(pending)) = self.executor.run(ReadPendingChange { device }).await else { return false };
+    /// Whether one side was behind with a device; `None` when that could not be found out or mended here.
+    async fn reconcile(&self, device: Uuid, mirror: OwnerNow) -> Option<bool> {
+        let Ok(pending) = self.executor.run(ReadPendingChange { device }).await.ok()? else {
+            // A record that cannot be read is answered to nobody, and is no reason to keep the others waiting.
+            return Some(false);
+        };
         // A change of ours that only waits for completion is not behind: the mirror has its very number.
         if pending.as_ref().is_some_and(|change| change.seq == mirror.seq && change.owner == mirror.owner) {
-            return false;
+            return Some(false);
         }
         match self.adopt(device, mirror.clone()).await {
-            Ok(true) => true,
-            Ok(false) if pending.is_none() => self.tell_if_ahead(device, &mirror).await,
-            Ok(false) | Err(_) => false,
+            Ok(true) => Some(true),
+            Ok(false) if pending.is_none() => Some(self.tell_if_ahead(device, &mirror).await),
+            Ok(false) => Some(false),
+            Err(_) => None,
         }
     }
 

@@ -49,6 +49,56 @@ fn ts_h5_without_settling_the_former_owner_cannot_reach_the_same_number_either()
 
 // verifies: TS-H5
 #[test]
+fn ts_h5_a_registration_server_answers_no_owner_before_it_has_settled_since_its_start() {
+    let Some(mut world) = World::start() else { return };
+    let (device, a, b, c) = (world.device(Kind::Secret), world.owner(), world.owner(), world.owner());
+    world.claim(&a, &device).is(204);
+    let backup = world.registration.backup();
+    world.transfer(&a, &device, &b).is(204);
+    world.registration.restore(backup);
+    world.to_bootstrap.shut(true);
+    world.restart_registration();
+    // The owner in the backup, the one that the backup does not know, a stranger: the same answer.
+    for owner in [&a, &b, &c] {
+        for path in ["/configuration", "/parameterset", "/bootstrap"] {
+            assert_eq!(world.about(owner, "GET", &device, path, None).is_later(), 1, "{path}");
+        }
+        assert_eq!(world.about(owner, "PUT", &device, "/bootstrap", Some(b"")).is_later(), 1);
+        assert_eq!(world.claim(owner, &device).is_later(), 1);
+        assert_eq!(world.transfer(owner, &device, &c).is_later(), 1);
+        assert_eq!(world.own(owner, &device, "?mgmtid=NULL").is_later(), 1);
+    }
+    owner_is(&world, &device, 1, Some(&a));
+    world.to_bootstrap.shut(false);
+    // The first call that can be answered settles the servers before it is.
+    world.claim(&a, &device).is_empty(403);
+    owner_is(&world, &device, 2, Some(&b));
+    world.transfer(&a, &device, &c).is_empty(403);
+    world.claim(&b, &device).is_empty(204);
+    // The bootstrap server may go: what was agreed once holds until the next start.
+    world.to_bootstrap.shut(true);
+    world.claim(&b, &device).is_empty(204);
+}
+
+// verifies: TS-H5
+#[test]
+fn ts_h5_what_could_not_be_taken_over_keeps_owners_waiting() {
+    let Some(mut world) = World::start() else { return };
+    let (device, a, b) = (world.device(Kind::Ec), world.owner(), world.owner());
+    world.claim(&a, &device).is(204);
+    let backup = world.registration.backup();
+    world.transfer(&a, &device, &b).is(204);
+    world.registration.restore(backup);
+    world.restart_registration();
+    world.registration.allow_commits(0);
+    world.claim(&a, &device).is_later();
+    world.registration.allow_commits(usize::MAX);
+    world.claim(&a, &device).is_empty(403);
+    owner_is(&world, &device, 2, Some(&b));
+}
+
+// verifies: TS-H5
+#[test]
 fn ts_h5_a_release_that_a_backup_does_not_know_stands() {
     let Some(world) = World::start() else { return };
     let (device, a, b) = (world.device(Kind::Ec), world.owner(), world.owner());

@@ -16,7 +16,7 @@ use crypto::PrivateKey;
 use http_front::bootstrap::BootstrapServer;
 use http_front::registration::RegistrationServer;
 use net::https_server::Tally;
-use net::shutdown::Trigger;
+use net::shutdown::{Shutdown, Trigger};
 use store::{Memory, Range, Table};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -26,7 +26,7 @@ use crate::gap;
 use crate::gate::Gate;
 use crate::log::Log;
 use crate::watch::{Counting, Stoppable, Watched};
-use servers::{Parts, runtime};
+use servers::{Parts, Start, runtime};
 
 /// Where a call goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,8 @@ impl Api {
 pub(crate) struct World {
     pub(crate) runtime: Runtime,
     trigger: Trigger,
+    stop: Shutdown,
+    start: Start,
     tallies: Vec<JoinHandle<Tally>>,
     places: Vec<(Api, SocketAddr)>,
     files: AtomicU64,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use authority::registration::{Certificand, Certify, OnlineKey, RegistrationKeys, SignBootstrapKeys};
-use authority::{Enrolment, OutboxFile};
+use authority::{Enrolment, GapPartner, OutboxFile};
 use certificate::{CERTIFICATE, Issuer, pem_from_der};
 use http_front::bootstrap::BootstrapServer;
 use http_front::registration::{RegistrationServer, maker_api, operator_api, owner_api, ta_api};
@@ -57,7 +57,44 @@ pub(super) struct Parts {
     servers: (Arc<RegistrationServer>, Arc<BootstrapServer>),
     gates: [Gate; 2],
     listeners: Vec<(Api, TcpListener)>,
+    start: Start,
+}
+
+/// What a registration server starts with.
+pub(super) struct Start {
+    table: Arc<Watched>,
     keys: Arc<RegistrationKeys>,
+    bootstrap: BootstrapClient,
+    identity: GapPartner,
+    gap: Arc<Mutex<Vec<OutboxFile>>>,
+    gap_is_full: Arc<AtomicBool>,
+    tls: TlsIdentity,
+}
+
+impl Start {
+    fn server(&self) -> Arc<RegistrationServer> {
+        Arc::new(RegistrationServer::new(
+            Executor::new(self.table.clone(), Clock::start(), dice()),
+            self.keys.clone(),
+            self.bootstrap.clone(),
+            Authority::of_this_run().registration.gap.clone(),
+            self.identity.clone(),
+            flush(self.table.clone(), Arc::clone(&self.gap), self.gap_is_full.clone()),
+        ))
+    }
+}
+
+impl World {
+    /// Starts the registration server anew, as after a crash: owners reach the new one from now on.
+    pub(crate) fn restart_registration(&mut self) {
+        self.server = self.start.server();
+        let listener = self.runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let at = listener.local_addr().unwrap();
+        let (router, tls) = (owner_api(self.server.clone()), &self.start.tls);
+        self.tallies.push(listen(&self.runtime, Api::Owner, listener, tls, router, self.stop.clone()));
+        self.places.retain(|(api, _)| *api != Api::Owner);
+        self.places.push((Api::Owner, at));
+    }
 }
 
 impl Parts {
@@ -81,18 +118,19 @@ impl Parts {
         let (to_bootstrap, to_registration) =
             (Gate::before(place(Api::Bootstrap)).await, Gate::before(place(Api::Peers)).await);
         let (gap, gap_is_full) = (Arc::default(), Arc::new(AtomicBool::new(false)));
-        let executor = Executor::new(registration.clone(), Clock::start(), dice());
-        let server = RegistrationServer::new(
-            executor,
-            keys.clone(),
-            BootstrapClient::new(client(&peers[0].0), endpoint(&to_bootstrap)),
-            authority.registration.gap.clone(),
-            enrolment.identity,
-            flush(registration.clone(), Arc::clone(&gap), gap_is_full.clone()),
-        );
+        let start = Start {
+            table: registration.clone(),
+            keys: keys.clone(),
+            bootstrap: BootstrapClient::new(client(&peers[0].0), endpoint(&to_bootstrap)),
+            identity: enrolment.identity,
+            gap: Arc::clone(&gap),
+            gap_is_full: gap_is_full.clone(),
+            tls: peers[0].0.clone(),
+        };
+        let server = start.server();
         let to_owner = RegistrationClient::new(client(&peers[1].0), endpoint(&to_registration));
         let bootstrap_server = bootstrap_server(&bootstrap, &registration, to_owner, keys.clone());
-        let servers = (Arc::new(server), Arc::new(bootstrap_server));
+        let servers = (server, Arc::new(bootstrap_server));
         let gates = [to_bootstrap, to_registration];
         Self {
             registration,
@@ -107,7 +145,7 @@ impl Parts {
             servers,
             gates,
             listeners,
-            keys,
+            start,
         }
     }
 
@@ -128,11 +166,14 @@ impl Parts {
             let tls = if api == Api::Bootstrap { &bootstrap_tls } else { &registration_tls };
             tallies.push(listen(&runtime, api, listener, tls, router, stop.clone()));
         }
-        let operator = operator(&self.folder, &self.keys, &self.registration);
+        let operator = operator(&self.folder, &self.start.keys, &self.registration);
+        runtime.block_on(server.settle()).expect("both servers listen");
         let [to_bootstrap, to_registration] = self.gates;
         World {
             runtime,
             trigger,
+            stop,
+            start: self.start,
             tallies,
             places,
             files: AtomicU64::new(0),

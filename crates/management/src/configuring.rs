@@ -96,6 +96,42 @@ pub struct Rebuild {
     pub origin: Origin,
 }
 
+/// Has the configuration fetched again, and the image built from what comes: after the authority has begun a
+/// new generation of its keys, or recovered, what is stored here leads to images of before.
+/// Source: decisions H5 and H7; ADR 0103.
+#[derive(Clone, Debug)]
+pub struct FetchAgain {
+    /// The device.
+    pub device: Uuid,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+impl Operation for FetchAgain {
+    /// Whether the device is ours and in use.
+    type Reply = Result<bool, BadRecord>;
+    type Effect = ();
+
+    fn reads(&self) -> ReadSet {
+        ReadSet::of([device_key(DEVICE, self.device)])
+    }
+
+    fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
+        decided(|batch| {
+            let record = ManagedDevice::read(snapshot, self.device)?.filter(ManagedDevice::is_enabled);
+            let (Some(mut record), Some(at)) = (record, now.utc) else { return Ok(false) };
+            match record.work {
+                // It is leaving: what is promised to the next owner comes first.
+                Some(Work::Leave { .. } | Work::Announce) => return Ok(false),
+                Some(Work::Configure | Work::Upload) | None => record.work = Some(Work::Configure),
+            }
+            record.write(batch, self.device);
+            self.origin.audit(batch, "owner.fetch", Some(self.device), "done", at);
+            Ok(true)
+        })
+    }
+}
+
 /// One build: what both operations share.
 struct Build<'a> {
     device: Uuid,

@@ -26,8 +26,8 @@ mod spaces;
 mod topology;
 
 pub use configuring::{
-    ConfigurationArrived, ImageToUpload, ImageUploaded, NotBuilt, ReadImageToUpload, Rebuild, UploadEnd,
-    key_digest,
+    ConfigurationArrived, FetchAgain, ImageToUpload, ImageUploaded, NotBuilt, ReadImageToUpload, Rebuild,
+    UploadEnd, key_digest,
 };
 pub use details::{
     DeviceChannels, DeviceKeys, DeviceLink, KeyOwner, KeyView, ReadDeviceChannels, ReadDeviceKeys, device_of,

@@ -419,7 +419,7 @@ fn taken_over(system: &mut System) -> Server {
     }
 }
 
-// verifies: TS-H7, TS-H2
+// verifies: TS-H7
 #[test]
 fn ts_h7_after_a_new_generation_the_thief_of_the_online_keys_has_lost_the_devices() {
     for with_secret in [true, false] {

@@ -11,6 +11,7 @@
 //! | `DELETE /v1/devices/{uuid}/accept` | | 204 awaited no more, 409 ours, 503 |
 //! | `PUT /v1/managementsystem/takes` | `announced` or `all` | 204, 400, 503 |
 //! | `POST /v1/devices/{uuid}/bootstrap` | empty, or `{"choice":NAME or null,"messages":[{"method":"PUT","path":"/x","payload":BASE64}]}` | 202 `{"created_at_unix_millis":..}`, 400, 403, 409 not to be built, 503 |
+//! | `POST /v1/devices/{uuid}/configuration` | | 202 fetched again, and the image built from it; 403, 503 |
 //! | `POST /v1/devices/{uuid}/orders` | `{"command":..,"within_secs":30}` | 201 `{"order":N}`, 400, 403, 503 queue full |
 //! | `GET /v1/devices/{uuid}/orders/{N}` | | 200 `ORDER`, 404 |
 //! | `GET /v1/channels?after=UUID,UUID` | | 200 `{"channels":[{"device","peer","kind","opens","channel","order"}..],"next":"UUID,UUID" or null}` |
@@ -45,9 +46,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clock::Timestamp;
 use management::{
-    ApplicationMessage, Command, DeviceView, DueStep, KeyKind, LinkKind, ListDevices, ListLinks, Member,
-    NotBuilt, NotPlaced, NotPlanned, PlaceOrder, PlanTopology, ReadDevice, ReadOrder, Rebuild, Registrant,
-    Shape,
+    ApplicationMessage, Command, DeviceView, DueStep, FetchAgain, KeyKind, LinkKind, ListDevices, ListLinks,
+    Member, NotBuilt, NotPlaced, NotPlanned, PlaceOrder, PlanTopology, ReadDevice, ReadOrder, Rebuild,
+    Registrant, Shape,
 };
 use model::ManagementId;
 use serde::{Deserialize, Serialize};
@@ -76,6 +77,7 @@ pub(super) fn routes() -> Router<Arc<ManagementServer>> {
         .route("/v1/devices/{uuid}/transfer", post(transfer))
         .route("/v1/devices/{uuid}/release", post(release))
         .route("/v1/devices/{uuid}/bootstrap", post(bootstrap))
+        .route("/v1/devices/{uuid}/configuration", post(fetch_again))
         .route("/v1/devices/{uuid}/orders", post(place_order))
         .route("/v1/devices/{uuid}/orders/{number}", get(read_order))
         .route("/v1/channels", get(list_channels))
@@ -284,6 +286,21 @@ async fn bootstrap(State(server): Server, _: Operator, Path(uuid): Path<String>,
             fault("bootstrap", &why)
         }
         Err(error) => not_run("bootstrap", &error),
+    }
+}
+
+/// `POST /v1/devices/{uuid}/configuration`: 202, 400, 403, 503.
+async fn fetch_again(State(server): Server, _: Operator, Path(uuid): Path<String>) -> Response {
+    let Ok(device) = uuid.parse() else { return empty(StatusCode::BAD_REQUEST) };
+    let fetch = FetchAgain { device, origin: server.origin(&Registrant::Operator) };
+    match server.executor.run(fetch).await {
+        Ok(Ok(true)) => {
+            server.hurry(device);
+            empty(StatusCode::ACCEPTED)
+        }
+        Ok(Ok(false)) => empty(StatusCode::FORBIDDEN),
+        Ok(Err(bad)) => fault("fetch again", &bad),
+        Err(error) => not_run("fetch again", &error),
     }
 }
 

@@ -7,7 +7,7 @@ use assure_proto::{
     AuthenticatedKey, BootstrapImage, ChannelDefinition, CipherSuite, Class, ImageRefusal, KeyDefinition,
     Metadata, Privileges, SecretPayload, Signer, SimpleTime, Validity,
 };
-use management::{ApplicationMessage, BadConfiguration, KeyKind, NotBuilt, Rebuild};
+use management::{ApplicationMessage, BadConfiguration, FetchAgain, KeyKind, NotBuilt, Rebuild};
 use model::KeyId;
 
 use crate::world::{EC, World};
@@ -120,6 +120,23 @@ fn a_rebuilt_image_keeps_the_channel_secret_and_carries_messages_of_the_applicat
     assert_eq!(paths, [format!("v1/keys/{secret}"), "v1/channels/1".into(), "zone".into()]);
     let stranger = world.device(KeyKind::Ec);
     assert_eq!(rebuild(&mut world, &stranger, Vec::new()), Err(NotBuilt::NotOurs));
+}
+
+// verifies: TS-H7
+#[test]
+fn a_configuration_is_fetched_again_for_devices_that_are_ours() {
+    let mut world = World::new(8);
+    let device = world.in_service(KeyKind::SharedSecret);
+    let configuration = world.configuration(&device, 1);
+    assert_eq!(world.arrives(&device, configuration.clone()), Err(NotBuilt::NothingToDo), "nobody asked");
+    let fetch = FetchAgain { device: device.uuid, origin: world.origin() };
+    assert_eq!(world.run(&fetch), Ok(true));
+    assert_eq!(world.run(&fetch), Ok(true), "asked twice, fetched once");
+    assert!(world.arrives(&device, configuration.clone()).is_ok());
+    assert_eq!(world.arrives(&device, configuration), Err(NotBuilt::NothingToDo));
+    let stranger = world.device(KeyKind::Ec);
+    let fetch = FetchAgain { device: stranger.uuid, origin: world.origin() };
+    assert_eq!(world.run(&fetch), Ok(false));
 }
 
 #[test]

@@ -48,6 +48,10 @@ enum Verb {
     Bootstrap {
         /// The device's UUID.
         device: Uuid,
+        /// Fetches the device's configuration from the authority first: after the authority recovered, or began a
+        /// new generation of its keys.
+        #[arg(long)]
+        fetch: bool,
     },
     /// Pass a device on to another management system.
     ///
@@ -168,8 +172,12 @@ impl Owner {
                     let own = read(&client, "/v1/managementsystem").await?;
                     say.value(own["id"].as_str().unwrap_or_default(), &own)
                 }
-                Verb::Bootstrap { device } => {
+                Verb::Bootstrap { device, fetch: false } => {
                     act(&client, device, "bootstrap", say, "image left for the device").await
+                }
+                Verb::Bootstrap { device, fetch: true } => {
+                    let done = "its configuration is fetched, and an image left for the device";
+                    act(&client, device, "configuration", say, done).await
                 }
                 Verb::Transfer { device, to, danger } => {
                     danger.confirm(

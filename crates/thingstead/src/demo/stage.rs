@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use super::peril::Peril;
 use crate::failure::{Failure, Outcome};
 
-/// How long any one step may take: DTLS and CoAP would only give up after a minute (decision G 34).
-const STEP_TIME: Duration = Duration::from_secs(3);
+/// How long any one step may take on a machine with much else to do, where keys of 2048 bits are found slowly and
+/// datagrams are sent again; DTLS and CoAP would only give up after a minute (decision G 34).
+const STEP_TIME: Duration = Duration::from_secs(45);
 /// The same while processes are killed, so long that DTLS, CoAP and every back-off have come round.
 const STEP_TIME_IN_PERIL: Duration = Duration::from_secs(180);
 /// How long to wait before something is looked at or tried again.
@@ -166,6 +167,12 @@ impl Stage {
             format!("{} does not run, see {}", process.name, log.display())
         })
         .collect()
+    }
+
+    /// Whether this process was switched off, or ended by itself, and will not come back.
+    pub(crate) fn lacks(&self, name: &str) -> bool {
+        let is_missed = |process: &Arc<Process>| process.name == name && process.is_missed();
+        self.peril.is_none() && self.company.everybody().iter().any(is_missed)
     }
 
     /// A path below the folder.

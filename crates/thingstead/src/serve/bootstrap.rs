@@ -59,6 +59,7 @@ pub(crate) async fn run(
     let name = format!("Thingstead operators {}", enrolled.keys.gap.id);
     let issuer = own_issuer(enrolled.keys.issuer.clone(), &name, &store.executor, &*provider).await?;
     operator_file(&section.data, &issuer, &store.executor, &*provider)?;
+    enrolled.write_ca(&section.data)?;
     let keys = signed.face_keys(&enrolled);
     let server = Arc::new(BootstrapServer::new(store.executor.clone(), registration, signed.ec, signed.rsa));
     let mut services = JoinSet::new();

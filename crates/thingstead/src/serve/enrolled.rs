@@ -43,6 +43,13 @@ pub(crate) struct Enrolled {
     pub(crate) system_ca: Vec<u8>,
 }
 
+impl Enrolled {
+    /// Writes `ca.pem`, by which whoever has the data folder knows this server.
+    pub(crate) fn write_ca(&self, data: &Path) -> Outcome {
+        files::write_pem(&data.join("ca.pem"), &[&self.system_ca], None)
+    }
+}
+
 /// Reads or makes the keys of `role`, then waits until it is enrolled, telling the operator what to do.
 ///
 /// `None` when shutdown was requested while waiting.

@@ -153,21 +153,21 @@ impl GapLine {
                 reason: "rejected",
                 origin: self.origin(),
             };
-            return self.commit(number, remove).await.map(|()| "rejected");
+            return self.commit(number, remove, "rejected").await;
         }
         match content {
             GapContent::Refill { device, request, pool } => {
                 let pool = pool.into_iter().map(registration::PoolEntry::from_gap).collect();
                 let take = registration::TakeRefill { device, request, pool, origin: self.origin() };
-                return self.commit(number, take).await.map(|()| "refill");
+                return self.commit(number, take, "refill").await;
             }
             GapContent::NewGeneration { generation, keys, devices } if devices.is_empty() => {
                 let renew = RenewOnline { generation, keys, origin: self.origin() };
-                return self.commit(number, renew).await.map(|()| RENEWED);
+                return self.commit(number, renew, RENEWED).await;
             }
             GapContent::NewGeneration { generation, keys, devices } if keys.is_empty() => {
                 let replace = registration::ReplaceTrust { generation, devices, origin: self.origin() };
-                return self.commit(number, replace).await.map(|()| "trust");
+                return self.commit(number, replace, "trust").await;
             }
             _ => {}
         }
@@ -175,23 +175,23 @@ impl GapLine {
             return Err("its kind does not belong here".into());
         };
         let import = registration::ImportIssued { device, maker, issued, origin: self.origin() };
-        self.commit(number, import).await.map(|()| "issued")
+        self.commit(number, import, "issued").await
     }
 
     async fn apply_bootstrap(&self, number: u32, content: GapContent) -> Result<&'static str, String> {
         if let GapContent::Rejected { device, .. } = content {
-            return self.commit(number, bootstrap::FreeDevice { device }).await.map(|()| "rejected");
+            return self.commit(number, bootstrap::FreeDevice { device }, "rejected").await;
         }
         match content {
             GapContent::NewGeneration { generation, keys, devices } if devices.is_empty() => {
                 let (signed, origin) = (own_record(CLASS_3), self.origin());
                 let follow = FollowGeneration { generation, keys, signed, origin };
-                return self.commit(number, follow).await.map(|()| RENEWED);
+                return self.commit(number, follow, RENEWED).await;
             }
             GapContent::NewGeneration { generation, keys, devices } if keys.is_empty() => {
                 let (provider, origin) = (self.provider.clone(), self.origin());
                 let replace = bootstrap::ReplaceTrust { generation, devices, provider, origin };
-                return self.commit(number, replace).await.map(|()| "trust");
+                return self.commit(number, replace, "trust").await;
             }
             _ => {}
         }
@@ -201,10 +201,11 @@ impl GapLine {
         let holder = HolderName::of_issued(&*self.provider, &issued);
         let holder = holder.ok_or("the key in it cannot be read")?;
         let import = bootstrap::ImportIssued { device, issued, holder, origin: self.origin() };
-        self.commit(number, import).await.map(|()| "issued")
+        self.commit(number, import, "issued").await
     }
 
-    async fn commit<O, R, E>(&self, number: u32, inner: O) -> Result<(), String>
+    /// `word` says what became of the file, unless it was taken before: then nothing became of it.
+    async fn commit<O, R, E>(&self, number: u32, inner: O, word: &'static str) -> Result<&'static str, String>
     where
         O: Operation<Reply = Result<R, E>, Effect = ()> + Send + 'static,
         R: std::fmt::Debug + Send + 'static,
@@ -214,9 +215,9 @@ impl GapLine {
         match self.executor.run(take).await {
             Ok(Ok(FileTaken::Applied(Ok(reply)))) => {
                 tracing::debug!(number, ?reply, "applied");
-                Ok(())
+                Ok(word)
             }
-            Ok(Ok(FileTaken::Before)) => Ok(()),
+            Ok(Ok(FileTaken::Before)) => Ok("taken before"),
             Ok(Ok(FileTaken::Applied(Err(bad)))) => Err(format!("{bad:?}")),
             Ok(Ok(FileTaken::Hole { missing })) => Err(format!("file {missing} must come first")),
             Ok(Err(bad)) => Err(format!("{bad:?}")),

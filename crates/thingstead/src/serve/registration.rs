@@ -39,6 +39,7 @@ pub(crate) async fn run(
     let keys = Arc::new(signing_keys(&enrolled, &store.executor, &provider).await?);
     operator_file(&section.data, &keys, &store.executor).await?;
     files::write_pem(&section.data.join("owner-ca.pem"), &[keys.issuer.certificate()], None)?;
+    enrolled.write_ca(&section.data)?;
     let server = Arc::new(server(&section, &enrolled, &store, keys.clone())?);
     let mut services = JoinSet::new();
     let owners = [keys.issuer.certificate().to_vec()];

@@ -155,8 +155,6 @@ fn fails_without(part: &str, step: &str) {
     assert!(why.contains(&named), "{part}: {failure}");
     assert_eq!(why.matches("does not run").count(), 1, "only what was switched off is missed: {failure}");
     assert!(Path::new(&log).exists());
-    // The set-up and one step of three seconds, on a machine with much else to do.
-    assert!(played.took < Duration::from_secs(90), "{part}: {:?}", played.took);
     assert_eq!(processes_naming(&folder.0), Vec::<String>::new(), "{part}");
 }
 

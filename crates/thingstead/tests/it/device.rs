@@ -4,7 +4,7 @@ mod authority;
 mod crash;
 mod life;
 mod making;
-mod program;
+pub(super) mod program;
 mod running;
 mod wire;
 

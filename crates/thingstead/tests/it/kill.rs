@@ -8,6 +8,7 @@ mod cut;
 use serde_json::Value;
 
 use super::demo::{Folder, devices, done, play, processes_naming};
+use super::going_on::json;
 
 /// Lives that are played when nothing else is asked for.
 const SEED_COUNT: u64 = 3;
@@ -74,7 +75,7 @@ fn is_as_if_nobody_had_been_killed(folder: &Folder, device: &Value, peril: &Valu
     let owned = done(device, "device", "device.owned").len();
     assert!(owned <= 2 + cuts(peril, uuid), "{what}: owned {owned} times");
     let state = folder.join("play/devices").join(uuid);
-    let state = cut::json(&["device", "status", "--json", "--state", &state.display().to_string()]);
+    let state = json(&["device", "status", "--json", "--state", &state.display().to_string()]);
     assert_eq!((&state["sequence_number"], &state["configured"]), (&2.into(), &true.into()), "{what}");
     assert_eq!(state["erase_pending"], false, "{what}");
 }

@@ -1,10 +1,12 @@
 //! The program as people and other programs use it: its processes, files, lines and exit codes.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up is to fail at that line")]
 
+mod authority;
 mod bench;
 mod demo;
 mod device;
 mod factory;
+mod going_on;
 mod kill;
 mod pipes;
 mod readme;

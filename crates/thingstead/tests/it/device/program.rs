@@ -149,17 +149,17 @@ pub(super) fn failure(output: &Output) -> (String, i32) {
 }
 
 /// A device that runs.
-pub(super) struct Run {
+pub(crate) struct Run {
     process: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
-    pub(super) seen: Vec<Value>,
+    pub(crate) seen: Vec<Value>,
     /// Lines before the end that are no JSON.
-    pub(super) text: Vec<String>,
+    pub(crate) text: Vec<String>,
 }
 
 impl Run {
-    pub(super) fn start(state: &Path, words: &[&str]) -> Self {
+    pub(crate) fn start(state: &Path, words: &[&str]) -> Self {
         let mut command = Command::new(PROGRAM);
         command.args(["device", "run", "--state"]).arg(state).args(words);
         let mut process =
@@ -178,12 +178,12 @@ impl Run {
     }
 
     /// The next event of this name; what comes before it is kept in `seen`.
-    pub(super) fn wait_for(&mut self, event: &str) -> Value {
+    pub(crate) fn wait_for(&mut self, event: &str) -> Value {
         self.wait_until(event, |said| said["event"] == event)
     }
 
     /// Waits until every one of these came, in any order.
-    pub(super) fn wait_for_all(&mut self, events: &[&str]) {
+    pub(crate) fn wait_for_all(&mut self, events: &[&str]) {
         let mut missing = events.to_vec();
         while !missing.is_empty() {
             let said = self
@@ -192,7 +192,7 @@ impl Run {
         }
     }
 
-    pub(super) fn wait_until(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn wait_until(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -217,35 +217,35 @@ impl Run {
         text
     }
 
-    pub(super) fn heard(&self, event: &str) -> usize {
+    pub(crate) fn heard(&self, event: &str) -> usize {
         self.seen.iter().filter(|said| said["event"] == event).count()
     }
 
-    pub(super) fn tell(&mut self, line: &str) {
+    pub(crate) fn tell(&mut self, line: &str) {
         writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
     }
 
-    pub(super) fn close_input(&mut self) {
+    pub(crate) fn close_input(&mut self) {
         self.input = None;
     }
 
     /// A signal to this very process.
-    pub(super) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
-    pub(super) fn pid(&self) -> String {
+    pub(crate) fn pid(&self) -> String {
         self.process.id().to_string()
     }
 
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
     /// Waits for the end; all lines are in `seen` afterwards.
-    pub(super) fn ended(&mut self) -> ExitStatus {
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         while let Ok(line) = self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             match serde_json::from_str(&line) {
@@ -258,7 +258,7 @@ impl Run {
     }
 
     /// What it said on standard error; after its end.
-    pub(super) fn errors(&mut self) -> String {
+    pub(crate) fn errors(&mut self) -> String {
         let mut text = String::new();
         self.process.stderr.take().unwrap().read_to_string(&mut text).unwrap();
         text

@@ -1,0 +1,5 @@
+//! `thingstead authority`: bad times of the real servers, and how the operator ends them.
+
+mod generation;
+mod recovery;
+mod stage;

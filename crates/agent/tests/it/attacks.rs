@@ -28,7 +28,7 @@ fn ts_h1_a_bootstrap_server_of_the_owners_own_counts_only_in_a_walled_garden() {
         let messages = bench.world().messages(&a);
         let garden = |bench: &mut Bench, marks: Marks| {
             let image = bench.world().image_with(&a, marks, &header, &messages);
-            bench.servers[BOOTSTRAP] = bootstrap_server(bench.world(), &own_server);
+            bench.servers[BOOTSTRAP] = bootstrap_server(&own_server);
             bench.serve(image);
             bench.device().events.clear();
             bench.control(Control::Held(Duration::from_secs(5)));
@@ -40,7 +40,7 @@ fn ts_h1_a_bootstrap_server_of_the_owners_own_counts_only_in_a_walled_garden() {
         assert!(bench.device().heard(&refused), "{:?}", bench.device().events);
         // an image of the authority's server sets the flag
         let genuine = bench.world().bootstrap.clone();
-        bench.servers[BOOTSTRAP] = bootstrap_server(bench.world(), &genuine);
+        bench.servers[BOOTSTRAP] = bootstrap_server(&genuine);
         let mut with_flag = messages.clone();
         with_flag.push(put(u16::try_from(messages.len()).unwrap(), "v1/walled-garden", &[0xf5]));
         let usual = bench.world().header(&a);
@@ -71,7 +71,7 @@ fn ts_h1_a_physical_action_allows_the_walled_garden_and_no_api_does() {
     let messages = bench.world().messages(&a);
     let marks = Marks { created_at: NOON + 1, ..FIRST };
     let image = bench.world().image_with(&a, marks, &header, &messages);
-    bench.servers[BOOTSTRAP] = bootstrap_server(bench.world(), &own_server);
+    bench.servers[BOOTSTRAP] = bootstrap_server(&own_server);
     bench.serve(image);
     bench.device().events.clear();
     bench.control(Control::AllowWalledGarden);

@@ -1,13 +1,14 @@
 //! Devices, servers and the network between them, in virtual time: the one harness of these tests.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use agent::{Agent, AgentEvent, Control, Output, Settings};
 use assure_proto::{ChannelId, ChannelState, Metadata, Privileges, PskHint};
 use clock::{Dice, Moment, Now, Timestamp};
 use coap_proto::{Code, ContentFormat, Request, Response};
-use crypto::Secret;
+use crypto::{PrivateKey, Provider, Secret};
 use dtls_proto::Credential;
 use model::KeyId;
 
@@ -91,7 +92,7 @@ pub(crate) const B: usize = 2;
 impl Bench {
     /// A device that was never switched on, its bootstrap server without an image, and both owners' servers.
     pub(crate) fn new(world: World) -> Self {
-        let bootstrap = bootstrap_server(&world, &world.bootstrap);
+        let bootstrap = bootstrap_server(&world.bootstrap);
         let a = management_server(&world, &world.a.clone());
         let b = management_server(&world, &world.b.clone());
         let resolves_to = Some(bootstrap.address);
@@ -403,26 +404,36 @@ pub(crate) fn bootstrap_proof(party: &Party) -> Proof {
             let assure_proto::KeyDefinition::Derived(derived) = party.definition() else { unreachable!() };
             Proof::hinted(party.id, secret, &PskHint::Definitions(vec![derived.clone()]))
         }
-        Held::Private(key) => Proof::Pair { own: Credential::raw(key.clone()), peer: None },
+        Held::Private(key) => Proof::Pair { own: credential(key), peer: None },
     }
 }
 
-pub(crate) fn bootstrap_server(world: &World, party: &Party) -> Server {
+/// Servers have the provider of servers, whichever the device has.
+fn provider_of_servers() -> Arc<dyn Provider> {
+    Arc::new(crypto_server::Server::new())
+}
+
+/// A key as a server works with it.
+fn credential(key: &Arc<dyn PrivateKey>) -> Credential {
+    let pkcs8 = key.pkcs8().expect("keys of tests can be copied");
+    Credential::raw(provider_of_servers().import_key(pkcs8.expose()).expect("both providers write one form"))
+}
+
+pub(crate) fn bootstrap_server(party: &Party) -> Server {
     let proof = bootstrap_proof(party);
-    Server::new(world.provider.clone(), address("10.0.0.1:49684"), party.id, proof, 11)
+    Server::new(provider_of_servers(), address("10.0.0.1:49684"), party.id, proof, 11)
 }
 
 pub(crate) fn management_server(world: &World, owner: &Owner) -> Server {
     let proof = match (&owner.channel, &world.device) {
         (Some(channel), _) => Proof::named(channel.id, channel.key.secret()),
-        (None, Held::Private(device)) => Proof::Pair {
-            own: Credential::raw(owner.party.key.private().clone()),
-            peer: Some(device.public().clone()),
-        },
+        (None, Held::Private(device)) => {
+            Proof::Pair { own: credential(owner.party.key.private()), peer: Some(device.public().clone()) }
+        }
         (None, Held::Secret(_)) => unreachable!("such devices have a channel secret"),
     };
     let run = 100 + u64::from(owner.address.port()) + u64::from(owner.party.id.0[0]);
-    Server::new(world.provider.clone(), owner.address, owner.name(), proof, run)
+    Server::new(provider_of_servers(), owner.address, owner.name(), proof, run)
 }
 
 /// A server that proves a party's key at an address.

@@ -13,7 +13,7 @@ use crate::world::{EC, FIRST, Kind, SECOND, World, put};
 
 // verifies: ASSURE-14.5-05, ASSURE-14.5-07, ASSURE-14.5-08, ASSURE-14.5-09, ASSURE-11.3.1-01, ASSURE-15.3-02
 // verifies: ASSURE-10.1.6-06, ASSURE-8.4-01, ASSURE-8.4-06, ASSURE-8.2-01
-// verifies: ASSURE-1-11, ASSURE-2.2-04, ASSURE-2.3-01, ASSURE-6.1-02, ASSURE-6.1-03, ASSURE-6.1-04
+// verifies: ASSURE-1-11, ASSURE-2.2-04, ASSURE-2.3-01, ASSURE-6.1-01, ASSURE-6.1-02, ASSURE-6.1-03, ASSURE-6.1-04
 #[test]
 fn a_device_comes_into_service_whatever_its_kind_of_key() {
     for kind in [Kind::Secret, EC, Kind::Ec(Curve::P384)] {

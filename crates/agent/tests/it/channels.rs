@@ -178,7 +178,7 @@ fn add_second_device(bench: &mut Bench, world: World) -> (usize, usize) {
     let manager = bench.servers.len() - 1;
     let image = bench.devices[second].world.image(&a, crate::world::FIRST);
     let party = bench.devices[second].world.bootstrap.clone();
-    let mut boot = crate::bench::bootstrap_server(&bench.devices[second].world, &party);
+    let mut boot = crate::bench::bootstrap_server(&party);
     boot.address = address("10.0.0.21:49684");
     boot.serving = crate::server::Serving::Image(image);
     bench.resolves_to = Some(boot.address);

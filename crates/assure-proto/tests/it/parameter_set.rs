@@ -38,7 +38,7 @@ fn shown(set: &ParameterSet) -> Value {
     json!({ "name": set.name, "choices": set.choices.iter().map(choice).collect::<Vec<_>>() })
 }
 
-// verifies: ASSURE-9.2.2-01
+// verifies: ASSURE-9.2.2-01, ASSURE-7.5-02
 #[test]
 fn parameter_sets_of_the_oracle_are_read_alike() {
     let file = load("parameterset.json");

@@ -70,6 +70,7 @@ operations! {
     "owner.replace" POST "/v1/devices/{uuid}/replace" Installers(Operate), "Put a device in another's place";
     "owner.claim" POST "/v1/claims" For(Claim), "Claim a device by its label or the string on its case";
     "owner.bootstrap" POST "/v1/devices/{uuid}/bootstrap" For(Operate), "Build a device's image again";
+    "owner.fetch" POST "/v1/devices/{uuid}/configuration" For(Operate), "Fetch a device's configuration again";
     "owner.transfer" POST "/v1/devices/{uuid}/transfer" For(Operate), "Pass a device on";
     "owner.release" POST "/v1/devices/{uuid}/release" For(Operate), "Give a device up";
     "owner.accept" POST "/v1/devices/{uuid}/accept" For(Operate), "Expect a transfer";

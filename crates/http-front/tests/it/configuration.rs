@@ -32,15 +32,20 @@ fn the_device_part_is_the_record_without_its_secrets() {
     }
 }
 
-// verifies: ASSURE-15.2-06, ASSURE-9.2.1-05, ASSURE-9.2.1-06
+// verifies: ASSURE-15.2-06, ASSURE-9.2.1-05, ASSURE-9.2.1-06, ASSURE-6.1-08
 #[test]
 fn no_secret_of_the_maker_is_in_it() {
     let Some(world) = World::start() else { return };
     let (device, owner) = (world.device(Kind::Secret), world.owner());
     world.claim(&owner, &device).is(204);
-    let json = world.about(&owner, "GET", &device, "/configuration", None).body;
+    let json = world.about(&owner, "GET", &device, "/configuration", None).is(200).body.clone();
     let text = String::from_utf8(json).unwrap();
     let assure_json::DeviceKey::Secret(secret) = &device.key else { panic!("a shared secret") };
+    // What else the owner may read of a device.
+    for path in ["/parameterset", "/bootstrap"] {
+        let body = world.about(&owner, "GET", &device, path, None).is(200).body.clone();
+        assert!(!body.windows(secret.len()).any(|bytes| bytes == secret.expose()), "{path}");
+    }
     let absent =
         [device.case.clone(), model::hex(secret.expose()), "shared_secret".into(), "public_key".into()];
     for absent in absent {
@@ -51,6 +56,26 @@ fn no_secret_of_the_maker_is_in_it() {
     }
     for table in [&world.registration, &world.bootstrap] {
         assert!(!table.holds(secret.expose()), "the online servers never see the device secret");
+    }
+}
+
+// verifies: ASSURE-7.3-15
+#[test]
+fn everything_that_the_authority_and_the_owner_sign_says_when() {
+    let Some(world) = World::start() else { return };
+    let (maker, owner) = (world.maker(), world.owner());
+    with_rsa(&world, &owner);
+    for kind in Kind::ALL {
+        let device = world.device_of(&maker, kind);
+        world.claim(&owner, &device).is(204);
+        let configuration = configuration(&world, &owner, &device);
+        let owned = OwnerData::decode(&configuration.owner_information).unwrap();
+        let mut created = vec![owned.signature().validity.created_at];
+        for key in &configuration.authenticated_keys {
+            let key = assure_proto::AuthenticatedKey::decode(key).unwrap();
+            created.push(key.signature().validity.created_at);
+        }
+        assert!(created.iter().all(|at| at.secs > 0), "{kind:?}: {created:?}");
     }
 }
 

@@ -13,7 +13,7 @@ fn owner_is(world: &World, device: &Device, seq: u32, owner: Option<&Owner>) {
     assert_eq!(world.owner_of(device), (seq, owner.map(|owner| owner.id.clone())));
 }
 
-// verifies: ASSURE-9.3.2-01, ASSURE-9.3.2-03, ASSURE-9.3.2-04, ASSURE-9.3.2-05, TS-L2
+// verifies: ASSURE-9.2.1-04, ASSURE-9.3.2-01, ASSURE-9.3.2-03, ASSURE-9.3.2-04, ASSURE-9.3.2-05, TS-L2
 #[test]
 fn whoever_has_the_case_string_claims() {
     let Some(world) = World::start() else { return };

@@ -46,7 +46,7 @@ fn manufacturing_14_1() {
     world.claim(&owner, &device).is(204);
 }
 
-// verifies: ASSURE-14.2-02, ASSURE-14.3-03, ASSURE-14.3-04b
+// verifies: ASSURE-14.2-02, ASSURE-14.3-03, ASSURE-14.3-04a, ASSURE-14.3-04b, ASSURE-14.3-05
 #[test]
 fn preparation_14_2_and_registration_14_3() {
     let Some(world) = World::start() else { return };
@@ -56,8 +56,9 @@ fn preparation_14_2_and_registration_14_3() {
     assert_eq!(prepared, ["owner-gateway POST /v1/managementsystems 201"]);
     let owner = owner.unwrap();
     let claimed = about(&world, &device, || {
-        world.claim(&owner, &device).is(204);
+        world.claim(&owner, &device).is_empty(204);
     });
+    assert_eq!(world.owner_of(&device), (1, Some(owner.id.clone())), "the caller, by its certificate");
     let expected =
         ["bootstrap-peers PUT /ta/v1/devices/U/owner 204", "owner-gateway PUT /v1/devices/U/owner 204"];
     assert_eq!(claimed, expected, "the owner is stored on both servers before the answer");

@@ -2,6 +2,7 @@
 
 mod account;
 pub(crate) mod audit;
+mod authority;
 mod device;
 mod explain;
 mod identity;
@@ -73,6 +74,8 @@ enum Command {
     Maker(maker::Maker),
     /// Run the identity server: make an authority, enrol its servers, take records in. Opens no socket.
     Identity(identity::IdentityGroup),
+    /// Recover the authority's online servers after a restore.
+    Authority(authority::AuthorityGroup),
     /// Measure this machine, ours beside a reference.
     Bench(crate::bench::Bench),
     /// Say what a failure means and what to try.
@@ -99,6 +102,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Device(device) => device.run(output),
         Command::Maker(maker) => maker.run(output),
         Command::Identity(identity) => identity.run(output),
+        Command::Authority(authority) => authority.run(output),
         Command::Bench(bench) => bench.run(output),
         Command::Explain(explain) => explain.run(output),
         Command::Completions(completions) => completions.run(),

@@ -66,6 +66,7 @@ fn blot(points: &mut [u8], side: usize, dice: &mut Dice) -> usize {
 }
 
 // verifies: ASSURE-5.1-04, ASSURE-6.2.5-01, ASSURE-6.2.5-02, ASSURE-6.2.5-03, ASSURE-6.2.5-04, ASSURE-6.2.5-05, ASSURE-6.2.5-06
+// verifies: ASSURE-14.3-01
 #[test]
 fn a_label_is_read_back_by_another_decoder() {
     let folder = Folder::new("back");

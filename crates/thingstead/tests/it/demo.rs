@@ -93,7 +93,8 @@ const ORDER: [(&str, &str, usize); 19] = [
 ];
 
 // verifies: ASSURE-5.1-01, ASSURE-5.1-05, ASSURE-14.1-03, ASSURE-14.1-09, ASSURE-14.1-10, ASSURE-14.3-04b
-// verifies: ASSURE-14.4-02, ASSURE-14.5-04d, ASSURE-14.5-09, ASSURE-14.7-03, ASSURE-14.7-09
+// verifies: ASSURE-14.4-02, ASSURE-14.5-04d, ASSURE-14.5-09, ASSURE-14.7-03, ASSURE-14.7-09, ASSURE-11.1-01
+// verifies: ASSURE-1-15
 #[test]
 fn every_device_lives_its_whole_life_in_order_and_no_secret_is_written_anywhere() {
     let folder = Folder::new("demo-life");

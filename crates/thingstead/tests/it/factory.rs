@@ -4,3 +4,4 @@ mod gateway;
 mod identity;
 mod maker;
 mod offline;
+mod side_by_side;

@@ -8,6 +8,7 @@ mod device;
 mod factory;
 mod going_on;
 mod kill;
+mod numbers;
 mod pipes;
 mod readme;
 mod tree;

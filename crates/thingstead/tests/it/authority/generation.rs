@@ -49,6 +49,13 @@ fn ts_h7_devices_follow_their_owners_into_a_new_generation() {
         (world.path(&format!("gap/from-registration/{}", text("file"))), text("fingerprint"));
     let issued = json_of(world.identity(&["generation", "new", &file, "--fingerprint", &fingerprint]));
     assert_eq!((&issued["generation"], &issued["devices"]), (&2.into(), &1.into()));
+    // Until both have it owners are told to come again in a minute.
+    until("both servers have taken it in", || {
+        ["registration", "bootstrap"].iter().all(|role| {
+            let log = std::fs::read_to_string(world.path(&format!("log/{role}.log"))).unwrap();
+            log.contains(r#"outcome="trust""#)
+        })
+    });
     serves_on(&world, "owner-b", &secret, 2);
     serves_on(&world, "owner-b", &key, 2);
 

@@ -65,9 +65,9 @@ fn an_issue_cut_between_its_commit_and_its_files_is_written_by_the_next_run_once
     until("the watch is at work", || world.registered(&before, "identity.import") == 1);
     let device = world.make();
     let (gap, away) = (world.path("gap/from-identity"), world.path("gap/away"));
-    // Where the folder was, a file is: nothing can be written there.
+    // Where the folder was, there is another in which nobody can make a file.
     fs::rename(&gap, &away).unwrap();
-    fs::write(&gap, b"").unwrap();
+    std::os::unix::fs::symlink("/proc", &gap).unwrap();
     said(world.upload());
     let ended = watch.wait().unwrap();
     assert!(!ended.success(), "it goes on without writing what it issued");

@@ -173,10 +173,10 @@ impl Demo {
 fn keep(stage: &Stage, servers: &Servers) {
     eprintln!("\nEverything keeps running in {}:", stage.path("").display());
     for (what, at) in servers.addresses() {
-        eprintln!("  {what:<28}{at}");
+        eprintln!("  {what:<30}{at}");
     }
     for (what, said) in servers.consoles(stage) {
-        eprintln!("  {what:<28}{said}");
+        eprintln!("  {what:<30}{said}");
     }
     eprintln!("Ctrl-C ends it.");
     loop {

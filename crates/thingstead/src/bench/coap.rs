@@ -8,16 +8,14 @@ use super::load::Load;
 use super::pairs::Row;
 use crate::failure::Outcome;
 
-/// How many endpoints ask.
-const ENDPOINT_COUNTS: [usize; 2] = [64, 10_000];
 /// Before a figure counts: caches fill, and answers for the other server that come late are past.
 const WARM_UP: Duration = Duration::from_millis(300);
 
 /// Answers per second of the server's processor time, beside a bare echo.
-pub(super) fn measure(effort: Effort) -> Outcome<Vec<Row>> {
+pub(super) fn measure(endpoint_counts: &[usize], effort: Effort) -> Outcome<Vec<Row>> {
     child::pin_load()?;
     let mut rows = Vec::new();
-    for count in ENDPOINT_COUNTS {
+    for count in endpoint_counts.iter().copied() {
         let (mut ours, mut echo) = (Server::start(Part::Coap)?, Server::start(Part::Echo)?);
         let mut load = Load::new(count)?;
         let mut pairs = Vec::new();

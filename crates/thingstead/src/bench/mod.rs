@@ -36,6 +36,9 @@ pub(crate) struct Bench {
     /// Seconds that each run of a pair takes.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: u32,
+    /// How many endpoints ask, a row each.
+    #[arg(long, value_delimiter = ',', default_values_t = [64, 10_000])]
+    endpoints: Vec<usize>,
     /// Say what can be measured.
     #[arg(long)]
     list: bool,
@@ -87,7 +90,7 @@ impl Bench {
         let mut rows = Vec::new();
         for name in names {
             match name {
-                Name::Coap => rows.extend(coap::measure(effort)?),
+                Name::Coap => rows.extend(coap::measure(&self.endpoints, effort)?),
             }
         }
         show(&rows, output)

@@ -66,14 +66,15 @@ impl World {
         line.trim_matches('"').to_owned()
     }
 
-    /// The one process with these words in its arguments.
+    /// The one process with these words in its arguments, which it shows a moment after it was started.
     pub(super) fn pid(&self, words: &str) -> String {
-        let found: Vec<_> = processes(&self.folder.0)
-            .into_iter()
-            .filter(|(_, arguments)| arguments.contains(words) && !arguments.contains(" demo "))
-            .collect();
-        assert_eq!(found.len(), 1, "{words}: {found:?}");
-        found[0].0.clone()
+        let found = || {
+            let all = processes(&self.folder.0).into_iter();
+            let named = all.filter(|(_, said)| said.contains(words) && !said.contains(" demo "));
+            named.map(|(pid, _)| pid).collect::<Vec<_>>()
+        };
+        until(words, || found().len() == 1);
+        found().remove(0)
     }
 
     pub(super) fn signal(&self, words: &str, signal: &str) {

@@ -7,10 +7,10 @@ use core::time::Duration;
 
 use clock::{Now, Timestamp};
 use minicbor::{Decode, Encode};
-use store::{Batch, Decision, Operation, ReadSet, Snapshot};
+use store::{Batch, Decision, Operation, ReadSet, Snapshot, decided};
 
 use crate::account::{Account, AccountName, Duties, PasswordHash, Role};
-use crate::asked::{Asked, CannotDecide, decided};
+use crate::asked::{Asked, CannotDecide};
 use crate::people::{ACCOUNT_COUNT_MAX, accounts, every_account};
 use crate::session::{TokenHash, begin, every_session};
 use crate::settings::Settings;

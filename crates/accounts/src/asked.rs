@@ -5,7 +5,7 @@ use core::net::IpAddr;
 
 use clock::Timestamp;
 use model::CorrelationId;
-use store::{Batch, Decision};
+use store::Batch;
 
 use crate::audit::AuditEntry;
 use crate::spaces::audit_key;
@@ -52,14 +52,4 @@ impl Asked {
         };
         batch.put(audit_key(at, self.correlation, what), entry.to_bytes());
     }
-}
-
-/// A decision that writes only when it ends well.
-pub(crate) fn decided<T, E>(decide: impl FnOnce(&mut Batch) -> Result<T, E>) -> Decision<Result<T, E>, ()> {
-    let mut batch = Batch::default();
-    let reply = decide(&mut batch);
-    if reply.is_err() {
-        batch = Batch::default();
-    }
-    Decision::Done { batch, reply, effects: alloc::vec::Vec::new() }
 }

@@ -5,10 +5,10 @@
 use alloc::vec::Vec;
 
 use clock::{Now, Timestamp};
-use store::{Batch, Decision, Operation, Range, ReadSet, Snapshot};
+use store::{Batch, Decision, Operation, Range, ReadSet, Snapshot, decided};
 
 use crate::account::{Account, AccountName, Duties, PasswordHash, Role};
-use crate::asked::{Asked, CannotDecide, decided};
+use crate::asked::{Asked, CannotDecide};
 use crate::people_sessions::end_sessions;
 use crate::session::{TokenHash, every_session, sessions};
 use crate::spaces::{ACCOUNT, TRIES, account_key, all_of, from_value, read, to_value};

@@ -4,10 +4,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use clock::{Now, Timestamp};
-use store::{Batch, Decision, Operation, Page, ReadSet, Snapshot};
+use store::{Batch, Decision, Operation, Page, ReadSet, Snapshot, decided};
 
 use crate::account::AccountName;
-use crate::asked::{Asked, CannotDecide, decided};
+use crate::asked::{Asked, CannotDecide};
 use crate::session::{TokenHash, every_session, sessions};
 use crate::spaces::session_key;
 

@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 
 use clock::{Now, Timestamp};
 use minicbor::{Decode, Encode};
-use store::{Decision, Operation, Range, ReadSet, Snapshot};
+use store::{Decision, Operation, Range, ReadSet, Snapshot, decided};
 
-use crate::asked::{Asked, CannotDecide, decided};
+use crate::asked::{Asked, CannotDecide};
 use crate::audit::TEXT_LENGTH_MAX;
 use crate::spaces::{HOUSE, RISK, from_value, risk_key, to_value};
 

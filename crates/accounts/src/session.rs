@@ -11,10 +11,10 @@ use core::net::IpAddr;
 
 use clock::{Now, Timestamp};
 use minicbor::{Decode, Encode};
-use store::{Batch, Decision, Key, Operation, Page, Range, ReadSet, Snapshot};
+use store::{Batch, Decision, Key, Operation, Page, Range, ReadSet, Snapshot, decided};
 
 use crate::account::{Account, AccountName, Duties, Role};
-use crate::asked::{Asked, CannotDecide, decided};
+use crate::asked::{Asked, CannotDecide};
 use crate::settings::Settings;
 use crate::spaces::{SESSION, account_key, all_of, from_value, read, session_key, settings_key, to_value};
 

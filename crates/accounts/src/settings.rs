@@ -5,9 +5,9 @@ use core::net::IpAddr;
 
 use clock::Now;
 use minicbor::{Decode, Encode};
-use store::{Decision, Operation, ReadSet, Snapshot};
+use store::{Decision, Operation, ReadSet, Snapshot, decided};
 
-use crate::asked::{Asked, CannotDecide, decided};
+use crate::asked::{Asked, CannotDecide};
 use crate::audit_ring::{AuditMode, AuditPolicy};
 use crate::network::Network;
 use crate::spaces::{read, settings_key, to_value};

@@ -5,10 +5,10 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use clock::{Now, Timestamp};
-use store::{Batch, Decision, Key, Operation, ReadSet, Snapshot};
+use store::{Batch, Decision, Key, Operation, ReadSet, Snapshot, decided};
 
 use crate::account::{Account, AccountName, Duties, PasswordHash, Role};
-use crate::asked::{Asked, CannotDecide, decided};
+use crate::asked::{Asked, CannotDecide};
 use crate::network::Source;
 use crate::session::{TokenHash, begin, every_session};
 use crate::settings::Settings;

@@ -11,7 +11,7 @@ use clock::{Dice, Now};
 use crypto::{CryptoError, Curve, KeyKind, PrivateKey, Provider, Secret};
 use minicbor::{Decode, Encode};
 use model::{KeyId, Uuid};
-use store::{Batch, Decision, Key, Operation, ReadSet, Snapshot};
+use store::{Batch, Decision, Key, Operation, ReadSet, Snapshot, decided};
 
 use crate::gap::{self, NotSent, Sending};
 use crate::registration::signed_at;
@@ -147,12 +147,7 @@ impl Operation for AskGeneration {
     }
 
     fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
-        let mut batch = Batch::default();
-        let reply = self.ask(snapshot, now, &mut batch);
-        if reply.is_err() {
-            batch = Batch::default();
-        }
-        Decision::Done { batch, reply, effects: Vec::new() }
+        decided(|batch| self.ask(snapshot, now, batch))
     }
 }
 

@@ -11,7 +11,7 @@ use clock::{Dice, Now, Timestamp};
 use crypto::{HashAlgorithm, Provider, PublicKey, Secret};
 use ledger::{BadRecord, Origin};
 use model::{KeyId, Uuid};
-use store::{Batch, Decision, Operation, ReadSet, Snapshot};
+use store::{Batch, Decision, Operation, ReadSet, Snapshot, decided};
 
 use crate::OwnerKeys;
 use crate::device::{
@@ -374,16 +374,6 @@ impl Operation for Rebuild {
     fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
         decided(|batch| self.build(snapshot, now, batch))
     }
-}
-
-/// A decision whose batch counts only when it was made.
-pub(crate) fn decided<T, E>(decide: impl FnOnce(&mut Batch) -> Result<T, E>) -> Decision<Result<T, E>, ()> {
-    let mut batch = Batch::default();
-    let reply = decide(&mut batch);
-    if reply.is_err() {
-        batch = Batch::default();
-    }
-    Decision::Done { batch, reply, effects: Vec::new() }
 }
 
 /// Reads the image that waits to be uploaded.

@@ -5,9 +5,8 @@ use assure_proto::Privileges;
 use clock::{Now, Timestamp};
 use ledger::BadRecord;
 use model::{KeyId, Uuid};
-use store::{Decision, Key, Operation, ReadSet, Snapshot};
+use store::{Decision, Key, Operation, ReadSet, Snapshot, decided};
 
-use crate::configuring::decided;
 use crate::device::{KeyKind, ManagedDevice};
 use crate::spaces::{DEVICE, device_key};
 use crate::topology::{LinkKind, links_of, read_links};

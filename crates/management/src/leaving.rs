@@ -7,9 +7,8 @@ use assure_json::DeviceStatus;
 use clock::{Now, Timestamp};
 use ledger::{BadRecord, Origin};
 use model::{ManagementId, Uuid};
-use store::{Batch, Decision, Operation, ReadSet, Snapshot};
+use store::{Batch, Decision, Operation, ReadSet, Snapshot, decided};
 
-use crate::configuring::decided;
 use crate::device::{Departure, ManagedDevice, Work};
 use crate::registering::CannotDecide;
 use crate::spaces::{CONFIGURATION, DEVICE, IMAGE, by_channel_key, device_key};

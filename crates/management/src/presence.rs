@@ -5,9 +5,8 @@ use assure_proto::{Address, DeviceInfo, GoodbyeReason};
 use clock::Now;
 use ledger::Origin;
 use model::Uuid;
-use store::{Batch, Decision, Operation, ReadSet, Snapshot};
+use store::{Batch, Decision, Operation, ReadSet, Snapshot, decided};
 
-use crate::configuring::decided;
 use crate::device::ManagedDevice;
 use crate::registering::CannotDecide;
 use crate::spaces::{DEVICE, device_key};

@@ -5,9 +5,8 @@ use assure_proto::{DeviceInfo, GoodbyeReason};
 use clock::{Now, Timestamp};
 use ledger::BadRecord;
 use model::{ManagementId, Uuid};
-use store::{Decision, Operation, Range, ReadSet, Snapshot};
+use store::{Decision, Operation, Range, ReadSet, Snapshot, decided};
 
-use crate::configuring::decided;
 use crate::device::{KeyKind, ManagedDevice, Registrant, Work};
 use crate::spaces::{DEVICE, LINK, device_key};
 use crate::topology::{LinkView, StoredLink};

@@ -4,9 +4,8 @@ use assure_json::DeviceStatus;
 use clock::{Now, Timestamp};
 use ledger::{BadRecord, Origin};
 use model::Uuid;
-use store::{Batch, Decision, Operation, Range, ReadSet, Snapshot};
+use store::{Batch, Decision, Operation, Range, ReadSet, Snapshot, decided};
 
-use crate::configuring::decided;
 use crate::device::{ManagedDevice, Registrant, Work};
 use crate::spaces::{DEVICE, WORK, device_key};
 

@@ -8,10 +8,9 @@ use clock::{Dice, Now, Timestamp};
 use crypto::Secret;
 use ledger::Origin;
 use model::Uuid;
-use store::{Batch, Decision, Operation, ReadSet, Snapshot};
+use store::{Batch, Decision, Operation, ReadSet, Snapshot, decided};
 
 use crate::OwnerKeys;
-use crate::configuring::decided;
 use crate::device::{ManagedDevice, Registrant, Work};
 use crate::leaving::{UNLINK_TIME, later, peer_ends, peers_to_read, records_of};
 use crate::registering::CannotDecide;

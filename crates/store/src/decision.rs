@@ -25,6 +25,16 @@ pub enum Decision<R, E> {
     },
 }
 
+/// A decision without effects that writes only when it ends well.
+pub fn decided<T, E, F>(decide: impl FnOnce(&mut Batch) -> Result<T, E>) -> Decision<Result<T, E>, F> {
+    let mut batch = Batch::default();
+    let reply = decide(&mut batch);
+    if reply.is_err() {
+        batch = Batch::default();
+    }
+    Decision::Done { batch, reply, effects: Vec::new() }
+}
+
 /// A domain operation: two pure functions of what is stored.
 pub trait Operation {
     /// What the caller hears.

@@ -15,7 +15,7 @@ mod journal;
 mod memory;
 mod table;
 
-pub use decision::{Committed, Decision, Operation, RunError, STALE_RETRIES_MAX, run};
+pub use decision::{Committed, Decision, Operation, RunError, STALE_RETRIES_MAX, decided, run};
 pub use journal::{Entry, Journal, JournalError, Position};
 #[cfg(feature = "memory")]
 pub use memory::Memory;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use assure_proto::GapContent;
 use clock::{Dice, Now};
 use model::Uuid;
-use store::{Batch, Decision, Operation, ReadSet, Snapshot};
+use store::{Batch, Decision, Operation, ReadSet, Snapshot, decided};
 
 use super::issue;
 use super::keys::IdentityKeys;
@@ -89,11 +89,6 @@ impl Operation for ImportRefill {
     }
 
     fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
-        let mut batch = Batch::default();
-        let reply = self.answer(snapshot, now, &mut batch);
-        if reply.is_err() {
-            batch = Batch::default();
-        }
-        Decision::Done { batch, reply, effects: Vec::new() }
+        decided(|batch| self.answer(snapshot, now, batch))
     }
 }

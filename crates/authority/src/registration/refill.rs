@@ -10,7 +10,7 @@ use assure_proto::{GapContent, KeyDefinition, OwnerSecret, REFILL_MAX};
 use clock::{Dice, Now};
 use crypto::Provider;
 use model::Uuid;
-use store::{Batch, Decision, Operation, ReadSet, Snapshot};
+use store::{Batch, Decision, Operation, ReadSet, Snapshot, decided};
 
 use super::device::{PoolEntry, RefillName, RegisteredDevice};
 use super::recovery::Recovery;
@@ -87,12 +87,7 @@ impl Operation for AskRefill {
     }
 
     fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
-        let mut batch = Batch::default();
-        let reply = self.ask(snapshot, now, &mut batch);
-        if reply.is_err() {
-            batch = Batch::default();
-        }
-        Decision::Done { batch, reply, effects: Vec::new() }
+        decided(|batch| self.ask(snapshot, now, batch))
     }
 }
 

@@ -5,10 +5,9 @@ use coap_proto::Code;
 use ledger::{BadRecord, Origin};
 use minicbor::{Decode, Encode};
 use model::{KeyId, Uuid};
-use store::{Batch, Decision, Operation, Range, ReadSet, Snapshot};
+use store::{Batch, Decision, Operation, Range, ReadSet, Snapshot, decided};
 
 use super::Command;
-use crate::configuring::decided;
 use crate::device::{ManagedDevice, Registrant};
 use crate::spaces::{DEVICE, ORDER, device_key, order_key};
 

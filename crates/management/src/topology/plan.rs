@@ -8,11 +8,10 @@ use clock::{Dice, Now, Timestamp};
 use crypto::Secret;
 use ledger::{BadRecord, Origin};
 use model::Uuid;
-use store::{Batch, Decision, Operation, ReadSet, Snapshot};
+use store::{Batch, Decision, Operation, ReadSet, Snapshot, decided};
 
 use super::{LinkKind, LinkSpec, Shape, make};
 use crate::OwnerKeys;
-use crate::configuring::decided;
 use crate::device::ManagedDevice;
 use crate::spaces::{DEVICE, device_key, link_key};
 

@@ -235,8 +235,7 @@ impl History<'_> {
     }
 
     fn back_up(&mut self) {
-        self.backups =
-            [Some(World::copy_of(&self.world.registration)), Some(World::copy_of(&self.world.bootstrap))];
+        self.backups = [Some(self.world.registration.clone()), Some(self.world.bootstrap.clone())];
     }
 
     /// One server is put back to its backup, while the other one knows what was lost.

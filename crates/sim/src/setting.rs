@@ -10,7 +10,7 @@ use clock::{Dice, Moment, Now, Timestamp};
 use crypto::{Curve, KeyKind, PrivateKey, Provider};
 use crypto_server::Server;
 use model::{CorrelationId, KeyId, ManagementId};
-use store::{Batch, Key, Memory, Range, Snapshot, Space, Table as _, run};
+use store::{Memory, run};
 
 /// When every history begins.
 pub(crate) const BEGIN_UNIX_MILLIS: u64 = 1_800_000_000_000;
@@ -32,7 +32,7 @@ pub struct Setting {
     pub(crate) bootstrap_key: AuthenticatedKey,
     pub(crate) owners: Vec<Owner>,
     /// The registration server's store before the first device.
-    records: Vec<(Key, Vec<u8>)>,
+    registration: Memory,
 }
 
 impl std::fmt::Debug for Setting {
@@ -77,14 +77,14 @@ impl Setting {
             &keys.ec.signer(),
             &mut dice,
         );
-        let store = Memory::new();
-        let owners = (0..OWNER_COUNT).map(|_| owner(&provider, &keys, &store, &mut dice)).collect();
-        Self { provider, keys, root, bootstrap_key, owners, records: records(&store) }
+        let registration = Memory::new();
+        let owners = (0..OWNER_COUNT).map(|_| owner(&provider, &keys, &registration, &mut dice)).collect();
+        Self { provider, keys, root, bootstrap_key, owners, registration }
     }
 
     /// A registration server that knows the owners and nothing else.
     pub(crate) fn registration(&self) -> Memory {
-        filled(&self.records)
+        self.registration.clone()
     }
 
     pub(crate) fn owner_index(&self, id: &ManagementId) -> usize {
@@ -129,23 +129,4 @@ fn issue(
     let validity = Validity::since(SimpleTime { secs: 1 });
     AuthenticatedKey::issue(provider, class, &definition, metadata, signer, validity, dice)
         .expect("a public key can be signed")
-}
-
-/// Everything that stands in a store.
-pub(crate) fn records(store: &Memory) -> Vec<(Key, Vec<u8>)> {
-    let whole = |space| Range { space, prefix: Vec::new(), after: None, limit: usize::MAX };
-    let page = |space| store.scan(&whole(Space(space))).expect("memory does not fail").records;
-    (0..=u8::MAX).flat_map(page).map(|(key, record)| (key, record.value)).collect()
-}
-
-/// A store with these records: what a backup gives back.
-pub(crate) fn filled(records: &[(Key, Vec<u8>)]) -> Memory {
-    let store = Memory::new();
-    let mut batch = Batch::default();
-    for (key, value) in records {
-        batch.put(key.clone(), value.clone());
-    }
-    let nothing = Snapshot::new([], []);
-    store.commit(&nothing, &batch).expect("nothing was read");
-    store
 }

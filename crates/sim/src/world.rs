@@ -14,7 +14,7 @@ use model::{KeyId, Uuid};
 use store::{Memory, Operation, run};
 
 use crate::device::{Device, DeviceKey};
-use crate::setting::{BEGIN_UNIX_MILLIS, Setting, filled, origin, records};
+use crate::setting::{BEGIN_UNIX_MILLIS, Setting, origin};
 
 /// The string on the case, and a wrong one.
 pub(crate) const CASE: &[u8; 32] = b"0123456789abcdef0123456789abcdef";
@@ -109,11 +109,6 @@ impl<'s> World<'s> {
     /// The same on the bootstrap server.
     pub(crate) fn on_bootstrap<O: Operation>(&self, operation: &O) -> O::Reply {
         run(&self.bootstrap, operation, self.now()).expect("memory does not fail").reply
-    }
-
-    /// What a backup of a server taken now would hold.
-    pub(crate) fn copy_of(store: &Memory) -> Memory {
-        filled(&records(store))
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Memory {
     state: RwLock<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct State {
     records: BTreeMap<Key, Record>,
     last_commit: u64,
@@ -24,10 +24,17 @@ struct State {
 }
 
 /// `entries` stand at `first_position` and the positions that follow it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Messages {
     first_position: u64,
     entries: VecDeque<Vec<u8>>,
+}
+
+/// Everything as it is at this moment: what a backup would hold.
+impl Clone for Memory {
+    fn clone(&self) -> Self {
+        Self { state: RwLock::new(self.reading().clone()) }
+    }
 }
 
 impl Memory {

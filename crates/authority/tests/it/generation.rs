@@ -29,7 +29,7 @@ use model::{KeyId, ManagementId, ServerRole, Uuid};
 use store::{Batch, Memory, Operation, run};
 
 use crate::gap::{CASE, Gap, holds};
-use crate::world::{MAKER, copy_of};
+use crate::world::MAKER;
 
 const P256: KeyKind = KeyKind::Ec(Curve::P256);
 
@@ -413,7 +413,7 @@ fn online(gap: &Gap, store: &Memory, issuer: Issuer) -> RegistrationKeys {
 
 fn taken_over(system: &mut System) -> Server {
     Server {
-        store: copy_of(&system.server.store),
+        store: system.server.store.clone(),
         keys: system.server.keys.clone(),
         class_3: system.server.class_3.clone(),
     }
@@ -435,12 +435,12 @@ fn ts_h7_after_a_new_generation_the_thief_of_the_online_keys_has_lost_the_device
         assert_eq!((device.record.generation, device.record.sequence_number), (1, 1));
         // the thief has a copy of the server, and takes the device over with it
         let stolen = Server {
-            store: copy_of(&genuine.store),
+            store: genuine.store.clone(),
             keys: genuine.keys.clone(),
             class_3: genuine.class_3.clone(),
         };
         system.server = genuine;
-        let mirrors = copy_of(&system.bootstrap);
+        let mirrors = system.bootstrap.clone();
         system.own(&stolen, &a, device.uuid, Some(&thief));
         system.bootstrap = mirrors;
         let theft = system.image(&stolen, &thief, &device, &before);
@@ -580,7 +580,7 @@ fn ts_h7_servers_take_a_generation_only_when_it_is_higher_and_their_own() {
         system.server.keys.issuer.certificate().to_vec(),
     );
     let keys = Arc::new(online(&system.gap, &system.server.store, issuer.unwrap()));
-    let renewed = Server { store: copy_of(&system.server.store), keys, class_3: Vec::new() };
+    let renewed = Server { store: system.server.store.clone(), keys, class_3: Vec::new() };
     assert_eq!(system.part(&renewed, &a, device.uuid), ConfigurationAnswer::NotYet);
     let change = ChangeOwner {
         device: device.uuid,

@@ -11,7 +11,7 @@ use authority::registration::{
 use crypto::HashAlgorithm;
 use model::{KeyId, ManagementId, Uuid};
 
-use crate::world::{CASE, World, copy_of};
+use crate::world::{CASE, World};
 
 const FIRST: OperationId = OperationId([1; 16]);
 const SECOND: OperationId = OperationId([2; 16]);
@@ -102,7 +102,7 @@ fn ts_h5_after_both_were_restored_nobody_gets_the_secret_that_another_owner_has(
     let (a, b, c) = (world.owner().0, world.owner().0, world.owner().0);
     let device = world.device(DeviceKind::SharedSecret);
     world.claim(&a, device);
-    let backup = || (copy_of(&world.registration), copy_of(&world.bootstrap));
+    let backup = || (world.registration.clone(), world.bootstrap.clone());
     let (registration, bootstrap) = backup();
     let (registration_again, bootstrap_again) = backup();
     world.transfer(&a, device, &b);

@@ -14,7 +14,7 @@ use model::{KeyId, Uuid};
 use store::{Memory, Operation, run};
 
 use crate::gap::{Gap, holds};
-use crate::world::{MAKER, copy_of};
+use crate::world::MAKER;
 
 /// A registration server with one device that knows a secret, and the identity server that issued it.
 struct Pair {
@@ -151,7 +151,7 @@ fn ts_h5_a_refill_that_a_restored_server_reads_again_brings_nothing_after_the_re
     let mut pair = Pair::new(51);
     let device = pair.device;
     assert_eq!(pair.ask(device), Asked::Sent);
-    let backup = copy_of(&pair.store);
+    let backup = pair.store.clone();
     let request = pair.request();
     pair.give(&request);
     let answer = pair.answer();

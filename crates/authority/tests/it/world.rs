@@ -262,20 +262,6 @@ impl World {
     }
 }
 
-/// All records of a store, as a backup would hold them.
-pub(crate) fn copy_of(store: &Memory) -> Memory {
-    let copy = Memory::default();
-    let mut batch = store::Batch::default();
-    for space in 0..=u8::MAX {
-        let range = Range { space: store::Space(space), prefix: Vec::new(), after: None, limit: 10_000 };
-        for (key, record) in store.scan(&range).unwrap().records {
-            batch.put(key, record.value);
-        }
-    }
-    copy.commit(&store::Snapshot::new([], []), &batch).unwrap();
-    copy
-}
-
 fn registration_keys(provider: &Arc<dyn Provider>, dice: &mut Dice, unix_millis: u64) -> RegistrationKeys {
     let mut online = |kind: KeyKind, root: KeyKind| {
         let key = provider.generate_key(kind, dice).unwrap();

@@ -1,7 +1,9 @@
 //! The key spaces of the authority's stores.
 
 use model::{ManagementId, Uuid};
-use store::{Key, Space};
+use store::{Key, Range, Space};
+
+use crate::stored::BadRecord;
 
 pub use ledger::AUDIT;
 
@@ -38,6 +40,16 @@ pub(crate) const HOLDER: Space = Space(0x22);
 /// The record of `device` in `space`.
 pub(crate) fn device_key(space: Space, device: Uuid) -> Key {
     Key::new(space, device.0)
+}
+
+/// A page of the records of devices in `space`, behind that of `after`, in the order of their UUIDs.
+pub(crate) fn devices_after(space: Space, after: Option<Uuid>, limit: usize) -> Range {
+    Range { space, prefix: Vec::new(), after: after.map(|device| device.0.to_vec()), limit }
+}
+
+/// The device whose record has this key.
+pub(crate) fn device_of(key: &Key) -> Result<Uuid, BadRecord> {
+    <[u8; 16]>::try_from(&key.name[..]).map(Uuid).map_err(|_| BadRecord)
 }
 
 /// The record of a management system in `space`.

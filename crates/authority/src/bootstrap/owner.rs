@@ -6,7 +6,7 @@ use store::{Batch, Decision, Operation, Range, ReadSet, Snapshot};
 
 use super::device::{BootstrapDevice, LastChange};
 use crate::registration::OperationId;
-use crate::spaces::{BOOTSTRAP_DEVICE, IMAGE, device_key};
+use crate::spaces::{BOOTSTRAP_DEVICE, IMAGE, device_key, device_of, devices_after};
 use crate::stored::{self, BadRecord};
 use crate::{Origin, origin};
 
@@ -101,8 +101,7 @@ pub struct ReadMirrors {
 
 impl ReadMirrors {
     fn range(&self) -> Range {
-        let after = self.after.map(|device| device.0.to_vec());
-        Range { space: BOOTSTRAP_DEVICE, prefix: Vec::new(), after, limit: MIRROR_PAGE }
+        devices_after(BOOTSTRAP_DEVICE, self.after, MIRROR_PAGE)
     }
 }
 
@@ -119,8 +118,8 @@ impl Operation for ReadMirrors {
         let records = snapshot.page(&self.range()).records.iter();
         let reply = records.map(|(key, record)| {
             let device: BootstrapDevice = stored::from_bytes(&record.value)?;
-            let uuid = <[u8; 16]>::try_from(&key.name[..]).map_err(|_| BadRecord)?;
-            Ok((Uuid(uuid), OwnerNow { seq: device.seq, owner: device.owner }))
+            let uuid = device_of(key)?;
+            Ok((uuid, OwnerNow { seq: device.seq, owner: device.owner }))
         });
         Decision::Done { batch: Batch::default(), reply: reply.collect(), effects: Vec::new() }
     }

@@ -17,7 +17,7 @@ use clock::{Dice, Now};
 use crypto::KeyKind;
 use minicbor::{Decode, Encode};
 use model::Uuid;
-use store::{Batch, Decision, Key, Operation, Range, ReadSet, Snapshot};
+use store::{Batch, Decision, Key, Operation, Range, ReadSet, Snapshot, decided};
 
 use super::issue;
 use super::keys::IdentityKeys;
@@ -25,7 +25,7 @@ use super::partners::{GapPartners, sign_class_1};
 use super::submit::KnownDevice;
 use crate::gap::{self, NotSent, Sending};
 use crate::registration::signed_at;
-use crate::spaces::{IDENTITY_DEVICE, device_key, own_record};
+use crate::spaces::{IDENTITY_DEVICE, device_key, device_of, devices_after, own_record};
 use crate::stored::{self, BadRecord};
 use crate::{GapPartner, Origin, origin};
 
@@ -193,8 +193,7 @@ pub struct IssueGeneration {
 
 impl IssueGeneration {
     fn range(&self) -> Range {
-        let after = self.progress.after.map(|device| device.0.to_vec());
-        Range { space: IDENTITY_DEVICE, prefix: Vec::new(), after, limit: DEVICES_PER_FILE }
+        devices_after(IDENTITY_DEVICE, self.progress.after, DEVICES_PER_FILE)
     }
 
     fn issue(&self, snapshot: &Snapshot, now: Now, batch: &mut Batch) -> Result<GenerationProgress, NotSent> {
@@ -207,7 +206,7 @@ impl IssueGeneration {
         let (mut registration, mut bootstrap) = (Vec::new(), Vec::new());
         let mut progress = GenerationProgress { is_finished: !page.more, ..self.progress };
         for (key, record) in &page.records {
-            let device = Uuid(<[u8; 16]>::try_from(&key.name[..]).map_err(|_| BadRecord)?);
+            let device = device_of(key)?;
             let mut known: KnownDevice = stored::from_bytes(&record.value)?;
             progress.after = Some(device);
             // One that was issued since the generation began has its secrets.
@@ -275,11 +274,6 @@ impl Operation for IssueGeneration {
     }
 
     fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
-        let mut batch = Batch::default();
-        let reply = self.issue(snapshot, now, &mut batch);
-        if reply.is_err() {
-            batch = Batch::default();
-        }
-        Decision::Done { batch, reply, effects: Vec::new() }
+        decided(|batch| self.issue(snapshot, now, batch))
     }
 }

@@ -16,7 +16,9 @@ use super::parameter_sets::stored_set;
 use super::recovery::Recovery;
 use super::{OperationId, PendingChange};
 use crate::bootstrap::OwnerNow;
-use crate::spaces::{DEVICE, MANAGEMENT, PARAMETER_SET, PENDING, device_key, management_key};
+use crate::spaces::{
+    DEVICE, MANAGEMENT, PARAMETER_SET, PENDING, device_key, device_of, devices_after, management_key,
+};
 use crate::stored::BadRecord;
 use crate::{Origin, origin};
 
@@ -238,8 +240,7 @@ const PENDING_PAGE: usize = 64;
 
 impl ReadPending {
     fn range(&self) -> Range {
-        let after = self.after.map(|device| device.0.to_vec());
-        Range { space: PENDING, prefix: Vec::new(), after, limit: PENDING_PAGE }
+        devices_after(PENDING, self.after, PENDING_PAGE)
     }
 }
 
@@ -275,8 +276,7 @@ const OWNERS_PAGE: usize = 256;
 
 impl ReadOwners {
     fn range(&self) -> Range {
-        let after = self.after.map(|device| device.0.to_vec());
-        Range { space: DEVICE, prefix: Vec::new(), after, limit: OWNERS_PAGE }
+        devices_after(DEVICE, self.after, OWNERS_PAGE)
     }
 }
 
@@ -293,9 +293,9 @@ impl Operation for ReadOwners {
         let records = snapshot.page(&self.range()).records.iter();
         let reply = records.map(|(key, record)| {
             let device: RegisteredDevice = crate::stored::from_bytes(&record.value)?;
-            let uuid = <[u8; 16]>::try_from(&key.name[..]).map_err(|_| BadRecord)?;
+            let uuid = device_of(key)?;
             let owner = OwnerNow { seq: device.ownership.seq, owner: device.ownership.owner };
-            Ok((Uuid(uuid), device.issued.is_some().then_some(owner)))
+            Ok((uuid, device.issued.is_some().then_some(owner)))
         });
         Decision::Done { batch: Batch::default(), reply: reply.collect(), effects: Vec::new() }
     }

@@ -20,7 +20,7 @@ use store::{Batch, Decision, Key, Operation, Range, ReadSet, Snapshot};
 
 use super::device::RegisteredDevice;
 use super::{ChangeKind, OperationId, PendingChange};
-use crate::spaces::{DEVICE, PENDING, device_key, own_record};
+use crate::spaces::{DEVICE, PENDING, device_key, device_of, devices_after, own_record};
 use crate::stored::{self, BadRecord};
 use crate::{Origin, origin};
 
@@ -177,8 +177,7 @@ pub struct ReadRegistered {
 
 impl ReadRegistered {
     fn range(&self) -> Range {
-        let after = self.after.map(|device| device.0.to_vec());
-        Range { space: DEVICE, prefix: Vec::new(), after, limit: REGISTERED_PAGE }
+        devices_after(DEVICE, self.after, REGISTERED_PAGE)
     }
 }
 
@@ -195,10 +194,10 @@ impl Operation for ReadRegistered {
         let records = snapshot.page(&self.range()).records.iter();
         let reply = records.map(|(key, record)| {
             let device: RegisteredDevice = stored::from_bytes(&record.value)?;
-            let uuid = <[u8; 16]>::try_from(&key.name[..]).map_err(|_| BadRecord)?;
+            let uuid = device_of(key)?;
             let chain = device.issued.as_ref().and_then(|issued| issued.secrets.as_ref());
             let pool = chain.map(|chain| chain.pool.len());
-            Ok(Stock { device: Uuid(uuid), pool, is_asked: device.refill.is_some() })
+            Ok(Stock { device: uuid, pool, is_asked: device.refill.is_some() })
         });
         Decision::Done { batch: Batch::default(), reply: reply.collect(), effects: Vec::new() }
     }

@@ -54,6 +54,17 @@ pub(crate) fn run(repository: &Repository, wanted: &[&str]) -> Outcome {
     if complaints.is_empty() { Ok(()) } else { Err(complaints) }
 }
 
+/// Whether every patch still fits the code. None is run: that takes an hour.
+pub(crate) fn check(repository: &Repository) -> Outcome {
+    let misfit = |patch: &PathBuf| {
+        let mut apply = repository.command("git");
+        apply.args(["apply", "--check", "--whitespace=nowarn"]).arg(patch);
+        stdout_of(apply).err().map(|reason| format!("{}: {reason}", repository.relative(patch)))
+    };
+    let complaints: Vec<String> = patches(repository, &[]).iter().filter_map(misfit).collect();
+    if complaints.is_empty() { Ok(()) } else { Err(complaints) }
+}
+
 fn patches(repository: &Repository, wanted: &[&str]) -> Vec<PathBuf> {
     let mut patches = crate::files::below(&repository.path(PATCHES), &["patch"]);
     patches.retain(|patch| {

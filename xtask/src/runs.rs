@@ -4,7 +4,9 @@ use std::process::Command;
 
 use crate::repository::{Repository, is_installed, run, stdout_of};
 use crate::steps::{Steps, Tests};
-use crate::{Outcome, clauses, console, dependencies, floors, metadata, peers, purity, tests_run, tidy};
+use crate::{
+    Outcome, clauses, console, dependencies, floors, metadata, mutants, peers, purity, tests_run, tidy,
+};
 
 /// Crates whose tests take their time.
 const SLOW: &[&str] = &["conformance", "sim"];
@@ -13,7 +15,7 @@ const PROGRAM: &str = "thingstead";
 
 /// What a change must pass.
 pub(crate) fn check(repository: &Repository) -> Outcome {
-    let mut steps = Steps::new(9);
+    let mut steps = Steps::new(10);
     formats_and_lints(repository, &mut steps);
     steps.run("tidy", |_| tidy::show(repository));
     rules(repository, &mut steps);
@@ -34,7 +36,7 @@ pub(crate) fn check(repository: &Repository) -> Outcome {
 
 /// Everything, from the foreign programs to the demo.
 pub(crate) fn test(repository: &Repository) -> Outcome {
-    let mut steps = Steps::new(13);
+    let mut steps = Steps::new(14);
     steps.run("peers", |_| peers::install(repository));
     formats_and_lints(repository, &mut steps);
     rules(repository, &mut steps);
@@ -86,6 +88,7 @@ fn formats_and_lints(repository: &Repository, steps: &mut Steps) {
 fn rules(repository: &Repository, steps: &mut Steps) {
     steps.run("floors", |_| floors(repository));
     steps.run("clauses", |_| clauses::check(repository));
+    steps.run("mutants fit", |_| mutants::check(repository));
     steps.run("dependencies", |_| dependencies::check(repository));
 }
 

@@ -8,6 +8,7 @@ mod floors;
 mod fuzz;
 mod metadata;
 mod mutants;
+mod parity;
 mod peers;
 mod purity;
 mod repository;
@@ -31,6 +32,7 @@ cargo xtask COMMAND
   floors             which crate may use which, and what runs without an operating system
   clauses [--check]  write docs/conformance.md from the tests, or say whether it is up to date
   dependencies       whether docs/dependencies.md has a line for every direct dependency
+  parity             console, API, command line and audit log have the same operations
   tidy               what a reader may stumble over; never fails
   mutants [ID..]     break one thing at a time and see the tests notice; writes docs/mutants.md
   console            rebuild the console and compare, then its tests, in Chromium too
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         ["clauses"] => clauses::write(&repository),
         ["clauses", "--check"] => clauses::check(&repository),
         ["dependencies"] => dependencies::check(&repository),
+        ["parity"] => parity::check(&repository),
         ["tidy"] => tidy::show(&repository),
         ["mutants", ref wanted @ ..] => mutants::run(&repository, wanted),
         ["console"] => console::test(&repository),

@@ -5,7 +5,8 @@ use std::process::Command;
 use crate::repository::{Repository, is_installed, run, stdout_of};
 use crate::steps::{Steps, Tests};
 use crate::{
-    Outcome, clauses, console, dependencies, floors, metadata, mutants, peers, purity, tests_run, tidy,
+    Outcome, clauses, console, dependencies, floors, metadata, mutants, parity, peers, purity, tests_run,
+    tidy,
 };
 
 /// Crates whose tests take their time.
@@ -15,7 +16,7 @@ const PROGRAM: &str = "thingstead";
 
 /// What a change must pass.
 pub(crate) fn check(repository: &Repository) -> Outcome {
-    let mut steps = Steps::new(10);
+    let mut steps = Steps::new(11);
     formats_and_lints(repository, &mut steps);
     steps.run("tidy", |_| tidy::show(repository));
     rules(repository, &mut steps);
@@ -36,7 +37,7 @@ pub(crate) fn check(repository: &Repository) -> Outcome {
 
 /// Everything, from the foreign programs to the demo.
 pub(crate) fn test(repository: &Repository) -> Outcome {
-    let mut steps = Steps::new(14);
+    let mut steps = Steps::new(15);
     steps.run("peers", |_| peers::install(repository));
     formats_and_lints(repository, &mut steps);
     rules(repository, &mut steps);
@@ -90,6 +91,7 @@ fn rules(repository: &Repository, steps: &mut Steps) {
     steps.run("clauses", |_| clauses::check(repository));
     steps.run("mutants fit", |_| mutants::check(repository));
     steps.run("dependencies", |_| dependencies::check(repository));
+    steps.run("parity", |_| parity::check(repository));
 }
 
 /// Licences, bans and sources; advisories need a database that is not always within reach.

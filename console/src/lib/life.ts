@@ -20,6 +20,18 @@ function lastDone(entries: readonly AuditEntry[], operations: readonly string[])
 }
 
 /**
+ * Since when the device is ours. A claim is answered at once; a transfer that was accepted is over when the
+ * authority has given its configuration out to us.
+ */
+export function oursSince(entries: readonly AuditEntry[]): number | null {
+  const accepted = lastDone(entries, ['owner.accept']);
+  const claimed = lastDone(entries, ['owner.claim']);
+  if (accepted === null || (claimed !== null && claimed > accepted)) return claimed;
+  const given = entries.filter((entry) => entry.operation === 'owner.configure' && entry.result === 'done' && entry.unix_millis >= accepted);
+  return given.length === 0 ? null : Math.min(...given.map((entry) => entry.unix_millis));
+}
+
+/**
  * The steps from the claim to service. Times come from the timeline where it has them; a status that has passed
  * a step shows it as done without a time.
  */
@@ -28,7 +40,7 @@ export function lifeSteps(device: Device, entries: readonly AuditEntry[]): LifeS
   const failed = device.status >= 100;
   const times = [
     lastDone(entries, ['owner.register']),
-    lastDone(entries, ['owner.claim', 'owner.accept', 'owner.adopt']),
+    oursSince(entries),
     lastDone(entries, ['owner.configure']),
     device.image_created_unix_millis,
     device.status === 5 ? device.since_unix_millis : lastDone(entries, ['device.presence']),
@@ -73,10 +85,11 @@ export function ownershipChain(device: Device, entries: readonly AuditEntry[]): 
     const folded = one === DRAWN_MAX && earlier > DRAWN_MAX;
     chain.push({ kind: 'earlier', words: folded ? `${earlier - DRAWN_MAX + 1} earlier owners` : 'An earlier owner', number: folded ? null : one, act: null, at: null, proven: false });
   }
-  const accepted = lastDone(entries, ['owner.accept', 'owner.adopt']);
+  const accepted = lastDone(entries, ['owner.accept']);
   const claimed = lastDone(entries, ['owner.claim']);
-  const ours = accepted ?? claimed;
-  chain.push({ kind: 'us', words: isOurs(device.status) ? 'You' : 'You, until then', number, act: accepted !== null ? 'transfer' : claimed !== null ? 'claim' : null, at: ours, proven: ours !== null });
+  const ours = oursSince(entries);
+  const act = ours === null ? null : accepted !== null && accepted > (claimed ?? 0) ? 'transfer' : 'claim';
+  chain.push({ kind: 'us', words: isOurs(device.status) ? 'You' : 'You, until then', number, act, at: ours, proven: ours !== null });
   if (device.status === 9) {
     const transferred = lastDone(entries, ['owner.transfer']);
     const released = lastDone(entries, ['owner.release']);

@@ -296,6 +296,43 @@ test('statuses_differ_in_shape_when_colour_is_taken_away', async () => {
   }, { context: { viewport: DESKTOP } });
 });
 
+test('a_locked_person_is_seen_as_such_and_can_be_unlocked', async () => {
+  await opened(async (page, mock) => {
+    await page.goto(`${mock.url}/ui/system`);
+    const lena = page.getByRole('row').filter({ hasText: 'lena' });
+    await lena.getByText('Locked by an administrator').waitFor();
+    await lena.getByRole('button', { name: 'Unlock lena' }).click();
+    await page.getByText('lena may sign in again.').waitFor();
+    assert.equal(made(mock, 'DELETE /v1/accounts/lena/lock').length, 1);
+    assert.equal(await page.getByRole('row').filter({ hasText: 'ines' }).getByText('May sign in').count(), 1);
+  });
+});
+
+test('an_invitation_is_shown_once_as_a_link', async () => {
+  await opened(async (page, mock) => {
+    await page.goto(`${mock.url}/ui/system`);
+    await button(page, 'Invite an administrator…').click();
+    await page.locator('[data-op="account.offer"]').click();
+    await page.getByText(`${mock.url}/ui/activate#c0ffee`).waitFor();
+    await button(page, 'Done').click();
+    assert.equal(await page.getByText('c0ffee').count(), 0);
+    assert.equal(made(mock, 'POST /v1/activation/offer').length, 1);
+  });
+});
+
+test('a_configuration_is_fetched_again_where_that_is_asked_for', async () => {
+  await opened(async (page, mock) => {
+    const id = uuid(2);
+    await page.goto(`${mock.url}/ui/devices/${id}`);
+    await button(page, 'Bootstrap again…').click();
+    await page.getByLabel('Fetch its configuration from the authority first').check();
+    await page.locator('[data-op="owner.fetch"]').click();
+    await page.getByRole('alertdialog').waitFor({ state: 'detached' });
+    assert.equal(made(mock, `POST /v1/devices/${id}/configuration`).length, 1);
+    assert.equal(made(mock, `POST /v1/devices/${id}/bootstrap`).length, 0);
+  });
+});
+
 test('the_log_is_filtered_and_grows_only_when_asked', async () => {
   await opened(async (page, mock) => {
     await page.goto(`${mock.url}/ui/audit?q=result:failed`);
@@ -319,7 +356,9 @@ test('every_acting_control_bears_an_operation_of_the_contract', async () => {
   const used = new Set();
   for (const folder of ['src/pages', 'src/ui']) {
     for (const name of readdirSync(join(ROOT, folder))) {
-      for (const [, one] of readFileSync(join(ROOT, folder, name), 'utf8').matchAll(/data-op="([^"]+)"/g)) used.add(one);
+      const text = readFileSync(join(ROOT, folder, name), 'utf8');
+      for (const [, one] of text.matchAll(/data-op="([^"]+)"/g)) used.add(one);
+      for (const [, either] of text.matchAll(/data-op=\{([^}]+)\}/g)) for (const [, one] of either.matchAll(/'([^']+)'/g)) used.add(one);
     }
   }
   for (const one of used) assert.ok(one === 'audit.export' || operations.includes(`'${one}':`) || operations.includes(`  ${one}:`), one);

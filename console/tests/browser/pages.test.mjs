@@ -57,6 +57,7 @@ const STATES = [
   ['account-duties', '/ui/system', null, open('Duties of ines')],
   ['account-remove', '/ui/system', null, open('Remove ines')],
   ['sessions', '/ui/system/sessions'],
+  ['people-invite', '/ui/system', null, open('Invite an administrator…')],
   ['settings', '/ui/system/settings'],
   ['settings-off', '/ui/system/settings', null, (page) => page.getByLabel('Keep an audit log').uncheck()],
   ['listeners', '/ui/system/listeners'],

@@ -42,7 +42,7 @@ export function world() {
     claimAnswer: null,
     failures: {},
     devices: [5, 5, 5, 7, 6, 5, 4, 2, 3, 101, 102, 9, 8, 1, 0, 100, 5, 5].map((status, index) => device(index + 1, status)),
-    audit: ['owner.claim', 'owner.configure', 'owner.bootstrap', 'device.presence', 'device.goodbye', 'owner.transfer', 'login', 'device.lost', 'owner.claim', 'device.put-channel', 'owner.rekey', 'settings.set'].map((operation, index) =>
+    audit: ['owner.claim', 'owner.configure', 'owner.bootstrap', 'device.presence', 'device.goodbye', 'owner.transfer', 'login', 'device.lost', 'owner.claim', 'device.put-channel', 'owner.fetch', 'settings.set'].map((operation, index) =>
       audit(index, operation, index === 0 ? { device: uuid(2), unix_millis: NOW - 7_520_000 } : index === 5 ? { result: 'refused' } : index === 6 ? { result: 'sign-in-failed', device: null } : {})),
     offers: [{ device: uuid(40), from: '5D11A0F37C20', since_unix_millis: NOW - 800_000 }],
     keys: [
@@ -54,9 +54,10 @@ export function world() {
       { number: null, peer: uuid(2), local_key: '0102', peer_key: '0202', state: 'sent', since_unix_millis: null, kind: 'shared secret', wanted: true, privileges: null },
     ],
     accounts: [
-      { name: 'administrator', role: 'administrator', duties: [], made_unix_millis: NOW - 86_400_000 * 3, locked_until_unix_millis: null, sessions: 1 },
-      { name: 'ines', role: 'user', duties: ['installer'], made_unix_millis: NOW - 86_400_000, locked_until_unix_millis: null, sessions: 2 },
-      { name: 'omar', role: 'user', duties: ['owner', 'auditor'], made_unix_millis: NOW - 86_400_000 * 2, locked_until_unix_millis: NOW + 1_500_000, sessions: 0 },
+      { name: 'administrator', role: 'administrator', duties: [], made_unix_millis: NOW - 86_400_000 * 3, locked: false, locked_until_unix_millis: null, sessions: 1 },
+      { name: 'ines', role: 'user', duties: ['installer'], made_unix_millis: NOW - 86_400_000, locked: false, locked_until_unix_millis: null, sessions: 2 },
+      { name: 'omar', role: 'user', duties: ['owner', 'auditor'], made_unix_millis: NOW - 86_400_000 * 2, locked: false, locked_until_unix_millis: NOW + 1_500_000, sessions: 0 },
+      { name: 'lena', role: 'user', duties: [], made_unix_millis: NOW - 86_400_000 * 4, locked: true, locked_until_unix_millis: null, sessions: 0 },
     ],
     sessions: [{ began_unix_millis: NOW - 3_600_000, seen_unix_millis: NOW - 20_000, address: '10.0.0.7' }, { began_unix_millis: NOW - 600_000, seen_unix_millis: NOW - 60_000, address: '10.0.0.8' }],
     settings: { idle_minutes: 15, lock_failures: 5, lock_minutes: 30, audit_mode: 'ring', audit_limit_entries: 100000, allowed_addresses: [], audit_on: true },

@@ -86,7 +86,7 @@ export async function startMock(dist, world, port = 0) {
 
     function inside(method, [first, id, part, more], given) {
       const one = world.devices.find((device) => device.id === id);
-      switch (`${method} ${first}${part ? `/${part}` : id && first !== 'audit' && first !== 'session' ? '/x' : id ? `/${id}` : ''}${more ? `/${more}` : ''}`) {
+      switch (`${method} ${first}${part ? `/${part}` : id && first !== 'audit' && first !== 'session' && first !== 'activation' ? '/x' : id ? `/${id}` : ''}${more ? `/${more}` : ''}`) {
         case 'GET session': return say(200, request.headers['x-thingstead-background'] ? world.session : enter());
         case 'DELETE session': world.signedIn = false; return say(204, null);
         case 'PUT session/password': return given.old === 'Correct-horse' ? say(204, null) : no(403, 'password-wrong');
@@ -96,6 +96,8 @@ export async function startMock(dist, world, port = 0) {
         case 'GET devices/timeline': return say(200, { entries: world.audit.filter((entry) => entry.device === id || entry.device === null).map((entry) => ({ ...entry, device: id })), next: null });
         case 'GET devices/keys': return say(200, { keys: world.keys });
         case 'GET devices/channels': return say(200, { channels: world.channels });
+        case 'POST activation/offer': return say(201, { token: 'c0ffee'.padEnd(64, '0'), until_unix_millis: Date.now() + 1_800_000 });
+        case 'POST devices/configuration': return say(202, null);
         case 'POST devices/bootstrap': return say(202, { created_at_unix_millis: Date.now() });
         case 'POST devices/transfer':
         case 'POST devices/release':
@@ -110,7 +112,7 @@ export async function startMock(dist, world, port = 0) {
         case 'PUT risks/acceptance': return say(204, null);
         case 'GET listeners': return say(200, { listeners: world.listeners });
         case 'GET accounts': return say(200, { accounts: world.accounts });
-        case 'POST accounts': return world.accounts.some((account) => account.name === given.name) ? no(409, 'account-exists') : (world.accounts.push({ ...given, password: undefined, made_unix_millis: Date.now(), locked_until_unix_millis: null, sessions: 0 }), say(201, null));
+        case 'POST accounts': return world.accounts.some((account) => account.name === given.name) ? no(409, 'account-exists') : (world.accounts.push({ ...given, password: undefined, made_unix_millis: Date.now(), locked_until_unix_millis: null, locked: false, sessions: 0 }), say(201, null));
         case 'GET accounts/sessions': return say(200, { sessions: world.sessions });
         case 'DELETE accounts/sessions':
         case 'PUT accounts/duties':

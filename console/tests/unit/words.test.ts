@@ -135,10 +135,10 @@ describe('the life of a device', () => {
   });
 
   it('names_nobody_else_in_the_chain_and_proves_only_what_was_seen', () => {
-    const chain = ownershipChain(device({ status: 5, owner_sequence_number: 3 }), [entry('owner.accept', 2_000)]);
+    const chain = ownershipChain(device({ status: 5, owner_sequence_number: 3 }), [entry('owner.accept', 2_000), entry('owner.configure', 3_000)]);
     expect(chain.map((owner) => owner.words)).toEqual(['Its maker', 'An earlier owner', 'An earlier owner', 'You']);
     expect(chain.map((owner) => owner.proven)).toEqual([true, false, false, true]);
-    expect(chain.at(-1)?.act).toBe('transfer');
+    expect(chain.at(-1)).toMatchObject({ act: 'transfer', at: 3_000 });
   });
 
   it('draws_a_release_as_one', () => {

@@ -97,7 +97,7 @@ impl Operation for EndSessionsOf {
         decided(|batch| {
             let at = now.utc.ok_or(CannotDecide::NoClock)?;
             let ended = end_sessions(snapshot.page(&every_session()), &self.name, None, batch)?;
-            self.asked.audit(batch, "account.sessions", self.name.as_str(), at);
+            self.asked.audit(batch, "account.sign-out", self.name.as_str(), at);
             Ok(ended)
         })
     }

@@ -110,7 +110,7 @@ catalogue! {
     "not-built-yet" 3 "this does not exist yet" "this version does not do it"
         ["see CHANGELOG.md for what it does"]
     "activation-ended" 3 "this link was used or has ended" "a link is for one account and for half an hour"
-        ["make a new one on the server: `thingstead account activate`"]
+        ["make a new one on the server: `thingstead account offer`"]
     "address-refused" 3 "calls from this address are not allowed" "the list of allowed addresses leaves it out"
         ["call from an allowed address", "an administrator can change the list in the settings"]
     "account-exists" 3 "there is an account of this name" "names are given once; capitals make no difference"
@@ -126,6 +126,11 @@ catalogue! {
         ["ask again in a moment: it is claimed once"]
     "cross-site" 3 "another site's page made this call" "calls are taken from the console's own pages alone"
         ["open the console and act there"]
+    "device-refused" 3 "the device said no" "it answered with a failure" ["look at the device's status and keys"]
+    "device-silent" 6 "the device did not answer in time" "it may still have done it"
+        ["ask the device what it has now", "send it again: most commands do the same when they come twice"]
+    "order-not-sent" 3 "the command was not sent" "the device was not there in time, or the command was withdrawn"
+        ["look at the device's status", "send it again with more time"]
     "image-not-built" 3 "no image was built" "nothing about the device has changed, or it takes no such messages"
         ["look at the device's status"]
     "last-administrator" 3 "the last administrator stays" "nobody could manage accounts any more"

@@ -46,7 +46,7 @@ pub use presence::{ChannelLost, Goodbye, Heard, Presence, Proven, Trouble};
 pub use queries::{DeviceView, DueStep, ListDevices, ListLinks, ReadDevice};
 pub use registering::{
     AcceptDevice, Acceptance, Announced, AwaitNoMore, CannotDecide, ClaimEnd, ClaimSettled, ReadWork,
-    RegisterDevice, Registration,
+    RegisterDevice, Registration, TakesSet,
 };
 pub use replacing::{Replace, Replacement};
 pub use topology::{

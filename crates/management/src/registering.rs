@@ -260,9 +260,36 @@ impl Operation for AwaitNoMore {
                 record.work = None;
                 record.set_status(DeviceStatus::Released, at);
                 record.write(batch, self.device);
-                self.origin.audit(batch, "owner.accept", Some(self.device), "no more", at);
+                self.origin.audit(batch, "owner.decline", Some(self.device), "done", at);
             }
             Ok(true)
+        })
+    }
+}
+
+/// The authority has taken down which transfers we take: the audit log says who asked for that.
+#[derive(Clone, Debug)]
+pub struct TakesSet {
+    /// Only those that are announced; else all.
+    pub announced_only: bool,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+impl Operation for TakesSet {
+    type Reply = Result<(), CannotDecide>;
+    type Effect = ();
+
+    fn reads(&self) -> ReadSet {
+        ReadSet::default()
+    }
+
+    fn decide(&self, _: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
+        decided(|batch| {
+            let at = now.utc.ok_or(CannotDecide::NoClock)?;
+            let result = if self.announced_only { "announced only" } else { "all" };
+            self.origin.audit(batch, "owner.takes", None, result, at);
+            Ok(())
         })
     }
 }

@@ -1,5 +1,5 @@
 // Every operation the console uses: one id shared by button, API, command line and audit log.
-import type { Account, AccountSession, AuditPage, Channel, Device, DeviceKey, Listener, Offer, Risk, Session, Settings } from './types';
+import type { Account, AccountSession, AuditPage, Channel, Device, DeviceKey, Invitation, Listener, Offer, Risk, Session, Settings } from './types';
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
@@ -9,6 +9,7 @@ export interface Answers {
   login: Session;
   whoami: Session;
   logout: null;
+  'account.offer': Invitation;
   'account.password': null;
   'account.list': { accounts: Account[] };
   'account.add': null;
@@ -28,6 +29,7 @@ export interface Answers {
   'owner.keys': { keys: DeviceKey[] };
   'owner.channels': { channels: Channel[] };
   'owner.bootstrap': { created_at_unix_millis: number };
+  'owner.fetch': null;
   'owner.transfer': null;
   'owner.release': null;
   'owner.accept': null;
@@ -48,6 +50,7 @@ export const OPERATIONS: Readonly<Record<Operation, readonly [Method, string]>> 
   login: ['POST', '/v1/session'],
   whoami: ['GET', '/v1/session'],
   logout: ['DELETE', '/v1/session'],
+  'account.offer': ['POST', '/v1/activation/offer'],
   'account.password': ['PUT', '/v1/session/password'],
   'account.list': ['GET', '/v1/accounts'],
   'account.add': ['POST', '/v1/accounts'],
@@ -67,6 +70,7 @@ export const OPERATIONS: Readonly<Record<Operation, readonly [Method, string]>> 
   'owner.keys': ['GET', '/v1/devices/{id}/keys'],
   'owner.channels': ['GET', '/v1/devices/{id}/channels'],
   'owner.bootstrap': ['POST', '/v1/devices/{id}/bootstrap'],
+  'owner.fetch': ['POST', '/v1/devices/{id}/configuration'],
   'owner.transfer': ['POST', '/v1/devices/{id}/transfer'],
   'owner.release': ['POST', '/v1/devices/{id}/release'],
   'owner.accept': ['POST', '/v1/devices/{id}/accept'],

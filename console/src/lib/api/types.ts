@@ -33,7 +33,7 @@ export interface Device {
   registrant: string;
   kind: string | null;
   owner_sequence_number: number | null;
-  due: 'configure' | 'upload' | 'transfer' | 'release' | null;
+  due: 'announce' | 'configure' | 'upload' | 'transfer' | 'release' | null;
   image_created_unix_millis: number | null;
   parameter_choice: string | null;
   info: DeviceInfo | null;
@@ -81,6 +81,12 @@ export interface Channel {
   privileges: Readonly<Record<string, boolean>> | null;
 }
 
+/** A link for one more administrator. */
+export interface Invitation {
+  token: string;
+  until_unix_millis: number;
+}
+
 export interface Offer {
   device: string;
   from: string | null;
@@ -92,6 +98,9 @@ export interface Account {
   role: 'administrator' | 'user';
   duties: string[];
   made_unix_millis: number;
+  /** By an administrator, until one unlocks it. */
+  locked: boolean;
+  /** After too many tries; ends by itself. */
   locked_until_unix_millis: number | null;
   sessions: number;
 }

@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{post, put};
-use management::{AcceptDevice, Acceptance, AwaitNoMore, Registrant};
+use management::{AcceptDevice, Acceptance, AwaitNoMore, Registrant, TakesSet};
 
 use super::ManagementServer;
 use super::flow::Step;
@@ -78,8 +78,14 @@ async fn set_takes(State(server): Server, _: Operator, body: Bytes) -> Response 
         _ => return empty(StatusCode::BAD_REQUEST),
     };
     match server.owner.gateway.set_takes(&server.owner.keys.id, announced_only).await {
-        Ok(Granted::Yes) => empty(StatusCode::NO_CONTENT),
-        Ok(Granted::No) => fault("set transfers", &"the authority refused"),
-        Err(error) => later(error.retry_after().unwrap_or(RETRY)),
+        Ok(Granted::Yes) => {}
+        Ok(Granted::No) => return fault("set transfers", &"the authority refused"),
+        Err(error) => return later(error.retry_after().unwrap_or(RETRY)),
+    }
+    let origin = server.origin(&Registrant::Operator);
+    match server.executor.run(TakesSet { announced_only, origin }).await {
+        Ok(Ok(())) => empty(StatusCode::NO_CONTENT),
+        Ok(Err(why)) => fault("set transfers", &why),
+        Err(error) => not_run("set transfers", &error),
     }
 }

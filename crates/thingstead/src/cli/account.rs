@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::audit::time_of;
+use super::say::{Say, read};
 use super::stdout::print_line;
 use super::{Output, block_on};
 use crate::failure::{Failure, Outcome};
@@ -16,7 +17,7 @@ use crate::operator_client::{OperatorClient, Target};
 /// Manage the accounts of a management system's console.
 ///
 /// Examples:
-///   thingstead account --data data/a activate
+///   thingstead account --data data/a offer
 ///   thingstead account --data data/a add olga --duty owner < password
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
@@ -30,7 +31,8 @@ pub(crate) struct Account {
 #[derive(Subcommand)]
 enum Verb {
     /// Print a one-time link with which somebody becomes an administrator.
-    Activate,
+    #[command(visible_alias = "activate")]
+    Offer,
     /// List the accounts: name, role, duties, sessions, whether locked.
     List,
     /// Make an account; its password is read from standard input, never from the arguments.
@@ -65,13 +67,15 @@ enum Verb {
         #[arg(long)]
         yes: bool,
     },
-    /// List the sessions of an account, or end them.
+    /// List the sessions of an account: began, seen, from where.
     Sessions {
         /// Its name.
         name: String,
-        /// Ends them all.
-        #[arg(long)]
-        end: bool,
+    },
+    /// End every session of an account.
+    SignOut {
+        /// Its name.
+        name: String,
     },
 }
 
@@ -127,12 +131,6 @@ fn line(question: &str) -> Outcome<Zeroizing<String>> {
     Ok(Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-async fn read(client: &OperatorClient, path: &str) -> Outcome<Value> {
-    let answer = client.call(Method::GET, path, "", path).await?;
-    serde_json::from_slice(answer.body())
-        .map_err(|error| Failure::new("internal", "an answer").because(error))
-}
-
 /// The path of an account; a name that cannot be one is refused by the server under its own path.
 fn path(name: &str, what: &str) -> Outcome<String> {
     let fits =
@@ -151,12 +149,11 @@ impl Account {
         block_on(async move {
             let act = async |method: Method, name: &str, what: &str, body: String, done: &str| -> Outcome {
                 client.call(method, &path(name, what)?, body, name).await?;
-                say(output, name, done);
-                Ok(())
+                Say { output }.done("account", name, done)
             };
             match self.verb {
-                Verb::Activate => activate(&client, &server, output).await,
-                Verb::List => list(&client, output).await,
+                Verb::Offer => offer(&client, &server, output).await,
+                Verb::List => list(&client, Say { output }).await,
                 Verb::Add { name, rights } => {
                     let password = line("Password (shown as you type; pipe it in to hide it): ")?;
                     let mut account = rights.to_json();
@@ -164,8 +161,7 @@ impl Account {
                     account["password"] = password.as_str().into();
                     let body = Zeroizing::new(account.to_string());
                     client.call(Method::POST, "/v1/accounts", body.as_bytes().to_vec(), &name).await?;
-                    say(output, &name, "made");
-                    Ok(())
+                    Say { output }.done("account", &name, "made")
                 }
                 Verb::Duties { name, rights } => {
                     act(Method::PUT, &name, "/duties", rights.to_json().to_string(), "changed").await
@@ -176,20 +172,12 @@ impl Account {
                     confirm(&name, yes)?;
                     act(Method::DELETE, &name, "", String::new(), "removed").await
                 }
-                Verb::Sessions { name, end: true } => {
+                Verb::SignOut { name } => {
                     act(Method::DELETE, &name, "/sessions", String::new(), "signed out everywhere").await
                 }
-                Verb::Sessions { name, end: false } => sessions(&client, &name, output).await,
+                Verb::Sessions { name } => sessions(&client, &name, Say { output }).await,
             }
         })
-    }
-}
-
-fn say(output: Output, name: &str, done: &str) {
-    if output.json {
-        print_line(json!({ "account": name, "done": done }));
-    } else if !output.quiet {
-        eprintln!("✓ {name}: {done}");
     }
 }
 
@@ -205,7 +193,7 @@ fn confirm(name: &str, yes: bool) -> Outcome {
     if *line("Type the name to go on: ")? == name { Ok(()) } else { Err(refused()) }
 }
 
-async fn activate(client: &OperatorClient, server: &str, output: Output) -> Outcome {
+async fn offer(client: &OperatorClient, server: &str, output: Output) -> Outcome {
     let answer = client.call(Method::POST, "/v1/activation/offer", "", "an activation link").await?;
     let offer: Value = serde_json::from_slice(answer.body())
         .map_err(|error| Failure::new("internal", "an answer").because(error))?;
@@ -220,42 +208,28 @@ async fn activate(client: &OperatorClient, server: &str, output: Output) -> Outc
     Ok(())
 }
 
-async fn list(client: &OperatorClient, output: Output) -> Outcome {
+async fn list(client: &OperatorClient, say: Say) -> Outcome {
     let accounts = read(client, "/v1/accounts").await?;
-    if output.json {
-        print_line(&accounts["accounts"]);
-        return Ok(());
+    if say.output.json || say.output.quiet {
+        return say.rows(&accounts["accounts"], &["name"]);
     }
     for account in accounts["accounts"].as_array().into_iter().flatten() {
         let text = |name: &str| account[name].as_str().unwrap_or("-").to_owned();
-        if output.quiet {
-            print_line(text("name"));
-            continue;
-        }
         let duties: Vec<&str> =
             account["duties"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let locked = if account["locked"] == true { "locked" } else { "-" };
         let duties = if duties.is_empty() { "-".to_owned() } else { duties.join(",") };
-        print_line(format!(
-            "{}\t{}\t{duties}\t{}\t{locked}",
-            text("name"),
-            text("role"),
-            account["sessions"]
-        ));
+        let locked = match account["locked_until_unix_millis"].as_u64() {
+            _ if account["locked"] == true => "locked".to_owned(),
+            Some(until) => format!("locked until {}", time_of(until)),
+            None => "-".to_owned(),
+        };
+        let sessions = &account["sessions"];
+        print_line(format_args!("{}\t{}\t{duties}\t{sessions}\t{locked}", text("name"), text("role")));
     }
     Ok(())
 }
 
-async fn sessions(client: &OperatorClient, name: &str, output: Output) -> Outcome {
+async fn sessions(client: &OperatorClient, name: &str, say: Say) -> Outcome {
     let sessions = read(client, &path(name, "/sessions")?).await?;
-    if output.json {
-        print_line(&sessions["sessions"]);
-        return Ok(());
-    }
-    for session in sessions["sessions"].as_array().into_iter().flatten() {
-        let time = |name: &str| time_of(session[name].as_u64().unwrap_or_default());
-        let from = session["address"].as_str().unwrap_or("-");
-        print_line(format!("{}\t{}\t{from}", time("began_unix_millis"), time("seen_unix_millis")));
-    }
-    Ok(())
+    say.rows(&sessions["sessions"], &["began_unix_millis", "seen_unix_millis", "address"])
 }

@@ -7,9 +7,15 @@ mod device;
 mod explain;
 mod identity;
 mod maker;
+mod network;
 mod owner;
+mod risk;
+mod say;
 mod serve;
+mod settings;
 pub(crate) mod stdout;
+mod system;
+mod things;
 mod tree;
 
 use std::sync::Arc;
@@ -64,10 +70,22 @@ enum Command {
     Serve(serve::Serve),
     /// Claim devices, and pass them on.
     Owner(owner::Owner),
+    /// Send commands to devices.
+    Things(things::Things),
+    /// Show and make channels between devices.
+    Network(network::Network),
     /// Manage the accounts of a management system's console.
     Account(account::Account),
+    /// Show and set how people sign in, and what the audit log keeps.
+    Settings(settings::Settings),
+    /// List risks, and accept one for a time.
+    Risk(risk::Risk),
     /// Read the audit log of a role.
     Audit(audit::Audit),
+    /// List what listens.
+    Listeners(system::Listeners),
+    /// Print the OpenAPI description of a management system's calls.
+    Api(system::Api),
     /// Make and run a device, show or reset what it keeps.
     Device(device::Device),
     /// Make devices: keys, records, labels, uploads.
@@ -96,6 +114,12 @@ pub(crate) fn run(cli: Cli) -> Outcome {
     match command {
         Command::Demo(demo) => demo.run(output),
         Command::Owner(owner) => owner.run(output),
+        Command::Things(things) => things.run(output),
+        Command::Network(network) => network.run(output),
+        Command::Settings(settings) => settings.run(output),
+        Command::Risk(risk) => risk.run(output),
+        Command::Listeners(listeners) => listeners.run(output),
+        Command::Api(api) => api.run(),
         Command::Serve(serve) => serve.run(output),
         Command::Account(account) => account.run(output),
         Command::Audit(audit) => audit.run(output),

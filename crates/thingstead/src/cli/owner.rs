@@ -10,7 +10,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use http::Method;
 use model::{ManagementId, Uuid};
 use serde_json::Value;
+use zeroize::Zeroizing;
 
+use super::say::{Say, read};
 use super::stdout::print_line;
 use super::{Output, block_on};
 use crate::failure::{Failure, Outcome};
@@ -48,10 +50,43 @@ enum Verb {
     Bootstrap {
         /// The device's UUID.
         device: Uuid,
-        /// Fetches the device's configuration from the authority first: after the authority recovered, or began a
-        /// new generation of its keys.
-        #[arg(long)]
-        fetch: bool,
+    },
+    /// Fetch the device's configuration from the authority again, and build its image from it.
+    ///
+    /// After the authority recovered, or began a new generation of its keys.
+    Fetch {
+        /// The device's UUID.
+        device: Uuid,
+    },
+    /// Show what happened to a device, newest first.
+    Timeline {
+        /// The device's UUID.
+        device: Uuid,
+        /// Entries at most.
+        #[arg(long, default_value_t = 100)]
+        count: usize,
+    },
+    /// Show the public parts of a device's keys.
+    Keys {
+        /// The device's UUID.
+        device: Uuid,
+    },
+    /// Show a device's channels: to this management system and to other devices.
+    Channels {
+        /// The device's UUID.
+        device: Uuid,
+    },
+    /// List the devices whose transfer to this management system is expected.
+    Offers,
+    /// Put another device in a device's place: it is given the channels of the one that it replaces.
+    Replace {
+        /// The UUID of the device that goes.
+        device: Uuid,
+        /// The UUID of the device that takes its place; both are this owner's.
+        #[arg(long, value_name = "UUID")]
+        by: Uuid,
+        #[command(flatten)]
+        danger: Danger,
     },
     /// Pass a device on to another management system.
     ///
@@ -74,9 +109,11 @@ enum Verb {
     Accept {
         /// The device's UUID.
         device: Uuid,
-        /// Expect the device no more.
-        #[arg(long)]
-        no_more: bool,
+    },
+    /// Expect a transfer no more that was announced with `owner accept`.
+    Decline {
+        /// The device's UUID.
+        device: Uuid,
     },
     /// Say which transfers this management system takes: only announced ones, or all.
     ///
@@ -172,12 +209,30 @@ impl Owner {
                     let own = read(&client, "/v1/managementsystem").await?;
                     say.value(own["id"].as_str().unwrap_or_default(), &own)
                 }
-                Verb::Bootstrap { device, fetch: false } => {
+                Verb::Bootstrap { device } => {
                     act(&client, device, "bootstrap", say, "image left for the device").await
                 }
-                Verb::Bootstrap { device, fetch: true } => {
+                Verb::Fetch { device } => {
                     let done = "its configuration is fetched, and an image left for the device";
                     act(&client, device, "configuration", say, done).await
+                }
+                Verb::Timeline { device, count } => timeline(&client, device, count, say).await,
+                Verb::Keys { device } => {
+                    let keys = read(&client, &format!("/v1/devices/{device}/keys")).await?;
+                    say.rows(&keys["keys"], &["id", "purpose", "kind", "fingerprint", "signed_by"])
+                }
+                Verb::Channels { device } => {
+                    let channels = read(&client, &format!("/v1/devices/{device}/channels")).await?;
+                    say.rows(&channels["channels"], &["number", "peer", "kind", "state", "since_unix_millis"])
+                }
+                Verb::Offers => {
+                    let offers = read(&client, "/v1/offers").await?;
+                    say.rows(&offers["offers"], &["device", "since_unix_millis"])
+                }
+                Verb::Replace { device, by, danger } => {
+                    danger
+                        .confirm(device, "This device loses its channels to the one that takes its place.")?;
+                    act(&client, device, &format!("replace?uuid={by}"), say, "replaced").await
                 }
                 Verb::Transfer { device, to, danger } => {
                     danger.confirm(
@@ -186,13 +241,11 @@ impl Owner {
                     )?;
                     act(&client, device, &format!("transfer?to={to}"), say, "transferred").await
                 }
-                Verb::Accept { device, no_more: false } => {
-                    act(&client, device, "accept", say, "accepted").await
-                }
-                Verb::Accept { device, no_more: true } => {
+                Verb::Accept { device } => act(&client, device, "accept", say, "accepted").await,
+                Verb::Decline { device } => {
                     let path = format!("/v1/devices/{device}/accept");
                     client.call(Method::DELETE, &path, "", &device.to_string()).await?;
-                    say.done(device, "expected no more")
+                    say.done("device", &device.to_string(), "expected no more")
                 }
                 Verb::Takes { which } => takes(&client, which, say).await,
                 Verb::Release { device, to_nobody: _, danger } => {
@@ -202,55 +255,6 @@ impl Owner {
             }
         })
     }
-}
-
-/// Writes results the way that was asked for.
-#[derive(Clone, Copy)]
-struct Say {
-    output: Output,
-}
-
-impl Say {
-    fn document(self, document: &Value) -> Outcome {
-        if self.output.json {
-            print_line(document);
-            return Ok(());
-        }
-        let text = serde_json::to_string_pretty(document);
-        print_line(text.map_err(|error| Failure::new("internal", "an answer").because(error))?);
-        Ok(())
-    }
-
-    fn value(self, text: &str, document: &Value) -> Outcome {
-        if self.output.json {
-            print_line(document);
-        } else {
-            print_line(text);
-        }
-        Ok(())
-    }
-
-    /// What was done with a device, in words or as a document.
-    fn done(self, device: Uuid, done: &str) -> Outcome {
-        self.step(&format!("{device}: {done}"));
-        if self.output.json {
-            self.document(&serde_json::json!({ "device": device.to_string(), "done": done }))?;
-        }
-        Ok(())
-    }
-
-    /// One step that was done, for people.
-    fn step(self, text: &str) {
-        if !self.output.json && !self.output.quiet {
-            eprintln!("✓ {text}");
-        }
-    }
-}
-
-async fn read(client: &OperatorClient, path: &str) -> Outcome<Value> {
-    let answer = client.call(Method::GET, path, "", path).await?;
-    serde_json::from_slice(answer.body())
-        .map_err(|error| Failure::new("internal", "an answer").because(error))
 }
 
 async fn list(client: &OperatorClient, say: Say) -> Outcome {
@@ -278,10 +282,25 @@ async fn list(client: &OperatorClient, say: Say) -> Outcome {
     Ok(())
 }
 
+/// The newest entries about a device, page by page.
+async fn timeline(client: &OperatorClient, device: Uuid, count: usize, say: Say) -> Outcome {
+    let (mut entries, mut before) = (Vec::new(), String::new());
+    while entries.len() < count {
+        let page = read(client, &format!("/v1/devices/{device}/timeline?before={before}")).await?;
+        entries.extend(page["entries"].as_array().into_iter().flatten().cloned());
+        match page["next"].as_str() {
+            Some(next) => next.clone_into(&mut before),
+            None => break,
+        }
+    }
+    entries.truncate(count);
+    say.rows(&Value::Array(entries), &["unix_millis", "role", "actor", "operation", "result"])
+}
+
 async fn act(client: &OperatorClient, device: Uuid, action: &str, say: Say, done: &str) -> Outcome {
     let path = format!("/v1/devices/{device}/{action}");
     client.call(Method::POST, &path, "", &device.to_string()).await?;
-    say.done(device, done)
+    say.done("device", &device.to_string(), done)
 }
 
 async fn takes(client: &OperatorClient, which: Takes, say: Say) -> Outcome {
@@ -300,15 +319,23 @@ async fn takes(client: &OperatorClient, which: Takes, say: Say) -> Outcome {
 impl Claim {
     async fn run(self, client: &OperatorClient, say: Say) -> Outcome {
         let (device, case) = self.read()?;
-        let path = format!("/v1/devices/{device}?case_string={}", &*case.case_string());
-        client.call(Method::POST, &path, "", &device.to_string()).await.map_err(|failure| {
-            if failure.code() == "refused" {
-                Failure::new("claim-refused", device.to_string())
-            } else {
-                failure
+        let request = Uuid::v4(crate::identity::dice()?.bytes());
+        let asked = Zeroizing::new(
+            serde_json::json!({
+                "device": device.to_string(),
+                "case_string": &*case.case_string(),
+                "request": request.to_string(),
+            })
+            .to_string(),
+        );
+        let name = device.to_string();
+        match client.call(Method::POST, "/v1/claims", asked.as_bytes().to_vec(), &name).await {
+            Ok(_) => say.step(&format!("{device}: claimed, its image waits for it")),
+            Err(failure) if failure.code() == "already-yours" => {
+                say.step(&format!("{device}: yours already"));
             }
-        })?;
-        say.step(&format!("{device}: claimed, its image waits for it"));
+            Err(failure) => return Err(failure),
+        }
         if self.wait > 0 {
             wait_for_service(client, device, Duration::from_secs(self.wait)).await?;
             say.step(&format!("{device}: in service"));

@@ -9,6 +9,7 @@ mod factory;
 mod going_on;
 mod kill;
 mod numbers;
+mod operator;
 mod pipes;
 mod readme;
 mod tree;

@@ -196,6 +196,12 @@ fn a_transfer_that_is_expected_no_more_is_refused_and_not_awaited() {
     assert_eq!(b.drive().waiting, 0);
     b.call("PUT", "/v1/managementsystem/takes", Some("all")).is_empty(204);
     a.call("POST", &transfer, None).is_empty(204);
+    let said: Vec<(String, String)> = World::audit(&b.table);
+    for (operation, result) in
+        [("owner.takes", "announced only"), ("owner.decline", "done"), ("owner.takes", "all")]
+    {
+        assert!(said.iter().any(|(op, end)| op == operation && end == result), "{operation} in {said:?}");
+    }
 }
 
 #[test]

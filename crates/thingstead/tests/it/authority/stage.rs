@@ -83,7 +83,7 @@ impl World {
     /// The owner fetches the configuration again, and leaves an image under this number as soon as the
     /// authority lets it.
     pub(super) fn leave_image(&self, owner: &str, device: &str, number: u64) {
-        said(self.owner(owner, &["bootstrap", device, "--fetch"]));
+        said(self.owner(owner, &["fetch", device]));
         until("an image is left", || {
             let shown = self.shown(owner, device);
             shown["owner_sequence_number"] == number && shown["status"] == IMAGE_WAITS

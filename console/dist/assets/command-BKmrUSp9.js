@@ -1,1 +1,0 @@
-function e(e){return`curl --cert operator.pem --cacert ca.pem https://${window.location.host}${e}`}export{e as t};

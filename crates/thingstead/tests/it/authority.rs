@@ -2,4 +2,4 @@
 
 mod generation;
 mod recovery;
-mod stage;
+pub(super) mod stage;

@@ -1,7 +1,7 @@
 //! `thingstead demo`: the whole life, what it leaves behind, and what it says when a server is off.
 
 mod folder;
-mod secrets;
+pub(super) mod secrets;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};

@@ -6,8 +6,8 @@ mod life;
 mod making;
 pub(super) mod program;
 mod running;
-mod wire;
+pub(super) mod wire;
 
 #[path = "../../../agent/tests/it/server.rs"]
 #[expect(dead_code, reason = "its other users need more of it")]
-mod server;
+pub(super) mod server;

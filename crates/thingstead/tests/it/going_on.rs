@@ -83,7 +83,11 @@ impl World {
     }
 
     pub(super) fn serve_again(&mut self, role: &str) {
-        let mut command = Command::new(PROGRAM);
+        self.serve_as(role, Command::new(PROGRAM));
+    }
+
+    /// Starts a role again with a command that begins so: the program itself, or what runs it.
+    pub(super) fn serve_as(&mut self, role: &str, mut command: Command) {
         command.args(["serve", "--config", &self.path(&format!("{role}.toml"))]);
         let log = fs::File::options().append(true).open(self.path(&format!("log/{role}.log"))).unwrap();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();

@@ -3,12 +3,14 @@
 
 mod authority;
 mod bench;
+mod clocks;
 mod demo;
 mod device;
 mod factory;
 mod going_on;
 mod kill;
 mod numbers;
+mod old_owner;
 mod operator;
 mod pipes;
 mod readme;

@@ -17,30 +17,30 @@ const IMAGE_WAITS: u64 = 4;
 
 impl World {
     /// Ends the process with these words in its arguments and waits until it is gone.
-    pub(super) fn end(&self, words: &str) {
+    pub(crate) fn end(&self, words: &str) {
         let pid = self.pid(words);
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         until("it ends", || processes(Path::new(&self.path(""))).iter().all(|(other, _)| *other != pid));
     }
 
     /// Stops both online servers.
-    pub(super) fn stop_servers(&self) {
+    pub(crate) fn stop_servers(&self) {
         ROLES.iter().for_each(|role| self.end(&serving(self, role)));
     }
 
-    pub(super) fn start_servers(&mut self) {
+    pub(crate) fn start_servers(&mut self) {
         ROLES.iter().for_each(|role| self.serve_again(role));
     }
 
     /// Copies what both stopped servers have into another folder.
-    pub(super) fn keep_data(&self, name: &str) {
+    pub(crate) fn keep_data(&self, name: &str) {
         for role in ROLES {
             copy(Path::new(&self.path(role)), Path::new(&self.path(&format!("{name}/{role}"))));
         }
     }
 
     /// Puts both stopped servers back to such a copy.
-    pub(super) fn put_back(&self, name: &str) {
+    pub(crate) fn put_back(&self, name: &str) {
         for role in ROLES {
             fs::remove_dir_all(self.path(role)).unwrap();
             copy(Path::new(&self.path(&format!("{name}/{role}"))), Path::new(&self.path(role)));
@@ -48,13 +48,13 @@ impl World {
     }
 
     /// Ends a device of the demo and switches it on again, under this test's eyes.
-    pub(super) fn switch_on_again(&self, device: &str) -> Run {
+    pub(crate) fn switch_on_again(&self, device: &str) -> Run {
         let state = self.path(&format!("devices/{device}"));
         self.end(&format!("device run --state {state} "));
         self.switch_on(device)
     }
 
-    pub(super) fn switch_on(&self, device: &str) -> Run {
+    pub(crate) fn switch_on(&self, device: &str) -> Run {
         let state = self.path(&format!("devices/{device}"));
         let resolve = format!("4294901761={}", self.address("bootstrap", "devices"));
         let data = format!("{state}/data");
@@ -63,7 +63,7 @@ impl World {
     }
 
     /// `thingstead authority VERB ..`, as the operator of the registration server gives it.
-    pub(super) fn authority(&self, words: &[&str]) -> Command {
+    pub(crate) fn authority(&self, words: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         let (data, server) = (self.path("registration"), self.address("registration", "platform"));
         command.arg("authority").args(words).args(["--json", "--data", &data, "--server", &server]);
@@ -72,7 +72,7 @@ impl World {
     }
 
     /// `thingstead identity ..` with its folders; nobody else may have its store open.
-    pub(super) fn identity(&self, words: &[&str]) -> Command {
+    pub(crate) fn identity(&self, words: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         let (data, answers) = (self.path("identity"), self.path("gap/from-identity"));
         command.arg("identity").args(words).args(["--json", "--data", &data, "--gap-out", &answers]);
@@ -82,7 +82,7 @@ impl World {
 
     /// The owner fetches the configuration again, and leaves an image under this number as soon as the
     /// authority lets it.
-    pub(super) fn leave_image(&self, owner: &str, device: &str, number: u64) {
+    pub(crate) fn leave_image(&self, owner: &str, device: &str, number: u64) {
         said(self.owner(owner, &["fetch", device]));
         until("an image is left", || {
             let shown = self.shown(owner, device);
@@ -91,12 +91,12 @@ impl World {
     }
 
     /// What the management system of an owner says of a device.
-    pub(super) fn status(&self, owner: &str, device: &str) -> u64 {
+    pub(crate) fn status(&self, owner: &str, device: &str) -> u64 {
         self.shown(owner, device)["status"].as_u64().unwrap()
     }
 
     /// The state of a device that is switched off.
-    pub(super) fn device_state(&self, device: &str) -> Value {
+    pub(crate) fn device_state(&self, device: &str) -> Value {
         crate::going_on::json(&[
             "device",
             "status",
@@ -107,7 +107,7 @@ impl World {
     }
 
     /// How many owner secrets are left, by device.
-    pub(super) fn pools(&self) -> Vec<(String, u64, bool)> {
+    pub(crate) fn pools(&self) -> Vec<(String, u64, bool)> {
         let lines = said(self.authority(&["pools"]));
         let read = |line: &str| {
             let pool: Value = serde_json::from_str(line).unwrap();
@@ -119,7 +119,7 @@ impl World {
 }
 
 /// The code of the failure that a command ended with, and its exit status.
-pub(super) fn failed(output: &Output) -> (String, Option<i32>) {
+pub(crate) fn failed(output: &Output) -> (String, Option<i32>) {
     let text = String::from_utf8_lossy(&output.stderr);
     let failure: Value = serde_json::from_str(text.lines().last().unwrap_or_default()).unwrap_or_default();
     (failure["error"].as_str().unwrap_or(&text).to_owned(), output.status.code())

@@ -93,7 +93,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn read_label(path: &Path) -> Label {
+pub(crate) fn read_label(path: &Path) -> Label {
     let mut reader = png::Decoder::new(BufReader::new(File::open(path).unwrap())).read_info().unwrap();
     let mut points = vec![0; reader.output_buffer_size().unwrap()];
     let frame = reader.next_frame(&mut points).unwrap();

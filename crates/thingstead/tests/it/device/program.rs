@@ -160,7 +160,11 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn start(state: &Path, words: &[&str]) -> Self {
-        let mut command = Command::new(PROGRAM);
+        Self::start_as(Command::new(PROGRAM), state, words)
+    }
+
+    /// The same with a command that begins so: the program itself, or what runs it.
+    pub(crate) fn start_as(mut command: Command, state: &Path, words: &[&str]) -> Self {
         command.args(["device", "run", "--state"]).arg(state).args(words);
         let mut process =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

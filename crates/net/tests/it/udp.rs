@@ -88,8 +88,12 @@ struct World {
 impl World {
     async fn start(event_count_max: usize) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let address = socket.local_addr().unwrap();
         let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        Self::serve(socket, peer, event_count_max)
+    }
+
+    fn serve(socket: UdpSocket, peer: UdpSocket, event_count_max: usize) -> Self {
+        let address = socket.local_addr().unwrap();
         let (command_sender, commands) = channel(4);
         let (event_sender, events) = channel(event_count_max);
         let (trigger, token) = shutdown();
@@ -126,6 +130,36 @@ async fn datagrams_commands_deadlines_and_goodbye_reach_the_machine() {
     let (machine, tally) = within(world.task).await.unwrap();
     assert!(machine.refused.is_empty());
     assert_eq!(tally, UdpTally { received: 3, sent: 6, ..UdpTally::default() });
+}
+
+#[tokio::test]
+async fn datagrams_that_wait_together_are_answered_in_order_each_to_its_sender() {
+    for host in ["127.0.0.1:0", "[::1]:0"] {
+        let socket = match UdpSocket::bind(host).await {
+            Err(_) if host.starts_with('[') => {
+                println!("skipped: this machine has no IPv6");
+                continue;
+            }
+            bound => bound.unwrap(),
+        };
+        let (one, other) = (UdpSocket::bind(host).await.unwrap(), UdpSocket::bind(host).await.unwrap());
+        let datagram = |number: u8| vec![number; 3 * usize::from(number)];
+        for number in 0..100 {
+            let from = if number % 3 == 0 { &one } else { &other };
+            from.send_to(&datagram(number), socket.local_addr().unwrap()).await.unwrap();
+        }
+        // Only now is anybody there to read.
+        let world = World::serve(socket, one, 128);
+        let mut buffer = [0; 1000];
+        for number in 0..100 {
+            let at = if number % 3 == 0 { &world.peer } else { &other };
+            let (length, from) = within(at.recv_from(&mut buffer)).await.unwrap();
+            assert_eq!((&buffer[..length], from), (&datagram(number)[..], world.address), "{host} {number}");
+        }
+        world.trigger.request();
+        let (_, tally) = within(world.task).await.unwrap();
+        assert_eq!(tally, UdpTally { received: 100, sent: 101, ..UdpTally::default() }, "and a goodbye");
+    }
 }
 
 #[tokio::test]

@@ -1,22 +1,24 @@
 //! Runs the fuzz targets: one build for all of them, then each for a while on one core.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+use crate::fuzz_page;
 use crate::repository::{Repository, is_installed, run as run_command, stdout_of};
 
 /// How the program ends when an input breaks what must hold.
 const FOUND: u8 = 8;
-/// Seconds for each target unless told otherwise.
+/// Seconds of processor time for each target unless told otherwise.
 const SECONDS: u32 = 600;
+/// So few seconds are not worth another start of a target.
+const SECONDS_LEFT_MAX: u32 = 5;
+/// Fields of `/proc/self/stat` behind the name of the program, and how many clock ticks a second has.
+const CHILDREN_TIME_FIELDS: [usize; 2] = [13, 14];
+const TICKS_PER_SEC: u64 = 100;
 /// An input that takes longer is a finding.
 const SECONDS_PER_INPUT_MAX: u32 = 20;
 /// A target that takes more memory is a finding.
 const MEBIBYTES_MAX: u32 = 2048;
-const PAGE: &str = "docs/fuzzing.md";
-/// The table stands behind this line of the page, and is all that is rewritten.
-const TABLE_HEAD: &str = "## Last recorded run";
 
 /// What makes coverage known to the fuzzer, and memory errors to us.
 const FLAGS: &[&str] = &[
@@ -62,12 +64,13 @@ struct Target {
 
 /// What came of a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Tally {
-    name: String,
-    executions: u64,
-    coverage: u64,
-    corpus: usize,
-    finding: Option<String>,
+pub(crate) struct Tally {
+    pub(crate) name: String,
+    pub(crate) processor_secs: u32,
+    pub(crate) executions: u64,
+    pub(crate) coverage: u64,
+    pub(crate) corpus: usize,
+    pub(crate) finding: Option<String>,
 }
 
 /// `[TARGET..] [--seconds N] [--record] [--list]`; ends with [`FOUND`] when something was found.
@@ -97,14 +100,15 @@ fn fuzz_all(repository: &Repository, words: &[&str]) -> Result<(), FuzzError> {
         return Ok(());
     }
     let chosen = choose(&targets, &wanted.names)?;
+    let names: Vec<&str> = targets.iter().map(|target| &*target.name).collect();
     let mut tallies = Vec::new();
     for (number, target) in chosen.iter().enumerate() {
         let tally = fuzz(repository, &programs, target, wanted.seconds)?;
         println!("[{}/{}] {}", number + 1, chosen.len(), in_words(&tally));
+        if wanted.record {
+            fuzz_page::record(repository, &tally, &names)?;
+        }
         tallies.push(tally);
-    }
-    if wanted.record {
-        record(repository, &tallies, wanted.seconds)?;
     }
     let findings: Vec<String> =
         tallies.iter().filter(|tally| tally.finding.is_some()).map(in_words).collect();
@@ -199,20 +203,42 @@ fn fuzz(
     let mut seeds = repository.command(&programs.seeds);
     seeds.arg(repository.path("fuzz/corpus")).arg(&target.name);
     stdout_of(seeds)?;
-    let mut command = fuzzer(repository, programs, target, seconds);
-    command.arg(format!("-artifact_prefix={}/", artifacts.display())).arg(&corpus);
     let log = artifacts.join("log");
-    let file = std::fs::File::create(&log).map_err(|cause| format!("{}: {cause}", log.display()))?;
-    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).status();
-    let status = status.map_err(|cause| format!("{}: {cause}", target.name))?;
-    let said = std::fs::read(&log).map_err(|cause| format!("{}: {cause}", log.display()))?;
-    let said = String::from_utf8_lossy(&said);
-    let finding = input_found(&said).map(|input| repository.relative(Path::new(input)));
-    if finding.is_none() && !status.success() {
-        return Err(format!("{}: ended with {status}, see {}", target.name, repository.relative(&log)));
+    let (mut executions, mut left, before) = (0, seconds, children_secs());
+    loop {
+        let mut command = fuzzer(repository, programs, target, left);
+        command.arg(format!("-artifact_prefix={}/", artifacts.display())).arg(&corpus);
+        let file = std::fs::File::create(&log).map_err(|cause| format!("{}: {cause}", log.display()))?;
+        let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).status();
+        let status = status.map_err(|cause| format!("{}: {cause}", target.name))?;
+        let said = std::fs::read(&log).map_err(|cause| format!("{}: {cause}", log.display()))?;
+        let said = String::from_utf8_lossy(&said);
+        let finding = input_found(&said).map(|input| repository.relative(Path::new(input)));
+        if finding.is_none() && !status.success() {
+            return Err(format!("{}: ended with {status}, see {}", target.name, repository.relative(&log)));
+        }
+        let (more, coverage) = figures(&said);
+        executions += more;
+        // libFuzzer counts time on the wall. Who waited for the processor has not fuzzed.
+        let taken = children_secs().zip(before).map_or(seconds, |(now, before)| now.saturating_sub(before));
+        left = seconds.saturating_sub(taken);
+        if finding.is_some() || left <= SECONDS_LEFT_MAX {
+            let corpus = files_of(&corpus).len();
+            let name = target.name.clone();
+            return Ok(Tally { name, processor_secs: taken, executions, coverage, corpus, finding });
+        }
     }
-    let (executions, coverage) = figures(&said);
-    Ok(Tally { name: target.name.clone(), executions, coverage, corpus: files_of(&corpus).len(), finding })
+}
+
+/// Seconds of processor time of all ended children; `None` where the machine does not tell.
+fn children_secs() -> Option<u32> {
+    secs_of(&std::fs::read_to_string("/proc/self/stat").ok()?)
+}
+
+fn secs_of(stat: &str) -> Option<u32> {
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let [user, system] = CHILDREN_TIME_FIELDS.map(|at| fields.get(at)?.parse::<u64>().ok());
+    u32::try_from((user? + system?) / TICKS_PER_SEC).ok()
 }
 
 fn fuzzer(repository: &Repository, programs: &Programs, target: &Target, seconds: u32) -> Command {
@@ -258,33 +284,11 @@ fn figures(said: &str) -> (u64, u64) {
 }
 
 fn in_words(tally: &Tally) -> String {
-    let Tally { name, executions, coverage, corpus, finding } = tally;
+    let Tally { name, processor_secs, executions, coverage, corpus, finding } = tally;
     let found = finding.as_ref().map_or("no finding".to_owned(), |place| format!("FINDING: {place}"));
-    format!("{name}: {executions} executions, {coverage} edges, {corpus} inputs kept, {found}")
-}
-
-/// Writes the table of a run behind the head of the page.
-fn record(repository: &Repository, tallies: &[Tally], seconds: u32) -> Result<(), String> {
-    let page = repository.read(PAGE)?;
-    let Some(at) = page.find(TABLE_HEAD) else { return Err(format!("{PAGE} has no line {TABLE_HEAD:?}")) };
-    let mut date = Command::new("date");
-    date.args(["-u", "+%Y-%m-%d"]);
-    let date = stdout_of(date)?;
-    repository.write(PAGE, &format!("{}{}", &page[..at], table(tallies, seconds, date.trim())))?;
-    println!("wrote {PAGE}");
-    Ok(())
-}
-
-fn table(tallies: &[Tally], seconds: u32, date: &str) -> String {
-    let mut table = format!(
-        "{TABLE_HEAD}\n\n{date}, {seconds} s for each target on one core.\n\n\
-         | Target | Executions | Edges | Inputs kept | Findings |\n|---|---|---|---|---|\n"
-    );
-    for Tally { name, executions, coverage, corpus, finding } in tallies {
-        let found = if finding.is_some() { "yes" } else { "none" };
-        let _ = writeln!(table, "| {name} | {executions} | {coverage} | {corpus} | {found} |");
-    }
-    table
+    format!(
+        "{name}: {processor_secs} s, {executions} executions, {coverage} edges, {corpus} inputs kept, {found}"
+    )
 }
 
 #[cfg(test)]
@@ -326,12 +330,24 @@ mod tests {
     }
 
     #[test]
-    fn the_table_says_where_something_was_found() {
-        let tally = |finding| Tally { name: "cbor".into(), executions: 3, coverage: 2, corpus: 1, finding };
-        let place = Some("fuzz/artifacts/cbor/crash-1".to_owned());
-        let table = table(&[tally(None), tally(place.clone())], 60, "2026-01-02");
-        assert!(table.starts_with(TABLE_HEAD) && table.contains("2026-01-02, 60 s"));
-        assert!(table.contains("| cbor | 3 | 2 | 1 | none |") && table.contains("| yes |"));
-        assert!(in_words(&tally(place)).ends_with("FINDING: fuzz/artifacts/cbor/crash-1"));
+    fn a_finding_is_told_with_its_place() {
+        let place = "fuzz/artifacts/cbor/crash-1";
+        let tally = Tally {
+            name: "cbor".into(),
+            processor_secs: 9,
+            executions: 3,
+            coverage: 2,
+            corpus: 1,
+            finding: Some(place.into()),
+        };
+        assert!(in_words(&tally).ends_with("FINDING: fuzz/artifacts/cbor/crash-1"));
+        assert!(in_words(&Tally { finding: None, ..tally }).contains("9 s, 3 executions"));
+    }
+
+    #[test]
+    fn the_time_of_children_is_read_behind_any_name() {
+        let stat = "7 (a ) b) S 1 7 7 0 -1 4194304 101 0 1 0 8 9 1250 150 20 0 1 0";
+        assert_eq!(secs_of(stat), Some(14));
+        assert_eq!(secs_of("7 (cat) S 1"), None);
     }
 }

@@ -6,6 +6,7 @@ mod dependencies;
 mod files;
 mod floors;
 mod fuzz;
+mod fuzz_page;
 mod metadata;
 mod mutants;
 mod parity;

@@ -9,21 +9,27 @@ use crate::{
     tidy,
 };
 
-/// Crates whose tests take their time.
-const SLOW: &[&str] = &["conformance", "sim"];
+/// Crates whose integration tests take their time: they start a program for each call, or lives without number.
+const SLOW: &[&str] = &["conformance", "http-front", "sim", "thingstead"];
 const ORACLE: &str = "conformance/oracle/make.py";
 const PROGRAM: &str = "thingstead";
 
 /// What a change must pass.
 pub(crate) fn check(repository: &Repository) -> Outcome {
-    let mut steps = Steps::new(11);
+    let mut steps = Steps::new(13);
     formats_and_lints(repository, &mut steps);
     steps.run("tidy", |_| tidy::show(repository));
     rules(repository, &mut steps);
     steps.run("docs", |_| one(run(documentation(repository))));
+    steps.run("unit tests", |tests| {
+        let mut cargo = repository.cargo();
+        cargo.args(["test", "--quiet", "--workspace", "--lib", "--bins", "--no-fail-fast"]);
+        cargo.args(["--", "--show-output"]);
+        tests_run::run(repository, cargo, "unit-tests", tests)
+    });
     steps.run("fast tests", |tests| {
         let mut cargo = repository.cargo();
-        cargo.args(["test", "--quiet", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
+        cargo.args(["test", "--quiet", "--workspace", "--test", "*", "--no-fail-fast"]);
         let packages = metadata::packages(repository).map_err(|reason| vec![reason])?;
         for slow in SLOW.iter().filter(|slow| packages.iter().any(|package| package.name == **slow)) {
             cargo.args(["--exclude", slow]);
@@ -31,6 +37,12 @@ pub(crate) fn check(repository: &Repository) -> Outcome {
         cargo.args(["--", "--show-output"]);
         tests_run::run(repository, cargo, "fast-tests", tests)
     });
+    steps.run("build", |_| {
+        let mut cargo = repository.cargo();
+        cargo.args(["build", "--quiet", "--package", PROGRAM]);
+        one(run(cargo))
+    });
+    demo(repository, "debug", &mut steps);
     licences(repository, &mut steps);
     steps.finish()
 }
@@ -58,7 +70,7 @@ pub(crate) fn test(repository: &Repository) -> Outcome {
         cargo.args(["build", "--release", "--package", PROGRAM]);
         one(run(cargo))
     });
-    demo(repository, &mut steps);
+    demo(repository, "release", &mut steps);
     match console::missing(repository) {
         Some(why) => steps.skip("console", &why),
         None => steps.run("console", |_| console::test(repository)),
@@ -119,8 +131,8 @@ fn all_tests(repository: &Repository, tests: &mut Tests) -> Outcome {
     tests_run::run(repository, cargo, "tests", tests)
 }
 
-fn demo(repository: &Repository, steps: &mut Steps) {
-    let program = repository.target().join("release").join(PROGRAM);
+fn demo(repository: &Repository, profile: &str, steps: &mut Steps) {
+    let program = repository.target().join(profile).join(PROGRAM);
     let mut help = repository.command(&program);
     help.arg("--help");
     let has_demo =

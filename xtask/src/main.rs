@@ -28,7 +28,7 @@ type Outcome = Result<(), Vec<String>>;
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  check              what a change must pass: formats, lints, floors, clauses, docs, fast tests
+  check              what a change must pass: formats, lints, floors, clauses, docs, fast tests, demo
   test               everything: foreign peers, all tests, vectors, the demo
   floors             which crate may use which, and what runs without an operating system
   clauses [--check]  write docs/conformance.md from the tests, or say whether it is up to date

@@ -5,8 +5,7 @@ use std::process::Command;
 use crate::repository::{Repository, is_installed, run, stdout_of};
 use crate::steps::{Steps, Tests};
 use crate::{
-    Outcome, clauses, console, dependencies, floors, metadata, mutants, parity, peers, purity, tests_run,
-    tidy,
+    Outcome, clauses, console, dependencies, floors, mutants, parity, peers, purity, tests_run, tidy,
 };
 
 /// Crates whose integration tests take their time: they start a program for each call, or lives without number.
@@ -16,31 +15,14 @@ const PROGRAM: &str = "thingstead";
 
 /// What a change must pass.
 pub(crate) fn check(repository: &Repository) -> Outcome {
-    let mut steps = Steps::new(13);
+    let mut steps = Steps::new(12);
     formats_and_lints(repository, &mut steps);
     steps.run("tidy", |_| tidy::show(repository));
     rules(repository, &mut steps);
     steps.run("docs", |_| one(run(documentation(repository))));
-    steps.run("unit tests", |tests| {
-        let mut cargo = repository.cargo();
-        cargo.args(["test", "--quiet", "--workspace", "--lib", "--bins", "--no-fail-fast"]);
-        cargo.args(["--", "--show-output"]);
-        tests_run::run(repository, cargo, "unit-tests", tests)
-    });
     steps.run("fast tests", |tests| {
-        let mut cargo = repository.cargo();
-        cargo.args(["test", "--quiet", "--workspace", "--test", "*", "--no-fail-fast"]);
-        let packages = metadata::packages(repository).map_err(|reason| vec![reason])?;
-        for slow in SLOW.iter().filter(|slow| packages.iter().any(|package| package.name == **slow)) {
-            cargo.args(["--exclude", slow]);
-        }
-        cargo.args(["--", "--show-output"]);
-        tests_run::run(repository, cargo, "fast-tests", tests)
-    });
-    steps.run("build", |_| {
-        let mut cargo = repository.cargo();
-        cargo.args(["build", "--quiet", "--package", PROGRAM]);
-        one(run(cargo))
+        let is_fast = |package: &str, kind: &str| kind != "test" || !SLOW.contains(&package);
+        tests_run::chosen(repository, "fast-tests", tests, is_fast)
     });
     demo(repository, "debug", &mut steps);
     licences(repository, &mut steps);

@@ -1,6 +1,7 @@
 //! Calls to a role's platform API with the operator's certificate.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clap::Args;
@@ -11,6 +12,11 @@ use net::tls::TlsIdentity;
 use crate::failure::{Failure, Outcome};
 use crate::files;
 use crate::serve::{config, single_certificate};
+
+/// What a server may ask to wait without a person being asked.
+const MOMENT_MAX: Duration = Duration::from_secs(2);
+/// How long a command waits in moments, all in all.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where the server is and with which right it is asked.
 #[derive(Args, Clone, Debug)]
@@ -89,13 +95,14 @@ impl OperatorClient {
         identity: &TlsIdentity,
         body_size_max: usize,
     ) -> Outcome<Self> {
-        let limits = CallLimits { body_size_max, time_max: std::time::Duration::from_secs(600) };
+        let limits = CallLimits { body_size_max, time_max: Duration::from_secs(600) };
         let client = Client::new(&[ca.to_vec()], Some(identity), limits)
             .map_err(|error| Failure::new("internal", "TLS set-up").because(format!("{error:?}")))?;
         Ok(Self { client, endpoint: config::endpoint(server)? })
     }
 
-    /// One call; a status of class 2 is the answer, everything else a failure about `subject`.
+    /// One call; a status of class 2 is the answer, everything else a failure about `subject`. A server that
+    /// asks to come back in a moment is asked again for a while.
     pub(crate) async fn call(
         &self,
         method: Method,
@@ -103,8 +110,15 @@ impl OperatorClient {
         body: impl Into<Bytes>,
         subject: &str,
     ) -> Outcome<Response<Bytes>> {
-        let answer = self.answer(method, path, body).await?;
-        if answer.status().is_success() { Ok(answer) } else { Err(refusal(&answer, subject)) }
+        let (body, since) = (body.into(), Instant::now());
+        loop {
+            let answer = self.answer(method.clone(), path, body.clone()).await?;
+            match moment(&answer).filter(|wait| since.elapsed() + *wait <= PATIENCE) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None if answer.status().is_success() => return Ok(answer),
+                None => return Err(refusal(&answer, subject)),
+            }
+        }
     }
 
     /// One call with whatever status it is answered.
@@ -130,6 +144,14 @@ impl OperatorClient {
     }
 }
 
+/// How long a server asks to wait that cannot answer at this moment: it has just started, or has much to do.
+/// Longer waits are for people to decide upon.
+fn moment(answer: &Response<Bytes>) -> Option<Duration> {
+    let secs = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    let wait = Duration::from_secs(secs);
+    (answer.status() == StatusCode::SERVICE_UNAVAILABLE && wait <= MOMENT_MAX).then_some(wait)
+}
+
 /// What an answer that is not of class 2 means.
 pub(crate) fn refusal(answer: &Response<Bytes>, subject: &str) -> Failure {
     let status = answer.status();
@@ -151,5 +173,28 @@ pub(crate) fn refusal(answer: &Response<Bytes>, subject: &str) -> Failure {
         }
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => because(Failure::new("refused", subject)),
         _ => Failure::new("refused", subject).because(format!("status {status} {said}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_moment_is_waited_for_and_only_when_nothing_was_done() {
+        let answer = |status: StatusCode, after: Option<&str>| {
+            let after = after.map(|after| (header::RETRY_AFTER, after));
+            let builder =
+                after.into_iter().fold(Response::builder().status(status), |builder, (name, value)| {
+                    builder.header(name, value)
+                });
+            moment(&builder.body(Bytes::new()).unwrap())
+        };
+        let busy = StatusCode::SERVICE_UNAVAILABLE;
+        assert_eq!(answer(busy, Some("1")), Some(Duration::from_secs(1)));
+        assert_eq!(answer(busy, Some("60")), None, "a person decides");
+        assert_eq!((answer(busy, None), answer(busy, Some("soon"))), (None, None));
+        assert_eq!(answer(StatusCode::TOO_MANY_REQUESTS, Some("1")), None);
+        assert_eq!(answer(StatusCode::CREATED, Some("1")), None);
     }
 }

@@ -24,6 +24,8 @@ const BACKOFF: Duration = Duration::from_millis(500);
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// When an owner may come again whose call came before the servers agreed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long an owner's call waits for another that settles the servers.
+const TURN_MAX: Duration = Duration::from_secs(2);
 /// Missing devices that one look names in the log; all are counted.
 const NAMED_COUNT_MAX: usize = 10;
 
@@ -90,14 +92,16 @@ impl RegistrationServer {
 
     /// Lets an owner's call pass once this server has agreed with the bootstrap server since its start: what it
     /// has may be a backup, and the owner in it an earlier one. The first call that finds the two not agreed
-    /// settles them itself; the others, and all while the bootstrap server does not answer, are told 503.
+    /// settles them itself, others wait for it a moment; then, or while the bootstrap server does not answer,
+    /// they are told 503.
     ///
     /// Source: decision H5 ("at start take the maximum of both"); ADR 0102.
     pub(super) async fn settled_first(&self) -> Result<(), Response> {
         if self.has_settled() {
             return Ok(());
         }
-        if let Ok(_turn) = self.settling.try_lock()
+        if let Ok(_turn) = tokio::time::timeout(TURN_MAX, self.settling.lock()).await
+            && !self.has_settled()
             && let Err(error) = self.settle().await
         {
             tracing::debug!(%error, "an owner's call waits for the bootstrap server");

@@ -190,9 +190,15 @@ fn leaves_nobody_behind(signal: &str) {
     let mut said = Vec::new();
     let begun = steps.by_ref().inspect(|step| said.push(step.clone()));
     assert!(begun.into_iter().any(|step| step.contains("two management systems register")), "{said:#?}");
+    let send = |signal: &str| {
+        assert!(Command::new("kill").args([signal, &demo.id().to_string()]).status().unwrap().success());
+    };
+    // However long the look takes, the play is not over behind it.
+    send("-STOP");
     let running = processes_naming(&folder.0);
     assert!(running.len() >= 4, "{signal}: servers run: {running:?}");
-    assert!(Command::new("kill").args([signal, &demo.id().to_string()]).status().unwrap().success());
+    send(signal);
+    send("-CONT");
     assert!(!demo.wait().unwrap().success());
     let deadline = Instant::now() + Duration::from_secs(60);
     while !processes_naming(&folder.0).is_empty() {

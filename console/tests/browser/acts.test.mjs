@@ -25,6 +25,7 @@ async function opened(run, options = {}) {
   }
 }
 
+const CLIPBOARD = { permissions: ['clipboard-read', 'clipboard-write'] };
 const button = (page, name) => page.getByRole('button', { name, exact: true });
 const heading = (page, name) => page.getByRole('heading', { level: 1, name, exact: true });
 const made = (mock, call) => mock.calls.filter((one) => one.call === call);
@@ -62,6 +63,33 @@ test('passwords_can_be_pasted_and_are_gone_after_a_failure', async () => {
     assert.equal(await page.getByLabel('Password').inputValue(), '');
     assert.equal(made(mock, 'POST /v1/session')[0].body.password, 'pasted words');
   }, { signedIn: false });
+});
+
+// verifies: SECDEV-6.2.4-i
+test('every_password_is_masked_and_cannot_be_copied', async () => {
+  const kept = async (page, count) => {
+    const fields = page.locator('input[autocomplete$=password]');
+    assert.equal(await fields.count(), count);
+    for (let at = 0; at < count; at += 1) {
+      await fields.nth(at).fill('Correct-horse');
+      await page.evaluate(() => navigator.clipboard.writeText('something else'));
+      await fields.nth(at).focus();
+      for (const keys of ['Control+a', 'Control+c', 'Control+x']) await page.keyboard.press(keys);
+      const left = await fields.nth(at).evaluate(async (field) => ({ type: field.type, value: field.value, clipboard: await navigator.clipboard.readText() }));
+      assert.deepEqual(left, { type: 'password', value: 'Correct-horse', clipboard: 'something else' });
+    }
+  };
+  await opened(async (page, mock) => {
+    await page.goto(`${mock.url}/ui/sign-in`);
+    await kept(page, 1);
+    await page.goto(`${mock.url}/ui/activate#k7Qm`);
+    await kept(page, 2);
+  }, { signedIn: false, context: CLIPBOARD });
+  await opened(async (page, mock) => {
+    await page.goto(`${mock.url}/ui/system`);
+    await button(page, 'Add a person…').click();
+    await kept(page, 2);
+  }, { context: CLIPBOARD });
 });
 
 test('who_comes_without_a_session_signs_in_and_arrives_where_he_wanted', async () => {

@@ -24,7 +24,8 @@ pub(crate) struct Tag {
 pub(crate) fn find_all(repository: &Repository) -> (Vec<Tag>, Vec<String>) {
     let mut tags = Vec::new();
     let mut complaints = Vec::new();
-    for (below, extensions) in [("crates", &["rs"][..]), ("conformance", &["py", "rs"])] {
+    let places = [("crates", &["rs"][..]), ("conformance", &["py", "rs"]), ("console/tests", &["mjs", "ts"])];
+    for (below, extensions) in places {
         for path in files::below(&repository.path(below), extensions) {
             let file = repository.relative(&path);
             match std::fs::read_to_string(&path) {
@@ -76,9 +77,13 @@ fn verified_in(line: &str) -> Option<&str> {
     comment_of(line)?.trim_start().strip_prefix("verifies:")
 }
 
-/// The name of the function that starts on `line`, in Rust or Python; in a list of macro cases, the case.
+/// The name of the function that starts on `line`, in Rust or Python; in a list of macro cases, the case; in the
+/// tests of the console, the first argument of `test`.
 fn test_on(line: &str) -> Option<&str> {
     let line = line.trim_start();
+    if let Some(after) = line.strip_prefix("test('") {
+        return after.split_once('\'').map(|(name, _)| name);
+    }
     let after = ["fn ", "pub fn ", "pub(crate) fn ", "async fn ", "def ", "class "]
         .into_iter()
         .find_map(|start| line.strip_prefix(start))?;
@@ -129,6 +134,12 @@ mod tests {
     #[test]
     fn python_tests_are_found() {
         assert_eq!(found("# verifies: A-1\ndef test_it():\n"), (vec![one("A-1", "test_it", 1)], 0));
+    }
+
+    #[test]
+    fn tests_of_the_console_are_found() {
+        let text = "// verifies: A-1\ntest('a_password_is_masked', async () => {\n";
+        assert_eq!(found(text), (vec![one("A-1", "a_password_is_masked", 1)], 0));
     }
 
     #[test]

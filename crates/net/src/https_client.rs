@@ -1,22 +1,24 @@
-//! A small HTTPS client: one call, one connection, every step bounded.
+//! A small HTTPS client: one call, one connection, every step bounded; or one connection for many calls.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::client::conn::http1;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use rustls::{AlertDescription, ClientConfig};
 use rustls_pki_types::ServerName;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -188,9 +190,38 @@ impl Client {
         timeout_at(deadline, exchange).await.map_err(|_| CallError::Late { sent: true })?
     }
 
+    /// Opens a connection for many calls, from this address of ours if one is given (IPv4).
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn open(&self, endpoint: &Endpoint, from: Option<Ipv4Addr>) -> Result<Connection, CallError> {
+        let opening = async {
+            let socket = match from {
+                None => TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await,
+                Some(from) => connect_from(from, endpoint).await,
+            };
+            let stream = self.secure(endpoint, socket).await?;
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))
+        };
+        let deadline = Instant::now() + self.limits.time_max;
+        let opened = timeout_at(deadline, opening).await;
+        let (sender, connection) = opened.map_err(|_| CallError::Late { sent: false })??;
+        // How it ends shows in the call that it breaks.
+        let driver =
+            AbortOnDrop(tokio::spawn(async move { connection.await.map_err(|error| broken(&error)) }));
+        Ok(Connection { sender, driver, endpoint: endpoint.clone(), limits: self.limits })
+    }
+
     async fn connect(&self, endpoint: &Endpoint) -> Result<TlsStream<TcpStream>, CallError> {
+        self.secure(endpoint, TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await).await
+    }
+
+    async fn secure(
+        &self,
+        endpoint: &Endpoint,
+        socket: io::Result<TcpStream>,
+    ) -> Result<TlsStream<TcpStream>, CallError> {
         let name = ServerName::try_from(endpoint.host.clone()).map_err(|_| CallError::BadHost)?;
-        let socket = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await;
         let socket = socket.map_err(|error| CallError::Unreachable(error.kind()))?;
         // A call is a few small writes: held back for more, each waits for a delayed acknowledgement.
         if let Err(error) = socket.set_nodelay(true) {
@@ -204,6 +235,68 @@ impl Client {
             Some(_) | None => CallError::Handshake,
         })
     }
+}
+
+async fn connect_from(from: Ipv4Addr, endpoint: &Endpoint) -> io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from((from, 0)))?;
+    let mut places = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await?;
+    let place = places.find(SocketAddr::is_ipv4).ok_or(io::ErrorKind::AddrNotAvailable)?;
+    socket.connect(place).await
+}
+
+/// A connection that serves many calls, one after the other.
+#[derive(Debug)]
+pub struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    driver: AbortOnDrop,
+    endpoint: Endpoint,
+    limits: CallLimits,
+}
+
+/// What drives a connection ends with it.
+#[derive(Debug)]
+struct AbortOnDrop(JoinHandle<Result<(), CallError>>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Connection {
+    /// The same as [`Client::call`]. After an error the connection is of no more use.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn call(&mut self, mut request: Request<Bytes>) -> Result<Response<Bytes>, CallError> {
+        let host = HeaderValue::try_from(self.endpoint.to_string()).map_err(|_| CallError::BadHost)?;
+        request.headers_mut().insert(HOST, host);
+        let exchange = async {
+            self.sender.ready().await.map_err(|error| broken(&error))?;
+            let answer = self.sender.send_request(request.map(Full::new)).await;
+            whole(answer.map_err(|error| broken(&error))?, self.limits.body_size_max).await
+        };
+        let answered = timeout_at(Instant::now() + self.limits.time_max, exchange).await;
+        let answered = answered.map_err(|_| CallError::Late { sent: true })?;
+        if answered.is_err() && self.driver.0.is_finished() {
+            // Why the server hung up says more than that it did.
+            return match (&mut self.driver.0).await {
+                Ok(Err(why)) => Err(why),
+                Ok(Ok(())) | Err(_) => answered,
+            };
+        }
+        answered
+    }
+}
+
+/// The whole of an answer, up to the limit.
+async fn whole(answer: Response<Incoming>, body_size_max: usize) -> Result<Response<Bytes>, CallError> {
+    let (parts, body) = answer.into_parts();
+    let body = Limited::new(body, body_size_max).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() { CallError::AnswerTooLong } else { broken(&*error) }
+    })?;
+    Ok(Response::from_parts(parts, body.to_bytes()))
 }
 
 async fn exchange(
@@ -221,11 +314,7 @@ async fn exchange(
     let request = Request::from_parts(parts, Full::new(body));
     let answer = async {
         let answer = sender.send_request(request).await.map_err(|error| broken(&error))?;
-        let (parts, body) = answer.into_parts();
-        let body = Limited::new(body, body_size_max).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() { CallError::AnswerTooLong } else { broken(&*error) }
-        })?;
-        Ok(Response::from_parts(parts, body.to_bytes()))
+        whole(answer, body_size_max).await
     };
     // The connection has to be driven beside the exchange; when it fails first, its error says why.
     let mut answer = std::pin::pin!(answer);

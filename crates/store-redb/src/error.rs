@@ -98,5 +98,9 @@ pub(crate) fn fault(error: &redb::Error) -> Fault {
 }
 
 fn is_full(cause: &std::io::Error) -> bool {
-    matches!(cause.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+    matches!(
+        cause.kind(),
+        // The last one: the file may not grow, though the disk has room.
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+    )
 }

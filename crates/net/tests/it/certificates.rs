@@ -108,6 +108,29 @@ async fn the_client_trusts_the_right_name_under_the_right_root_only() {
 }
 
 #[tokio::test]
+async fn one_connection_serves_many_calls_and_one_that_is_not_let_in_says_why() {
+    let mut world = World::new("Root");
+    let roots = world.roots();
+    let server = Running::start(&mut world, ClientCertificates::Required(&roots), Limits::default()).await;
+    let operator = world.operator();
+    let known = Client::new(&world.roots(), Some(&operator.identity), CallLimits::default()).unwrap();
+    let from = std::net::Ipv4Addr::new(127, 0, 0, 9);
+    let mut connection = within(known.open(&server.endpoint, Some(from))).await.unwrap();
+    for _ in 0..3 {
+        let answer = within(connection.call(get_request("/who"))).await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    drop(connection);
+    let unknown = Client::new(&world.roots(), None, CallLimits::default()).unwrap();
+    let refused = match within(unknown.open(&server.endpoint, None)).await {
+        Ok(mut connection) => within(connection.call(get_request("/who"))).await.err(),
+        Err(refused) => Some(refused),
+    };
+    assert_eq!(refused, Some(CallError::CertificateRefused));
+    assert_eq!(within(server.stop()).await.admitted, 2, "three calls came over one connection");
+}
+
+#[tokio::test]
 async fn a_call_says_whether_its_outcome_is_unknown() {
     let mut world = World::new("Root");
     let server = Running::start(&mut world, ClientCertificates::NotAsked, Limits::default()).await;

@@ -7,6 +7,8 @@ mod clocks;
 mod demo;
 mod device;
 mod factory;
+mod floods;
+mod full_disk;
 mod going_on;
 mod kill;
 mod numbers;

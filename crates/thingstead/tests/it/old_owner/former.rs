@@ -40,6 +40,14 @@ pub(crate) fn pem(path: &str) -> (Vec<u8>, Option<Secret>) {
     (of("CERTIFICATE").unwrap().der.expose().to_vec(), key)
 }
 
+/// The store in a folder that no process uses.
+pub(crate) fn open_store(world: &World, folder: &str) -> Sealed<RedbStore> {
+    let folder = world.path(folder);
+    let store = RedbStore::open(Path::new(&folder).join("store.redb"), Options::default()).unwrap();
+    let key = std::fs::read(Path::new(&folder).join("seal.key")).unwrap();
+    Sealed::new(store, &*provider(), &key, Dice::numbered(7)).unwrap()
+}
+
 fn gateway_of(world: &World) -> GatewayAddress {
     let endpoint = world.address("registration", "owner_gateway").parse().unwrap();
     GatewayAddress { endpoint, roots: vec![pem(&world.path("public/system-ca.pem")).0] }
@@ -48,10 +56,7 @@ fn gateway_of(world: &World) -> GatewayAddress {
 impl Former {
     /// Whoever has this folder, which no process uses.
     pub(crate) fn with_data(world: &World, folder: &str) -> Self {
-        let (folder, provider) = (world.path(folder), provider());
-        let store = RedbStore::open(Path::new(&folder).join("store.redb"), Options::default()).unwrap();
-        let key = std::fs::read(Path::new(&folder).join("seal.key")).unwrap();
-        let table = Sealed::new(store, &*provider, &key, Dice::numbered(7)).unwrap();
+        let (table, provider) = (open_store(world, folder), provider());
         let owner = read(&table, &ReadOwner).unwrap().expect("it is registered");
         let certified = owner.certified.clone().expect("it has its certificate");
         let identity = TlsIdentity::new(&[certified.certificate], &owner.tls).unwrap();

@@ -209,7 +209,7 @@ impl Entrance {
         let Some(Guest::LookingUp(asked)) = self.guests.remove(&association) else { return };
         self.looking_up_count -= 1;
         self.due.clear(&association);
-        let answer = admission.as_ref().and_then(|admission| match &asked {
+        let answer = admission.as_ref().and_then(|admission| match &*asked {
             Asked::Hello(name) if *name == admission.device => self.choose(admission),
             Asked::Hello(_) => None,
             Asked::Ticket(state, proof) => Some(self.judge_ticket(admission, state, proof)),
@@ -363,7 +363,7 @@ impl Entrance {
             return None;
         }
         let claim = asked.claim();
-        self.guests.insert(association, Guest::LookingUp(asked));
+        self.guests.insert(association, Guest::LookingUp(Box::new(asked)));
         self.looking_up_count += 1;
         self.due.set(association, now.moment + self.limits.look_up_duration_max);
         Some(Seen::LookUp { association, claim })

@@ -28,8 +28,8 @@ impl Asked {
 
 /// A peer that has an association.
 pub(crate) enum Guest {
-    /// The owner is being asked.
-    LookingUp(Asked),
+    /// The owner is being asked. What was asked is large and soon over; a guest that stays is small.
+    LookingUp(Box<Asked>),
     /// It gave no name, or is being refused.
     Nameless,
     /// It may come in once it has proven what stands here.

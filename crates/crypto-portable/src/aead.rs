@@ -1,6 +1,7 @@
 //! Authenticated encryption: GCM and CCM.
 
-use aes::{Aes128, Aes192, Aes256};
+// Both modes only ever encrypt blocks: half a key schedule is enough.
+use aes::{Aes128Enc, Aes192Enc, Aes256Enc};
 use aes_gcm::AesGcm;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -19,13 +20,13 @@ const GCM_LENGTH_MAX: u64 = (1 << 36) - 32;
 
 pub(crate) fn prepare(aead: Aead, key: &[u8]) -> Result<Box<dyn AeadKey>, CryptoError> {
     match aead {
-        Aead::Aes128Ccm8 => ready::<Ccm<Aes128, U8, U12>>(key, CCM_12_LENGTH_MAX),
-        Aead::Aes128Ccm => ready::<Ccm<Aes128, U16, U13>>(key, CCM_13_LENGTH_MAX),
-        Aead::Aes192Ccm => ready::<Ccm<Aes192, U16, U13>>(key, CCM_13_LENGTH_MAX),
-        Aead::Aes256Ccm => ready::<Ccm<Aes256, U16, U13>>(key, CCM_13_LENGTH_MAX),
-        Aead::Aes128Gcm => ready::<AesGcm<Aes128, U12>>(key, GCM_LENGTH_MAX),
-        Aead::Aes192Gcm => ready::<AesGcm<Aes192, U12>>(key, GCM_LENGTH_MAX),
-        Aead::Aes256Gcm => ready::<AesGcm<Aes256, U12>>(key, GCM_LENGTH_MAX),
+        Aead::Aes128Ccm8 => ready::<Ccm<Aes128Enc, U8, U12>>(key, CCM_12_LENGTH_MAX),
+        Aead::Aes128Ccm => ready::<Ccm<Aes128Enc, U16, U13>>(key, CCM_13_LENGTH_MAX),
+        Aead::Aes192Ccm => ready::<Ccm<Aes192Enc, U16, U13>>(key, CCM_13_LENGTH_MAX),
+        Aead::Aes256Ccm => ready::<Ccm<Aes256Enc, U16, U13>>(key, CCM_13_LENGTH_MAX),
+        Aead::Aes128Gcm => ready::<AesGcm<Aes128Enc, U12>>(key, GCM_LENGTH_MAX),
+        Aead::Aes192Gcm => ready::<AesGcm<Aes192Enc, U12>>(key, GCM_LENGTH_MAX),
+        Aead::Aes256Gcm => ready::<AesGcm<Aes256Enc, U12>>(key, GCM_LENGTH_MAX),
     }
 }
 

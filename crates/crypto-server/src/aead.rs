@@ -1,6 +1,7 @@
 //! Authenticated encryption: GCM by aws-lc, CCM by RustCrypto.
 
-use aes::{Aes128, Aes192, Aes256};
+// CCM only ever encrypts blocks: half a key schedule is enough, and sessions keep two of them each.
+use aes::{Aes128Enc, Aes192Enc, Aes256Enc};
 use aws_lc_rs::aead::{self as lc, Aad, LessSafeKey, Nonce, UnboundKey};
 use ccm::Ccm;
 use ccm::aead::array::typenum::Unsigned;
@@ -10,10 +11,10 @@ use crypto::{Aead, AeadKey, CryptoError};
 
 pub(crate) fn prepare(aead: Aead, key: &[u8]) -> Result<Box<dyn AeadKey>, CryptoError> {
     match aead {
-        Aead::Aes128Ccm8 => CcmKey::<Ccm<Aes128, U8, U12>>::boxed(key),
-        Aead::Aes128Ccm => CcmKey::<Ccm<Aes128, U16, U13>>::boxed(key),
-        Aead::Aes192Ccm => CcmKey::<Ccm<Aes192, U16, U13>>::boxed(key),
-        Aead::Aes256Ccm => CcmKey::<Ccm<Aes256, U16, U13>>::boxed(key),
+        Aead::Aes128Ccm8 => CcmKey::<Ccm<Aes128Enc, U8, U12>>::boxed(key),
+        Aead::Aes128Ccm => CcmKey::<Ccm<Aes128Enc, U16, U13>>::boxed(key),
+        Aead::Aes192Ccm => CcmKey::<Ccm<Aes192Enc, U16, U13>>::boxed(key),
+        Aead::Aes256Ccm => CcmKey::<Ccm<Aes256Enc, U16, U13>>::boxed(key),
         Aead::Aes128Gcm => GcmKey::boxed(&lc::AES_128_GCM, key),
         Aead::Aes192Gcm => GcmKey::boxed(&lc::AES_192_GCM, key),
         Aead::Aes256Gcm => GcmKey::boxed(&lc::AES_256_GCM, key),

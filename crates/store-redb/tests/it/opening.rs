@@ -147,3 +147,30 @@ fn a_small_cache_holds_large_stores() {
         assert_eq!(record.value, vec![at; 20_000]);
     }
 }
+
+#[test]
+fn compaction_gives_room_back_and_loses_nothing() {
+    let place = Place::new();
+    let store = open(&place).expect("opens");
+    let key = |number: u32| Key::new(Space(1), number.to_be_bytes());
+    for number in 0..64 {
+        let mut batch = Batch::default();
+        batch.put(key(number), vec![7; 20_000]);
+        store.commit(&Snapshot::default(), &batch).expect("commits");
+    }
+    let mut batch = Batch::default();
+    (1..64).for_each(|number| {
+        batch.delete(key(number));
+    });
+    store.commit(&Snapshot::default(), &batch).expect("commits");
+    let length = || std::fs::metadata(place.store()).expect("is there").len();
+    let before = length();
+    assert_eq!(store.compact(), Ok(true));
+    assert!(length() < before / 4, "{} of {before} bytes", length());
+    assert_eq!(store.get(&key(0)).expect("reads").expect("is there").value, vec![7; 20_000]);
+    store.commit(&Snapshot::default(), &batch).expect("commits as before");
+    drop(store);
+    let again = open(&place).expect("opens");
+    assert_eq!(again.get(&key(0)).expect("reads").expect("is there").value.len(), 20_000);
+    assert_eq!(again.get(&key(1)).expect("reads"), None);
+}

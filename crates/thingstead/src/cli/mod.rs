@@ -139,9 +139,14 @@ pub(crate) fn provider() -> Arc<dyn Provider> {
     Arc::new(Server::new())
 }
 
+/// Threads for work that blocks: operations on stores, hashes of passwords. A store writes one change at a time, so
+/// that more of them wait for each other; and each keeps memory of the allocator for itself.
+const BLOCKING_THREADS_MAX: usize = 6;
+
 /// Runs a future on a runtime of its own.
 pub(crate) fn block_on<T>(future: impl Future<Output = Outcome<T>>) -> Outcome<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build();
     runtime.map_err(|error| Failure::new("internal", "the runtime").because(error))?.block_on(future)
 }
 

@@ -1,21 +1,27 @@
-//! Servers of benchmarks: processes of this program on a processor of their own.
+//! Servers of benchmarks: processes on a processor of their own.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
-use super::{coap_server, echo};
+use super::dtls::Proof;
+use super::{coap_server, dtls, echo};
 use crate::cli::stdout::print_line;
 use crate::failure::{Failure, Outcome};
 
 /// The processor of servers; load is put on the others.
 const SERVER_CPU: usize = 0;
+/// Where Debian and others put libcoap's example server; the one without security first.
+const LIBCOAP_SERVERS: [&str; 3] = ["coap-server-notls", "coap-server", "coap-server-openssl"];
 
 /// What a process of a benchmark can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -24,31 +30,52 @@ pub(super) enum Part {
     Echo,
     /// Our CoAP.
     Coap,
+    /// Our CoAP over DTLS, records by CCM_8.
+    CoapCcm8,
+    /// The same by GCM.
+    CoapGcm,
+    /// Our CoAP over DTLS with raw keys on P-256.
+    CoapP256,
+    /// Opens records of CCM_8, seals what was in them, and sends it back.
+    RecordsCcm8,
+    /// The same by GCM.
+    RecordsGcm,
 }
 
 impl Part {
     /// Is that part until standard input ends.
     pub(super) fn run(self) -> Outcome {
-        pin(|cpu| cpu == SERVER_CPU)?;
+        pin(Pid::from_raw(0), |cpu| cpu == SERVER_CPU)?;
         match self {
             Self::Echo => echo::run(),
             Self::Coap => coap_server::run(),
+            Self::CoapCcm8 => dtls::server::run(Proof::PskCcm8),
+            Self::CoapGcm => dtls::server::run(Proof::PskGcm),
+            Self::CoapP256 => dtls::server::run(Proof::P256),
+            Self::RecordsCcm8 => dtls::record_echo::run(Proof::PskCcm8),
+            Self::RecordsGcm => dtls::record_echo::run(Proof::PskGcm),
         }
     }
 }
 
-fn pin(is_ours: impl Fn(usize) -> bool) -> Outcome {
-    let cpu_count = std::thread::available_parallelism().map_or(1, usize::from);
+fn pin(whom: Pid, is_ours: impl Fn(usize) -> bool) -> Outcome {
+    let cpu_count = cpu_count();
     let mut set = CpuSet::new();
     for cpu in (0..cpu_count).filter(|cpu| is_ours(*cpu) || cpu_count == 1) {
         set.set(cpu).map_err(|error| internal("processors", error))?;
     }
-    sched_setaffinity(Pid::from_raw(0), &set).map_err(|error| internal("processors", error))
+    sched_setaffinity(whom, &set).map_err(|error| internal("processors", error))
+}
+
+/// Processors of this machine: not of this process, which may have been put on some of them.
+fn cpu_count() -> usize {
+    let configured = nix::unistd::sysconf(nix::unistd::SysconfVar::_NPROCESSORS_ONLN).ok().flatten();
+    configured.and_then(|count| usize::try_from(count).ok()).unwrap_or(1)
 }
 
 /// Puts this process on the processors that no server uses.
 pub(super) fn pin_load() -> Outcome {
-    pin(|cpu| cpu != SERVER_CPU)
+    pin(Pid::from_raw(0), |cpu| cpu != SERVER_CPU)
 }
 
 pub(super) fn internal(what: &'static str, cause: impl std::fmt::Display) -> Failure {
@@ -60,10 +87,49 @@ pub(super) fn say_ready(at: SocketAddr) {
     print_line(at);
 }
 
-/// Processor time of this process so far, in microseconds.
-fn used_micros() -> Outcome<i64> {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).map_err(|error| internal("processor time", error))?;
-    Ok(usage.user_time().num_microseconds() + usage.system_time().num_microseconds())
+/// Processor time of this thread so far.
+pub(super) fn thread_time() -> Outcome<Duration> {
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
+    Ok(Duration::from(time.map_err(|error| internal("processor time", error))?))
+}
+
+/// Processor time of a process, in microseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Used {
+    /// In its own code.
+    pub(super) own: i64,
+    /// In the kernel's.
+    pub(super) kernel: i64,
+}
+
+impl Used {
+    /// Of this process so far.
+    fn of_this_process() -> Outcome<Self> {
+        let usage = getrusage(UsageWho::RUSAGE_SELF).map_err(|error| internal("processor time", error))?;
+        Ok(Self { own: usage.user_time().num_microseconds(), kernel: usage.system_time().num_microseconds() })
+    }
+
+    /// Of another process, in the steps of the clock that the kernel counts by: 100 a second.
+    fn of_process(id: u32) -> Outcome<Self> {
+        const MICROS: i64 = 10_000;
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat"));
+        let stat = stat.map_err(|error| internal("processor time", error))?;
+        // The name in brackets may hold anything; what follows it are numbers, the 12th and 13th wanted here.
+        let numbers = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let mut ticks = numbers.split_whitespace().skip(11).map(str::parse::<i64>);
+        match (ticks.next(), ticks.next()) {
+            (Some(Ok(own)), Some(Ok(kernel))) => Ok(Self { own: own * MICROS, kernel: kernel * MICROS }),
+            _ => Err(internal("processor time", "the kernel says it otherwise here")),
+        }
+    }
+
+    pub(super) const fn since(self, before: Self) -> Self {
+        Self { own: self.own - before.own, kernel: self.kernel - before.kernel }
+    }
+
+    pub(super) const fn total(self) -> i64 {
+        self.own + self.kernel
+    }
 }
 
 /// Answers each line on standard input with the processor time used; ends the process with the input.
@@ -72,17 +138,37 @@ pub(super) fn answer_questions() -> ! {
         if line.is_err() {
             break;
         }
-        let Ok(micros) = used_micros() else { break };
-        print_line(micros);
+        let Ok(Used { own, kernel }) = Used::of_this_process() else { break };
+        print_line(format!("{own} {kernel}"));
     }
     std::process::exit(0)
+}
+
+/// Runs a server on a thread of its own, and answers questions until standard input ends.
+pub(super) fn serve_until_input_ends(server: impl Future<Output = Outcome> + Send + 'static) -> Outcome {
+    std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let served = runtime.map_err(|error| internal("the runtime", error)).and_then(|r| r.block_on(server));
+        if let Err(failure) = served {
+            eprintln!("{failure}");
+        }
+        std::process::exit(1)
+    });
+    answer_questions()
 }
 
 /// A server that runs; it ends when this value goes.
 pub(super) struct Server {
     child: Child,
-    words: BufReader<std::process::ChildStdout>,
     pub(super) at: SocketAddr,
+    kind: Kind,
+}
+
+enum Kind {
+    /// One of ours answers questions about itself.
+    Part(BufReader<std::process::ChildStdout>),
+    /// Another's is looked at from outside.
+    Foreign,
 }
 
 impl Server {
@@ -101,16 +187,48 @@ impl Server {
         let mut words = words.ok_or_else(|| internal("a server of the benchmark", "no output"))?;
         let at = read_line(&mut words)?;
         let at = at.parse().map_err(|error| internal("a server of the benchmark", error))?;
-        Ok(Self { child, words, at })
+        Ok(Self { child, at, kind: Kind::Part(words) })
     }
 
-    /// Processor time that the server has used, in microseconds.
-    pub(super) fn used_micros(&mut self) -> Outcome<i64> {
+    /// Starts libcoap's example server, which keeps resources in memory that were put there; the reason when
+    /// this machine has none.
+    pub(super) fn start_libcoap() -> Outcome<Result<Self, String>> {
+        let Some(program) = LIBCOAP_SERVERS.into_iter().find_map(in_path) else {
+            return Ok(Err("libcoap's coap-server is not installed".into()));
+        };
+        let free = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+        let at = free.map_err(|error| internal("a socket", error))?;
+        let child = Command::new(program)
+            .args(["-A", "127.0.0.1", "-p", &at.port().to_string(), "-d", "10", "-v", "0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let child = child.map_err(|error| internal("libcoap's server", error))?;
+        let id = i32::try_from(child.id()).map_err(|error| internal("libcoap's server", error))?;
+        let server = Self { child, at, kind: Kind::Foreign };
+        pin(Pid::from_raw(id), |cpu| cpu == SERVER_CPU)?;
+        Ok(Ok(server))
+    }
+
+    /// Processor time that the server has used.
+    pub(super) fn used(&mut self) -> Outcome<Used> {
         use std::io::Write as _;
+        let Kind::Part(words) = &mut self.kind else { return Used::of_process(self.child.id()) };
         let input = self.child.stdin.as_mut().ok_or_else(|| internal("a server", "no input"))?;
         input.write_all(b"\n").map_err(|error| internal("a server", error))?;
-        read_line(&mut self.words)?.parse().map_err(|error| internal("a server", error))
+        let said = read_line(words)?;
+        let mut numbers = said.split_whitespace().map(str::parse::<i64>);
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(own)), Some(Ok(kernel))) => Ok(Used { own, kernel }),
+            _ => Err(internal("a server", "it did not say what it used")),
+        }
     }
+}
+
+fn in_path(name: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
 fn read_line(words: &mut BufReader<std::process::ChildStdout>) -> Outcome<String> {
@@ -121,9 +239,14 @@ fn read_line(words: &mut BufReader<std::process::ChildStdout>) -> Outcome<String
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let mut rest = Vec::new();
-        let _ = self.words.read_to_end(&mut rest);
+        match &mut self.kind {
+            Kind::Part(words) => {
+                drop(self.child.stdin.take());
+                let mut rest = Vec::new();
+                let _ = words.read_to_end(&mut rest);
+            }
+            Kind::Foreign => drop(self.child.kill()),
+        }
         let _ = self.child.wait();
     }
 }

@@ -15,35 +15,23 @@ use net::udp::{self, DatagramMachine, Output, Transmit, UdpDriver};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc::channel;
 
-use super::child::{answer_questions, internal, say_ready};
+use super::child::{internal, say_ready, serve_until_input_ends};
 use crate::failure::Outcome;
 
 /// Serves until standard input ends.
 pub(super) fn run() -> Outcome {
-    std::thread::spawn(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let served =
-            runtime.map_err(|error| internal("the runtime", error)).and_then(|r| r.block_on(serve()));
-        if let Err(failure) = served {
-            eprintln!("{failure}");
-        }
-        std::process::exit(1)
-    });
-    answer_questions()
+    serve_until_input_ends(serve())
 }
 
 async fn serve() -> Outcome {
     let socket = UdpSocket::bind("127.0.0.1:0").await.map_err(|error| internal("a socket", error))?;
     say_ready(socket.local_addr().map_err(|error| internal("a socket", error))?);
     let dice = seed::dice().map_err(|error| internal("randomness", error))?;
-    let route = Route::new(Code::GET, "/v1/outlet", Resource::Outlet).producing(&[ContentFormat::CBOR]);
     let machine = Readings {
         endpoint: Endpoint::new(Config::default(), dice),
-        router: Router::new().with(route),
-        readers: BTreeSet::from([Resource::Outlet]),
+        desk: Desk::new(),
         ids: BTreeMap::new(),
         addresses: Vec::new(),
-        ready: VecDeque::new(),
     };
     let (_commands, commands) = channel::<()>(1);
     let (events, _events) = channel::<()>(1);
@@ -58,15 +46,44 @@ enum Resource {
     Outlet,
 }
 
-/// One reading, for everybody who may read it.
-struct Readings {
-    endpoint: Endpoint,
+/// One reading, for everybody who may read it, and what is to be sent.
+pub(super) struct Desk {
     router: Router<Resource>,
     /// What a stranger may read.
     readers: BTreeSet<Resource>,
+    pub(super) ready: VecDeque<Transmit>,
+}
+
+impl Desk {
+    pub(super) fn new() -> Self {
+        let route = Route::new(Code::GET, "/v1/outlet", Resource::Outlet).producing(&[ContentFormat::CBOR]);
+        Self {
+            router: Router::new().with(route),
+            readers: BTreeSet::from([Resource::Outlet]),
+            ready: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn answer(&self, asked: &Incoming) -> Response {
+        let found = match self.router.find(asked.method, asked.options()) {
+            Ok(found) => *found.id,
+            Err(refusal) => return refusal,
+        };
+        if !self.readers.contains(&found) {
+            return Response::new(Code::FORBIDDEN);
+        }
+        match found {
+            Resource::Outlet => Response::content(ContentFormat::CBOR, [0x19, 0x08, 0x5C]),
+        }
+    }
+}
+
+/// Plain CoAP for anybody.
+struct Readings {
+    endpoint: Endpoint,
+    desk: Desk,
     ids: BTreeMap<SocketAddr, PeerId>,
     addresses: Vec<SocketAddr>,
-    ready: VecDeque<Output<()>>,
 }
 
 impl Readings {
@@ -82,30 +99,17 @@ impl Readings {
         id
     }
 
-    fn answer(&self, asked: &Incoming) -> Response {
-        let found = match self.router.find(asked.method, asked.options()) {
-            Ok(found) => *found.id,
-            Err(refusal) => return refusal,
-        };
-        if !self.readers.contains(&found) {
-            return Response::new(Code::FORBIDDEN);
-        }
-        match found {
-            Resource::Outlet => Response::content(ContentFormat::CBOR, [0x19, 0x08, 0x5C]),
-        }
-    }
-
     fn take_outputs(&mut self, now: Moment) {
         while let Some(said) = self.endpoint.next_output() {
             match said {
                 Said::Transmit { peer, datagram } => {
                     let address = usize::try_from(peer.0).ok().and_then(|index| self.addresses.get(index));
                     if let Some(to) = address.copied() {
-                        self.ready.push_back(Output::Transmit(Transmit { to, datagram }));
+                        self.desk.ready.push_back(Transmit { to, datagram });
                     }
                 }
                 Said::Request(asked) => {
-                    let response = self.answer(&asked);
+                    let response = self.desk.answer(&asked);
                     // An exchange that is gone needs no answer.
                     let _ = self.endpoint.respond(asked.exchange, response, now);
                 }
@@ -137,7 +141,7 @@ impl DatagramMachine for Readings {
     fn stop(&mut self, _: Now) {}
 
     fn next_output(&mut self) -> Option<Output<()>> {
-        self.ready.pop_front()
+        self.desk.ready.pop_front().map(Output::Transmit)
     }
 
     fn next_deadline(&self) -> Option<Moment> {

@@ -10,9 +10,12 @@ use super::child::internal;
 use crate::failure::Outcome;
 
 /// Endpoints that ask at the same moment.
-const BURST: usize = 64;
+pub(super) const BURST: usize = 64;
 /// So long an answer is waited for.
 const ANSWER_TIME_MAX: Duration = Duration::from_millis(500);
+
+/// How often a server is asked that may not listen yet.
+const TRIES_MAX: usize = 20;
 
 /// Endpoints with one question each under way at most; they ask one server after the other.
 pub(super) struct Load {
@@ -42,6 +45,23 @@ impl Load {
         turned.map_err(|error| internal("a socket of the load", error))
     }
 
+    /// Puts the reading on a server that has none of its own.
+    pub(super) fn put_reading(&self) -> Outcome {
+        let Some(socket) = self.sockets.first() else { return Ok(()) };
+        let mut buffer = [0; 1500];
+        // A server that was just started may not listen yet.
+        for _ in 0..TRIES_MAX {
+            let _ = socket.send(&put_question());
+            match socket.recv(&mut buffer) {
+                // 2.01 or 2.04
+                Ok(2..) if buffer[1] == 0x41 || buffer[1] == 0x44 => return Ok(()),
+                Ok(_) => return Err(internal("the benchmark", "the server takes no reading")),
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+        Err(internal("the benchmark", "the server does not answer"))
+    }
+
     /// Asks in bursts until the time is over.
     pub(super) fn run(&mut self, span: Duration) -> Answered {
         let end = Instant::now() + span;
@@ -69,15 +89,16 @@ impl Load {
     }
 }
 
-fn socket() -> io::Result<UdpSocket> {
+pub(super) fn socket() -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.set_read_timeout(Some(ANSWER_TIME_MAX))?;
     Ok(socket)
 }
 
-fn allow_files(count: usize) -> Outcome {
+pub(super) fn allow_files(count: usize) -> Outcome {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|error| internal("open files", error))?;
-    let wanted = count as u64 + 200;
+    // Two servers are asked by turns, each over sockets of its own where there are sessions.
+    let wanted = 2 * count as u64 + 200;
     if soft >= wanted {
         return Ok(());
     }
@@ -85,8 +106,17 @@ fn allow_files(count: usize) -> Outcome {
         .map_err(|error| internal("so many sockets: raise the limit of open files", error))
 }
 
+/// `PUT /v1/outlet` with the three bytes that our server answers with.
+fn put_question() -> Vec<u8> {
+    let mut bytes = question(0);
+    bytes[1] = 0x03;
+    // Content-Format: application/cbor
+    bytes.extend_from_slice(&[0x11, 60, 0xFF, 0x19, 0x08, 0x5C]);
+    bytes
+}
+
 /// `GET /v1/outlet`, confirmable, with a token of two bytes.
-fn question(id: u16) -> Vec<u8> {
+pub(super) fn question(id: u16) -> Vec<u8> {
     let [high, low] = id.to_be_bytes();
     let mut bytes = vec![0x42, 0x01, high, low, high, low];
     bytes.push(0xB2);

@@ -5,19 +5,35 @@
 //! on one processor; what puts load on them runs on the others.
 
 mod alike;
+mod bootstraps;
 mod child;
 mod coap;
 mod coap_server;
+mod device_line;
+mod dtls;
 mod echo;
+mod idle;
 mod load;
-mod pairs;
+mod rows;
+mod scratch;
+mod start;
+mod stored;
+mod svg;
+mod world;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use crate::cli::Output;
 use crate::cli::stdout::print_line;
 use crate::failure::{Failure, Outcome};
-use pairs::Row;
+use crate::files;
+use rows::Line;
+
+/// Longest result of an earlier run that is read.
+const RESULT_LENGTH_MAX: u64 = 1024 * 1024;
 
 /// Measure this machine, ours beside a reference.
 ///
@@ -25,6 +41,8 @@ use pairs::Row;
 ///   thingstead bench --list                what can be measured
 ///   thingstead bench coap                  CoAP over UDP, beside a bare echo and libcoap
 ///   thingstead bench coap --pairs 9        with less spread
+///   thingstead bench idle stored --json    as one JSON document
+///   thingstead bench --from a.json --svg a.svg   draws what an earlier run gave
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Bench {
@@ -43,6 +61,21 @@ pub(crate) struct Bench {
     /// Refused calls for each cause (`alike`).
     #[arg(long, default_value_t = 20_000)]
     calls: usize,
+    /// How many associations are silent.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    associations: u32,
+    /// How many devices are in the stores: few and many.
+    #[arg(long, num_args = 2, value_names = ["FEW", "MANY"], default_values_t = [1000, 200_000])]
+    devices: Vec<u32>,
+    /// So many seconds after a start memory is looked at.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=3600))]
+    settled: u32,
+    /// Draw what was measured, against what is wanted, into this file.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Measure nothing: take what earlier runs gave with --json.
+    #[arg(long, value_name = "FILE", conflicts_with = "names")]
+    from: Vec<PathBuf>,
     /// Say what can be measured.
     #[arg(long)]
     list: bool,
@@ -58,6 +91,18 @@ enum Name {
     Coap,
     /// Refused calls of the owner gateway: whether their time tells the cause.
     Alike,
+    /// The same over DTLS.
+    CoapDtls,
+    /// Full DTLS handshakes.
+    Handshakes,
+    /// Heap of an association that is silent.
+    Idle,
+    /// Complete bootstraps.
+    Bootstraps,
+    /// What a device costs in the stores.
+    Stored,
+    /// Start to listening, and memory.
+    Start,
 }
 
 impl Name {
@@ -65,6 +110,12 @@ impl Name {
         match self {
             Self::Coap => "CoAP GET of a resource in memory, per second of the server's processor time",
             Self::Alike => "refused calls of the owner gateway: whether their time tells the cause",
+            Self::CoapDtls => "the same over DTLS with CCM_8 and GCM, beside records alone",
+            Self::Handshakes => "full DTLS handshakes, beside their operations with keys and beside OpenSSL",
+            Self::Idle => "heap of a secured association that is silent, as the allocator counts it",
+            Self::Bootstraps => "complete bootstraps, from hello to image",
+            Self::Stored => "bytes a device takes in stores, and reads, writes and time of its steps",
+            Self::Start => "start to listening on few and many devices, and resident memory",
         }
     }
 }
@@ -74,6 +125,12 @@ impl Name {
 struct Effort {
     pairs: u32,
     seconds: u32,
+}
+
+impl Effort {
+    const fn span(self) -> Duration {
+        Duration::from_secs(self.seconds as u64)
+    }
 }
 
 impl Bench {
@@ -92,30 +149,67 @@ impl Bench {
             }
             return Ok(());
         }
+        let lines = if self.from.is_empty() { self.measure(output)? } else { read(&self.from)? };
+        if let Some(path) = &self.svg {
+            std::fs::write(path, svg::picture(&lines)).map_err(|error| {
+                Failure::new("file-unwritable", path.display().to_string()).because(error)
+            })?;
+        }
+        if lines.is_empty() { Ok(()) } else { show(&lines, output) }
+    }
+
+    fn measure(&self, output: Output) -> Outcome<Vec<Line>> {
         let names = if self.names.is_empty() { Name::value_variants() } else { &self.names };
         let effort = Effort { pairs: self.pairs, seconds: self.seconds };
-        let mut rows = Vec::new();
+        let device_counts = [self.devices[0], self.devices[1]];
+        let mut lines = Vec::new();
         for name in names {
-            match name {
-                Name::Coap => rows.extend(coap::measure(&self.endpoints, effort)?),
-                Name::Alike => alike::measure(self.calls, output)?,
-            }
+            lines.extend(match name {
+                Name::Coap => coap::measure(&self.endpoints, effort)?,
+                // It compares nothing with a reference, and says its figures itself.
+                Name::Alike => {
+                    alike::measure(self.calls, output)?;
+                    Vec::new()
+                }
+                Name::CoapDtls => coap::measure_over_dtls(&self.endpoints, effort)?,
+                Name::Handshakes => dtls::handshakes::measure(effort)?,
+                Name::Idle => idle::measure(self.associations)?,
+                Name::Bootstraps => bootstraps::measure(effort)?,
+                Name::Stored => stored::measure(device_counts, effort)?,
+                Name::Start => {
+                    start::measure(device_counts, Duration::from_secs(self.settled.into()), effort)?
+                }
+            });
         }
-        // A benchmark that compares nothing with a reference has said its figures itself.
-        if rows.is_empty() { Ok(()) } else { show(&rows, output) }
+        Ok(lines)
     }
 }
 
-fn show(rows: &[Row], output: Output) -> Outcome {
+/// Lines of earlier runs.
+fn read(paths: &[PathBuf]) -> Outcome<Vec<Line>> {
+    let mut lines = Vec::new();
+    for path in paths {
+        let read = files::read(path, RESULT_LENGTH_MAX)?;
+        let some: Vec<Line> = serde_json::from_slice(&read).map_err(|error| malformed(path, &error))?;
+        lines.extend(some);
+    }
+    Ok(lines)
+}
+
+fn malformed(path: &Path, error: &serde_json::Error) -> Failure {
+    files::malformed(path, &error.to_string())
+}
+
+fn show(lines: &[Line], output: Output) -> Outcome {
     if output.json {
-        let json = serde_json::to_string_pretty(rows);
+        let json = serde_json::to_string_pretty(lines);
         let json = json.map_err(|error| Failure::new("internal", "the result").because(error))?;
         print_line(json);
         return Ok(());
     }
-    print_line(pairs::HEAD);
-    for row in rows {
-        print_line(row);
+    print_line(rows::HEAD);
+    for line in lines {
+        print_line(line);
     }
     Ok(())
 }

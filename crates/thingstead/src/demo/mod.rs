@@ -9,7 +9,7 @@ mod servers;
 pub(crate) mod stage;
 mod timeline;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -82,6 +82,16 @@ impl Progress {
     fn done(&self) {
         self.bar.inc(1);
     }
+}
+
+/// Servers as the demo has them, for measurements: enrolled in `folder` and ended again, as by a loss of power.
+/// Their configurations and stores stay. Gives how long each management system took to its first listening.
+pub(crate) fn enrolled_servers(folder: &Path) -> Outcome<Vec<Duration>> {
+    files::make_folder(&folder.join("log"))?;
+    let stage = Stage::new(folder.to_owned())?;
+    let progress = Progress::start(Output { json: false, quiet: true });
+    let servers = Servers::set_up(&stage, &progress)?;
+    Ok(servers.first_starts.to_vec())
 }
 
 impl Demo {

@@ -263,7 +263,8 @@ fn known(
     }
 }
 
-fn issued_key(issued: IssuedDevice) -> Result<IssuedKey, BadIssuedKey> {
+/// How a device proves itself, out of what was issued about it.
+pub(crate) fn issued_key(issued: IssuedDevice) -> Result<IssuedKey, BadIssuedKey> {
     match issued.proof {
         DeviceProof::PublicKey { spki } => IssuedKey::public_key(&spki),
         DeviceProof::BootstrapSecret { secret, key } => IssuedKey::secret(&key, secret),

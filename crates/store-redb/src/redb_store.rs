@@ -82,16 +82,16 @@ impl RedbStore {
         Ok(Self { backend, options, opened, changing: Mutex::new(()), files: None })
     }
 
-    /// Moves what is stored together and gives the rest of the file back, which takes a while and nobody may read
-    /// meanwhile; whether anything was moved.
+    /// Moves what is stored together and gives the rest of the file back, which takes a while; nobody reads or
+    /// writes meanwhile.
     ///
     /// # Errors
     /// [`Fault`] when the file cannot be written; nothing is lost by it.
-    pub fn compact(&self) -> Result<bool, Fault> {
+    pub fn compact(&self) -> Result<(), Fault> {
         let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
         let database = opened.database.as_mut().ok_or_else(|| fault(&redb::Error::DatabaseClosed))?;
-        database.compact().map_err(|error| fault(&redb::Error::from(error)))
+        database.compact().map(drop).map_err(|error| fault(&redb::Error::from(error)))
     }
 
     /// Runs `look` on the state of one moment; opens the file again and repeats it once after a failure.

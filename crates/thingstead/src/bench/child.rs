@@ -110,7 +110,7 @@ impl Used {
     }
 
     /// Of another process, in the steps of the clock that the kernel counts by: 100 a second.
-    fn of_process(id: u32) -> Outcome<Self> {
+    pub(super) fn of_process(id: u32) -> Outcome<Self> {
         const MICROS: i64 = 10_000;
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat"));
         let stat = stat.map_err(|error| internal("processor time", error))?;

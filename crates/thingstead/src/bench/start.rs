@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::Effort;
-use super::child::internal;
+use super::child::{Used, internal};
 use super::rows::{Figure, Line};
 use super::scratch::Scratch;
 use super::world::Stores;
@@ -63,14 +63,17 @@ fn starts(folder: &Path, configuration: &Path, count: u32, effort: Effort) -> Ou
     let mut lines = Vec::new();
     for (signal, name) in [(Signal::SIGTERM, "a clean stop"), (Signal::SIGKILL, "kill -9")] {
         Running::start(folder, configuration)?.0.stop(signal)?;
-        let mut millis = Vec::new();
+        let (mut millis, mut processor) = (Vec::new(), Vec::new());
         for _ in 0..effort.pairs {
             let (running, took) = Running::start(folder, configuration)?;
+            processor.push(running.processor_millis()?);
             millis.push(took.as_secs_f64() * 1e3);
             running.stop(signal)?;
         }
         let what = format!("start to listening after {name}, {count} devices");
         lines.extend(Figure::of(&what, "ms", &millis).map(|figure| figure.limited(LISTENING_LIMIT).into()));
+        let what = format!("CPU time of that start, {count} devices");
+        lines.extend(Figure::of(&what, "ms", &processor).map(Line::from));
     }
     Ok(lines)
 }
@@ -125,6 +128,12 @@ impl Running {
         // What they say later must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Ok((running, took))
+    }
+
+    /// Processor time so far, in steps of 10 ms.
+    #[expect(clippy::cast_precision_loss, reason = "microseconds of a start are far below 2^53")]
+    fn processor_millis(&self) -> Outcome<f64> {
+        Ok(Used::of_process(self.0.id())?.total() as f64 / 1e3)
     }
 
     fn resident_mib(&self) -> Outcome<f64> {

@@ -99,7 +99,7 @@ fn steps_of_a_device_read_and_write_the_same_however_many_there_are() {
 #[test]
 fn all_servers_start_in_one_process_again_and_again() {
     let lines = lines(&["start", "--pairs", "1", "--devices", "10", "30", "--settled", "0"]);
-    assert_eq!(lines.len(), 7, "the first start, and three for each count: {lines:?}");
+    assert_eq!(lines.len(), 11, "the first start, and five for each count: {lines:?}");
     lines.iter().for_each(is_figure);
 }
 

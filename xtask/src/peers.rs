@@ -31,7 +31,7 @@ const PROGRAMS: &[(&str, &str)] = &[
 const LIBRARIES: &[(&str, &str)] = &[("/usr/include/openssl/ssl.h", "libssl-dev")];
 
 /// What the Python peers need.
-const PYTHON_PACKAGES: &[&str] = &["aiocoap==0.4.17", "cryptography"];
+const PYTHON_PACKAGES: &[&str] = &["aiocoap==0.4.17", "cryptography", "openapi-spec-validator==0.9.0"];
 
 /// Installs what is missing where that is possible (Debian, as root), and says what is missing elsewhere.
 ///
@@ -123,7 +123,7 @@ fn apt_get(repository: &Repository, packages: &[&str]) -> Result<(), String> {
 
 fn has_python(repository: &Repository) -> bool {
     let mut python = repository.command(environment(repository).join("bin/python"));
-    python.args(["-c", "import aiocoap, cryptography"]);
+    python.args(["-c", "import aiocoap, cryptography, openapi_spec_validator"]);
     output_of(python).is_ok_and(|output| output.status.success())
 }
 

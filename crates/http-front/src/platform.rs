@@ -11,6 +11,7 @@ use clock::Now;
 use net::executor::Executor;
 use serde::Serialize;
 use store::{Batch, Decision, Operation, Range, ReadSet, Snapshot};
+use utoipa::ToSchema;
 
 use crate::answer::{content, empty, fault, not_run};
 use crate::caller::Operator;
@@ -53,14 +54,15 @@ impl Operation for ReadAudit {
 }
 
 /// One page of the audit log, oldest first.
-#[derive(Serialize)]
-struct AuditPage {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AuditPage {
     entries: Vec<AuditLine>,
     more: bool,
 }
 
 /// One entry; `cursor` continues after it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
 pub(crate) struct AuditLine {
     pub(crate) cursor: String,
     pub(crate) unix_millis: u64,

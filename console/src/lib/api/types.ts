@@ -134,7 +134,8 @@ export interface Risk {
 
 export interface Listener {
   name: string;
-  address: string;
+  /** Nothing when it is off. */
+  address: string | null;
   on: boolean;
 }
 

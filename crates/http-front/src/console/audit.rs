@@ -16,6 +16,7 @@ use model::Uuid;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use store::{Fault, Range};
+use utoipa::ToSchema;
 
 use super::caller::Caller;
 use super::lines::Lines;
@@ -121,7 +122,8 @@ impl Search {
 }
 
 /// A page of the log from the newest entry back.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditBack)]
 pub(super) struct BackPage {
     pub(super) entries: Vec<AuditLine>,
     /// Continues behind it.
@@ -191,10 +193,12 @@ pub(super) fn before(query: Option<&str>) -> Result<Option<Vec<u8>>, Response> {
     }
 }
 
-#[derive(Serialize)]
-struct ListJson {
-    #[serde(flatten)]
-    page: BackPage,
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditFound)]
+pub(super) struct ListJson {
+    entries: Vec<AuditLine>,
+    /// Goes on behind the last entry that was looked at; null at the beginning of the log.
+    next: Option<String>,
     kept: u64,
     limit: u32,
 }
@@ -216,10 +220,22 @@ async fn list(State(console): State<Arc<Console>>, _: Caller, RawQuery(query): R
     match console.look_back(search, before).await {
         Ok(page) => {
             let (kept, policy) = console.feed.audit();
-            json("list audit", StatusCode::OK, &ListJson { page, kept, limit: policy.limit })
+            let BackPage { entries, next } = page;
+            json("list audit", StatusCode::OK, &ListJson { entries, next, kept, limit: policy.limit })
         }
         Err(why) => fault("list audit", &why),
     }
+}
+
+/// A whole log as a file.
+#[derive(ToSchema)]
+#[schema(as = AuditExport)]
+#[expect(dead_code, reason = "it describes what is written piece by piece")]
+pub(super) struct ExportJson {
+    entries: Vec<AuditLine>,
+    count: u64,
+    /// Of every byte before the line that holds it, in hex.
+    sha256: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

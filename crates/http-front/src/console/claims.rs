@@ -22,6 +22,7 @@ use crypto::Secret;
 use management::ReadDevice;
 use model::Uuid;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::caller::Caller;
 use super::problem::{problem, problem_because, problem_until};
@@ -97,17 +98,23 @@ impl Claims {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct ClaimJson {
+#[schema(as = Claim)]
+pub(super) struct ClaimJson {
     device: Option<String>,
+    #[schema(value_type = Option<String>)]
     case_string: Option<Typed>,
+    /// The 36 bytes of a label, in Base64; in place of the two before.
+    #[schema(value_type = Option<String>)]
     label: Option<Typed>,
+    /// A fresh UUID: the same one is the same claim, never a second.
     request: String,
 }
 
-#[derive(Serialize)]
-struct ClaimedJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Claimed)]
+pub(super) struct ClaimedJson {
     device: String,
 }
 

@@ -16,6 +16,7 @@ use management::{
 };
 use model::Uuid;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::audit::{Search, before};
 use super::caller::Caller;
@@ -60,14 +61,16 @@ async fn timeline(
     }
 }
 
-#[derive(Serialize)]
-struct KeysJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeviceKeys)]
+pub(super) struct KeysJson {
     keys: Vec<KeyJson>,
 }
 
 /// The public parts of a key.
-#[derive(Serialize)]
-struct KeyJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeviceKey)]
+pub(super) struct KeyJson {
     id: String,
     purpose: &'static str,
     class: Option<u8>,
@@ -120,20 +123,23 @@ async fn keys(State(console): State<Arc<Console>>, caller: Caller, Path(uuid): P
     json("read keys", StatusCode::OK, &KeysJson { keys: keys.collect() })
 }
 
-#[derive(Serialize)]
-struct ChannelsJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeviceChannels)]
+pub(super) struct ChannelsJson {
     channels: Vec<ChannelJson>,
 }
 
-#[derive(Serialize)]
-struct PrivilegesJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = ChannelPrivileges)]
+pub(super) struct PrivilegesJson {
     channel_management: bool,
     system_management: bool,
     key_management: bool,
 }
 
-#[derive(Serialize)]
-struct ChannelJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeviceChannel)]
+pub(super) struct ChannelJson {
     number: Option<u16>,
     peer: String,
     local_key: Option<String>,
@@ -217,13 +223,15 @@ async fn channels(State(console): State<Arc<Console>>, caller: Caller, Path(uuid
     json("read channels", StatusCode::OK, &ChannelsJson { channels })
 }
 
-#[derive(Serialize)]
-struct OffersJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExpectedTransfers)]
+pub(super) struct OffersJson {
     offers: Vec<OfferJson>,
 }
 
-#[derive(Serialize)]
-struct OfferJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExpectedTransfer)]
+pub(super) struct OfferJson {
     device: String,
     /// The authority does not tell from whom.
     from: Option<String>,

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::caller::Caller;
 use super::{Console, json};
@@ -17,7 +18,7 @@ pub(super) fn routes() -> Router<Arc<Console>> {
 }
 
 /// A port of this program, as its configuration has it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Listener {
     /// Role, transport and purpose.
     pub name: String,
@@ -27,8 +28,10 @@ pub struct Listener {
     pub on: bool,
 }
 
-#[derive(Serialize)]
-struct ListenersJson<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Listeners)]
+pub(super) struct ListenersJson<'a> {
+    #[schema(value_type = Vec<Listener>)]
     listeners: &'a [Listener],
 }
 

@@ -5,6 +5,7 @@
 //! Source: `004` 6.2.4, 6.2.6, 6.4.4; ADR 0121.
 
 mod audit;
+mod bodies;
 pub(crate) mod caller;
 mod claims;
 mod details;

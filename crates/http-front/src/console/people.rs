@@ -13,6 +13,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{delete, get, put};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::caller::Caller;
 use super::problem::problem;
@@ -29,13 +30,15 @@ pub(super) fn routes() -> Router<Arc<Console>> {
         .route("/v1/accounts/{name}/sessions", get(list_sessions).delete(end_sessions))
 }
 
-#[derive(Serialize)]
-struct AccountsJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Accounts)]
+pub(super) struct AccountsJson {
     accounts: Vec<AccountJson>,
 }
 
-#[derive(Serialize)]
-struct AccountJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Account)]
+pub(super) struct AccountJson {
     name: String,
     role: &'static str,
     duties: Vec<&'static str>,
@@ -65,9 +68,10 @@ async fn list(State(console): State<Arc<Console>>) -> Response {
     }
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum RoleJson {
+#[schema(as = Role)]
+pub(super) enum RoleJson {
     Administrator,
     User,
 }
@@ -81,13 +85,15 @@ impl From<RoleJson> for Role {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct AddJson {
+#[schema(as = NewAccount)]
+pub(super) struct AddJson {
     name: String,
     role: RoleJson,
     #[serde(default)]
     duties: Vec<String>,
+    #[schema(value_type = String, format = Password)]
     password: Typed,
 }
 
@@ -134,9 +140,10 @@ impl Console {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct DutiesJson {
+#[schema(as = Rights)]
+pub(super) struct DutiesJson {
     role: RoleJson,
     #[serde(default)]
     duties: Vec<String>,
@@ -171,13 +178,15 @@ async fn remove(State(console): State<Arc<Console>>, caller: Caller, Path(name):
     console.change(&caller, &name, AccountChange::Remove).await
 }
 
-#[derive(Serialize)]
-struct SessionsJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = AccountSessions)]
+pub(super) struct SessionsJson {
     sessions: Vec<SessionJson>,
 }
 
-#[derive(Serialize)]
-struct SessionJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = AccountSession)]
+pub(super) struct SessionJson {
     began_unix_millis: u64,
     seen_unix_millis: u64,
     address: String,

@@ -5,14 +5,15 @@ use std::time::Duration;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::catalogue;
 
 /// The media type of a failure.
 const KIND: &str = "application/problem+json";
 
-#[derive(Serialize)]
-struct Problem {
+#[derive(Serialize, ToSchema)]
+pub(super) struct Problem {
     #[serde(rename = "type")]
     kind: String,
     code: &'static str,

@@ -15,6 +15,7 @@ use axum::routing::{get, put};
 use clock::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::Range;
+use utoipa::ToSchema;
 
 use super::caller::Caller;
 use super::feed::Feed;
@@ -33,15 +34,16 @@ pub(super) fn routes() -> Router<Arc<Console>> {
 }
 
 /// How soon something is to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum Level {
+pub(super) enum Level {
     Act,
     Soon,
     Know,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Risk)]
 pub(super) struct RiskJson {
     id: String,
     level: Level,
@@ -53,15 +55,17 @@ pub(super) struct RiskJson {
     accepted: Option<AcceptedJson>,
 }
 
-#[derive(Serialize)]
-struct AcceptedJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = RiskAcceptance)]
+pub(super) struct AcceptedJson {
     by: String,
     until_unix_millis: u64,
     reason: String,
 }
 
-#[derive(Serialize)]
-struct RisksJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Risks)]
+pub(super) struct RisksJson {
     risks: Vec<RiskJson>,
 }
 
@@ -230,9 +234,10 @@ async fn list(State(console): State<Arc<Console>>, _: Caller) -> Response {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct AcceptJson {
+#[schema(as = NewRiskAcceptance)]
+pub(super) struct AcceptJson {
     until_unix_millis: u64,
     reason: String,
 }

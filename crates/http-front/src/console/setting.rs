@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::caller::Caller;
 use super::problem::problem_because;
@@ -20,17 +21,19 @@ pub(super) fn routes() -> Router<Arc<Console>> {
     Router::new().route("/v1/settings", get(show).put(set))
 }
 
-#[derive(Clone, Copy, Deserialize, Serialize)]
-enum AuditModeJson {
+#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[schema(as = AuditMode)]
+pub(super) enum AuditModeJson {
     #[serde(rename = "ring")]
     Ring,
     #[serde(rename = "stop-warn")]
     StopAndWarn,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct SettingsJson {
+#[schema(as = Settings)]
+pub(super) struct SettingsJson {
     idle_minutes: u8,
     lock_failures: u8,
     lock_minutes: u8,

@@ -16,6 +16,7 @@ use certificate::TlsPeer;
 use clock::Timestamp;
 use crypto::Secret;
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 
 use super::caller::{Caller, SignedInAs, Who};
 use super::gate::{COOKIE, header_token, token_hash};
@@ -60,8 +61,9 @@ impl Typed {
     }
 }
 
-#[derive(Serialize)]
-struct SessionJson<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
+pub(super) struct SessionJson<'a> {
     account: &'a str,
     role: &'static str,
     duties: Vec<&'static str>,
@@ -117,11 +119,14 @@ fn cleared(mut response: Response) -> Response {
     response
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct ActivateJson {
+#[schema(as = Activation)]
+pub(super) struct ActivateJson {
+    #[schema(value_type = String, format = Password)]
     token: Typed,
     account: String,
+    #[schema(value_type = String, format = Password)]
     password: Typed,
 }
 
@@ -167,8 +172,9 @@ async fn activate(
     }
 }
 
-#[derive(Serialize)]
-struct OfferJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Invitation)]
+pub(super) struct OfferJson {
     token: String,
     until_unix_millis: u64,
 }
@@ -186,10 +192,13 @@ async fn offer(State(console): State<Arc<Console>>, caller: Caller) -> Response 
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct SignInJson {
+#[schema(as = SignIn)]
+pub(super) struct SignInJson {
+    #[schema(value_type = String)]
     account: Typed,
+    #[schema(value_type = String, format = Password)]
     password: Typed,
 }
 
@@ -280,10 +289,13 @@ async fn sign_out(State(console): State<Arc<Console>>, caller: Caller) -> Respon
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct PasswordJson {
+#[schema(as = PasswordChange)]
+pub(super) struct PasswordJson {
+    #[schema(value_type = String, format = Password)]
     old: Typed,
+    #[schema(value_type = String, format = Password)]
     new: Typed,
 }
 

@@ -45,6 +45,14 @@ pub use users::{BadUser, RegistrationUser, passphrase_hash};
 pub(crate) use flow::Registered;
 pub(crate) use platform::{DeviceJson, kind_text, link_text};
 
+/// What calls about devices take and give.
+pub(crate) mod bodies {
+    pub(crate) use super::order_json::{CommandJson, InfoJson, OrderJson};
+    pub(crate) use super::platform::{
+        BuiltJson, DevicesJson, LinksJson, NetworkJson, OwnIdJson, PlacedJson, PlannedJson, WishesJson,
+    };
+}
+
 use flow::Wait;
 use users::Users;
 

@@ -1,5 +1,6 @@
 //! Orders, answers and addresses in JSON.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use assure_proto::{Address, AuthenticatedKey, ChannelDefinition, ChannelId, ChannelStatus, Privileges};
@@ -10,13 +11,17 @@ use crypto::Secret;
 use management::{Answer, Command, GeneratedKind, OrderState, OrderView, Outcome};
 use model::{KeyId, Uuid};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::registration_api::info_json;
 
 /// What is asked of a device: `{"command":"ping"}` and so on; see [`super::platform`].
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) enum CommandJson {
+#[schema(as = Command)]
+pub(crate) enum CommandJson {
     Ping {
         #[serde(default)]
         payload: String,
@@ -61,8 +66,9 @@ pub(super) enum CommandJson {
 }
 
 /// The kind of a key to generate.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub(super) enum KindJson {
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[schema(as = KeyKind)]
+pub(crate) enum KindJson {
     #[serde(rename = "rsa-2048")]
     Rsa2048,
     #[serde(rename = "p-256")]
@@ -74,9 +80,10 @@ pub(super) enum KindJson {
 }
 
 /// A channel definition; addresses are `ip:port`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct DefinitionJson {
+#[schema(as = ChannelDefinition)]
+pub(crate) struct DefinitionJson {
     local_key: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     peer_key: Option<String>,
@@ -89,10 +96,54 @@ pub(super) struct DefinitionJson {
     address: String,
 }
 
+/// What a device says of itself, in a form that can be described.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct InfoJson(assure_json::DeviceInfo);
+
+impl PartialSchema for InfoJson {
+    fn schema() -> RefOr<Schema> {
+        // Source: aSSURE 11.2.4.
+        const TEXTS: [&str; 9] = [
+            "device_id",
+            "device_mac_address",
+            "device_manufacturer",
+            "device_product_code",
+            "device_serial_number",
+            "device_build_date",
+            "software_manufacturer",
+            "software_product_code",
+            "software_version",
+        ];
+        let object = TEXTS.iter().fold(ObjectBuilder::new(), |object, name| {
+            object.property(*name, String::schema()).required(*name)
+        });
+        object.into()
+    }
+}
+
+impl ToSchema for InfoJson {
+    fn name() -> Cow<'static, str> {
+        "DeviceInfo".into()
+    }
+}
+
+/// The methods that a message of an image may have.
+#[derive(ToSchema)]
+#[schema(as = Method, rename_all = "UPPERCASE")]
+#[expect(dead_code, reason = "it only describes what `assure_json::Method` reads")]
+pub(crate) enum MethodJson {
+    Get,
+    Post,
+    Put,
+    Delete,
+}
+
 /// What the peer may do.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PrivilegesJson {
+#[schema(as = Privileges)]
+pub(crate) struct PrivilegesJson {
     #[serde(default)]
     channel_management: bool,
     #[serde(default)]
@@ -123,7 +174,7 @@ impl From<Privileges> for PrivilegesJson {
 
 /// JSON that names no command, key, channel or address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BadOrder;
+pub(crate) struct BadOrder;
 
 fn key_id(text: &str) -> Result<KeyId, BadOrder> {
     text.parse::<Uuid>().map(KeyId::from).map_err(|_| BadOrder)
@@ -226,8 +277,9 @@ impl TryFrom<CommandJson> for Command {
 }
 
 /// An order as it stands.
-#[derive(Debug, Serialize)]
-pub(super) struct OrderJson {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Order)]
+pub(crate) struct OrderJson {
     /// `waiting`, `sent`, `answered`, `late`, `no-answer`, `skipped`, `too-long`, `withdrawn`.
     state: &'static str,
     placed_unix_millis: u64,
@@ -240,12 +292,13 @@ pub(super) struct OrderJson {
     answer: Option<AnswerJson>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-enum AnswerJson {
+#[schema(as = OrderAnswer)]
+pub(crate) enum AnswerJson {
     Done,
     Pong(String),
-    Info(assure_json::DeviceInfo),
+    Info(InfoJson),
     Keys(Vec<KeyJson>),
     Channels(Vec<ChannelJson>),
     Created(u32),
@@ -253,8 +306,9 @@ enum AnswerJson {
     Unreadable(String),
 }
 
-#[derive(Debug, Serialize)]
-struct KeyJson {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = KeyOfDevice)]
+pub(crate) struct KeyJson {
     id: String,
     class: u8,
     device: Option<String>,
@@ -263,8 +317,9 @@ struct KeyJson {
     key: String,
 }
 
-#[derive(Debug, Serialize)]
-struct ChannelJson {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ChannelOfDevice)]
+pub(crate) struct ChannelJson {
     channel: u32,
     state: u8,
     definition: DefinitionJson,
@@ -296,7 +351,7 @@ fn answer_json(command: &Command, payload: &[u8]) -> AnswerJson {
     match command.read_answer(payload) {
         Ok(Answer::Done) => AnswerJson::Done,
         Ok(Answer::Pong(bytes)) => AnswerJson::Pong(String::from_utf8_lossy(&bytes).into_owned()),
-        Ok(Answer::Info(info)) => AnswerJson::Info(info_json(&info)),
+        Ok(Answer::Info(info)) => AnswerJson::Info(InfoJson(info_json(&info))),
         Ok(Answer::Keys(keys)) => AnswerJson::Keys(keys.iter().map(KeyJson::from).collect()),
         Ok(Answer::Channels(channels)) => {
             AnswerJson::Channels(channels.iter().map(ChannelJson::from).collect())

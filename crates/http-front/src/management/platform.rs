@@ -52,10 +52,11 @@ use management::{
 };
 use model::ManagementId;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ManagementServer;
 use super::flow::Given;
-use super::order_json::{CommandJson, OrderJson, PrivilegesJson, address};
+use super::order_json::{CommandJson, InfoJson, MethodJson, OrderJson, PrivilegesJson, address};
 use super::registrar::{Registrar, unauthorized};
 use super::registration_api::{RETRY, Server, info_json, json};
 use crate::answer::{empty, fault, later, not_run};
@@ -84,7 +85,8 @@ pub(super) fn routes() -> Router<Arc<ManagementServer>> {
         .route("/v1/network", post(apply_network))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Device)]
 pub(crate) struct DeviceJson {
     id: String,
     status: u8,
@@ -96,6 +98,7 @@ pub(crate) struct DeviceJson {
     due: Option<&'static str>,
     image_created_unix_millis: Option<u64>,
     parameter_choice: Option<String>,
+    #[schema(value_type = Option<InfoJson>)]
     info: Option<assure_json::DeviceInfo>,
     goodbye: Option<u8>,
     seen_unix_millis: Option<u64>,
@@ -140,8 +143,9 @@ impl From<DeviceView> for DeviceJson {
     }
 }
 
-#[derive(Serialize)]
-struct DevicesJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Devices)]
+pub(crate) struct DevicesJson {
     devices: Vec<DeviceJson>,
     next: Option<String>,
 }
@@ -217,18 +221,21 @@ async fn release(State(server): Server, _: Operator, Path(uuid): Path<String>) -
     server.answer_giving(&uuid, None).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct WishesJson {
+#[schema(as = ImageWishes)]
+pub(crate) struct WishesJson {
     #[serde(default)]
     choice: Option<String>,
     #[serde(default)]
     messages: Vec<MessageJson>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct MessageJson {
+#[schema(as = ApplicationMessage)]
+pub(crate) struct MessageJson {
+    #[schema(value_type = MethodJson)]
     method: assure_json::Method,
     path: String,
     #[serde(default)]
@@ -254,8 +261,9 @@ fn wishes(body: &Bytes) -> Option<Option<(Vec<ApplicationMessage>, Option<String
     Some(Some((messages, wishes.choice)))
 }
 
-#[derive(Serialize)]
-struct BuiltJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = ImageBuilt)]
+pub(crate) struct BuiltJson {
     created_at_unix_millis: u64,
 }
 
@@ -312,8 +320,9 @@ struct PlaceJson {
     within_secs: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct PlacedJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = OrderPlaced)]
+pub(crate) struct PlacedJson {
     order: u64,
 }
 
@@ -379,8 +388,9 @@ pub(crate) const fn link_text(kind: LinkKind) -> &'static str {
     }
 }
 
-#[derive(Serialize)]
-struct LinkJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Link)]
+pub(crate) struct LinkJson {
     device: String,
     peer: String,
     kind: &'static str,
@@ -389,15 +399,23 @@ struct LinkJson {
     order: u64,
 }
 
-#[derive(Serialize)]
-struct LinksJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Links)]
+pub(crate) struct LinksJson {
     channels: Vec<LinkJson>,
     next: Option<String>,
 }
 
+#[derive(Serialize, ToSchema)]
+#[schema(as = OwnId)]
+pub(crate) struct OwnIdJson {
+    id: String,
+}
+
 /// `GET /v1/managementsystem`: 200.
 async fn read_own_id(State(server): Server, _: Operator) -> Response {
-    json("read own id", StatusCode::OK, &serde_json::json!({ "id": server.owner.keys.id.as_str() }))
+    let id = server.owner.keys.id.as_str().to_owned();
+    json("read own id", StatusCode::OK, &OwnIdJson { id })
 }
 
 /// `GET /v1/channels`: 200, 400, 503.
@@ -431,9 +449,10 @@ async fn list_channels(State(server): Server, _: Operator, RawQuery(query): RawQ
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NetworkJson {
+#[schema(as = Network)]
+pub(crate) struct NetworkJson {
     shape: ShapeJson,
     devices: Vec<MemberJson>,
     #[serde(default)]
@@ -442,30 +461,34 @@ struct NetworkJson {
     within_secs: Option<u64>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-enum ShapeJson {
+#[schema(as = NetworkShape)]
+pub(crate) enum ShapeJson {
     Star,
     Ring,
     Tree,
     Full,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct MemberJson {
+#[schema(as = NetworkMember)]
+pub(crate) struct MemberJson {
     id: String,
     #[serde(default)]
     address: Option<String>,
 }
 
-#[derive(Serialize)]
-struct PlannedJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = NetworkPlan)]
+pub(crate) struct PlannedJson {
     channels: Vec<PlannedLinkJson>,
 }
 
-#[derive(Serialize)]
-struct PlannedLinkJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = PlannedLink)]
+pub(crate) struct PlannedLinkJson {
     opener: String,
     listener: String,
     kind: &'static str,

@@ -3,7 +3,9 @@
 mod people;
 
 mod claims;
+mod described;
 mod doors;
 mod rights;
+pub(crate) mod schema;
 mod sessions;
 mod watching;

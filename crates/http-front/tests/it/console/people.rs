@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::schema::is_as_described;
 use crate::curl::{Curl, Reply};
 use crate::management::house::House;
 
@@ -20,8 +21,11 @@ pub(super) fn link(house: &House<'_>) -> String {
 }
 
 /// A call without a session, as a page of the console makes it.
+#[track_caller]
 pub(super) fn call(house: &House<'_>, method: &str, path: &str, body: &Value) -> Reply {
-    sent(house, page(house, method), path, body)
+    let reply = sent(house, page(house, method), path, body);
+    is_as_described(method, path, &reply);
+    reply
 }
 
 pub(super) fn page(house: &House<'_>, method: &str) -> Curl {
@@ -72,8 +76,11 @@ impl Person {
         if method == "GET" { curl } else { curl.header(&format!("x-thingstead-token: {}", self.token)) }
     }
 
+    #[track_caller]
     pub(super) fn call(&self, house: &House<'_>, method: &str, path: &str, body: &Value) -> Reply {
-        sent(house, self.curl(house, method), path, body)
+        let reply = sent(house, self.curl(house, method), path, body);
+        is_as_described(method, path, &reply);
+        reply
     }
 
     pub(super) fn get(&self, house: &House<'_>, path: &str) -> Reply {

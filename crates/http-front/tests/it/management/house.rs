@@ -24,6 +24,7 @@ use store::Memory;
 use tokio::net::TcpListener;
 
 use crate::authority::{Authority, dice, origin};
+use crate::console::schema::is_as_described;
 use crate::curl::{Credentials, Curl, Reply};
 use crate::parties::{Device, P256, key};
 use crate::watch::Watched;
@@ -117,7 +118,9 @@ impl<'a> House<'a> {
             Some(body) => curl.body(&self.world.file(body.as_bytes())),
             None => curl,
         };
-        curl.run().expect("it has an answer").remove(0)
+        let reply = curl.run().expect("it has an answer").remove(0);
+        is_as_described(method, path, &reply);
+        reply
     }
 
     /// One call of a user.

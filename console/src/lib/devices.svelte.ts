@@ -50,6 +50,14 @@ export async function loadDevices(on = false): Promise<void> {
   loading.phase = 'there';
 }
 
+/** Has the server look for devices, where not all are loaded; what it finds is known here from then on. */
+export async function findDevices(words: string, after?: string): Promise<{ next: string | null } | Problem> {
+  const outcome = await call('owner.list', { query: { q: words, after } });
+  if (!outcome.ok) return outcome.problem;
+  for (const device of outcome.value.devices) devices.set(device.id, device);
+  return { next: outcome.value.next };
+}
+
 /** Loads once; later calls find it there. */
 export function needDevices(): void {
   if (loading.phase === 'new') void loadDevices();

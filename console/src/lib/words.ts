@@ -44,8 +44,8 @@ const OPERATIONS: Readonly<Record<string, string>> = {
   'owner.transfer': 'Transferred',
   'risk.accept': 'Risk accepted',
   'settings.set': 'Settings changed',
-  login: 'Signed in',
-  logout: 'Signed out',
+  login: 'Sign-in',
+  logout: 'Sign-out',
 };
 
 /** What an operation is called; one nobody named keeps its id. */

@@ -252,6 +252,22 @@ test('a_filter_is_saved_in_the_address_and_survives_going_back', async () => {
   });
 });
 
+test('where_not_all_devices_are_loaded_the_server_looks', async () => {
+  const many = Array.from({ length: 5_000 }, (_, index) => device(index + 1, 5));
+  const far = { ...device(1, 7), id: 'feedf00d-0000-4000-8000-000000000001' };
+  await opened(async (page, mock) => {
+    await page.goto(`${mock.url}/ui/devices`);
+    await page.getByText('Only the first 5,000 devices were looked at.').waitFor();
+    await page.getByRole('combobox', { name: 'Find devices', exact: true }).fill('id:feed');
+    await page.locator('tbody tr').filter({ hasText: 'feedf00d' }).waitFor();
+    await page.getByText('The server has looked through all devices.').waitFor();
+    assert.equal(await page.locator('tbody tr').count(), 1);
+    const asked = made(mock, 'GET /v1/devices').filter((one) => one.query.includes('q='));
+    assert.deepEqual(asked.map((one) => one.query), ['?q=id%3Afeed']);
+    await page.getByText("thingstead owner list --find 'id:feed'").waitFor();
+  }, { world: { devices: many, hidden: [far] } });
+});
+
 test('keys_and_the_skip_link_lead_through_the_pages', async () => {
   await opened(async (page) => {
     await page.reload();

@@ -44,6 +44,8 @@ export function world() {
     devices: [5, 5, 5, 7, 6, 5, 4, 2, 3, 101, 102, 9, 8, 1, 0, 100, 5, 5].map((status, index) => device(index + 1, status)),
     audit: ['owner.claim', 'owner.configure', 'owner.bootstrap', 'device.presence', 'device.goodbye', 'owner.transfer', 'login', 'device.lost', 'owner.claim', 'device.put-channel', 'owner.fetch', 'settings.set'].map((operation, index) =>
       audit(index, operation, index === 0 ? { device: uuid(2), unix_millis: NOW - 7_520_000 } : index === 5 ? { result: 'refused' } : index === 6 ? { result: 'sign-in-failed', device: null } : {})),
+    /** Devices that only the server's search finds. */
+    hidden: [],
     offers: [{ device: uuid(40), from: '5D11A0F37C20', since_unix_millis: NOW - 800_000 }],
     keys: [
       { id: '0101', purpose: 'Management channel', class: 2, kind: 'ec', fingerprint: '3fa29c01d47e5b6608be91f2a7c4d5e6f7089a1b2c3d4e5f60718293a4b5c691', made_unix_millis: NOW - 9_000_000, ends_unix_millis: NOW + 86_400_000 * 300, signed_by: 'Alder management', secret: false },

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
+import { uuid } from './data.mjs';
 
 /** The policy the real server sends. Source: docs/console.md. */
 export const POLICY =
@@ -91,7 +92,11 @@ export async function startMock(dist, world, port = 0) {
         case 'DELETE session': world.signedIn = false; return say(204, null);
         case 'PUT session/password': return given.old === 'Correct-horse' ? say(204, null) : no(403, 'password-wrong');
         case 'GET managementsystem': return say(200, { id: 'A17C55E0B2' });
-        case 'GET devices': return say(200, { devices: world.devices, next: null });
+        case 'GET devices': {
+          const words = new URL(request.url, 'http://mock').searchParams.get('q');
+          if (words !== null) return say(200, { devices: world.hidden.filter((device) => device.id.startsWith(words.replace('id:', ''))), next: null });
+          return say(200, { devices: world.devices, next: world.hidden.length > 0 ? uuid(0) : null });
+        }
         case 'GET devices/x': return one ? say(200, one) : say(401, null);
         case 'GET devices/timeline': return say(200, { entries: world.audit.filter((entry) => entry.device === id || entry.device === null).map((entry) => ({ ...entry, device: id })), next: null });
         case 'GET devices/keys': return say(200, { keys: world.keys });

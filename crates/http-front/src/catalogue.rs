@@ -50,14 +50,19 @@ catalogue! {
         ["check the CA file, and that the address is that of the right server"]
     "not-admitted" 4 "the server does not accept our certificate" "the certificate is of another authority, or of no kind that may call here"
         ["use the certificate file that belongs to this server"]
-    "refused" 3 "the server refused" "it does not say why" ["check the ids and who owns the device"]
-    "claim-refused" 3 "the authority did not give you the device"
-        "it does not say why, to anybody: owned by another, wrong case string, or not registered"
-        ["check the printed string (32 characters, 0-9 a-f)", "ask the seller to transfer it"]
+    "refused" 3 "the server refused"
+        "it does not say why"
+        ["check the ids and who owns the device", "ask an administrator what your duties allow"]
+    "claim-refused" 3 "the authority did not give you this device"
+        "it does not say why, to anybody: someone else owns it, the case string does not match, or its maker has not registered it"
+        ["check the printed string: 32 characters, 0-9 and a-f",
+         "ask the seller to transfer or release it",
+         "ask the maker with the device id"]
     "try-later" 3 "the server cannot do this now" "too many changes, or a part of it is down"
         ["wait as long as it says, then repeat: repeating is safe"]
-    "outcome-unknown" 6 "it is not known whether this happened" "the connection broke after the request had left"
-        ["repeat the same command: it is done once"]
+    "outcome-unknown" 6 "we do not know if it worked"
+        "the connection broke after the request had left"
+        ["ask again: it is done once"]
     "not-enrolled" 3 "the server is not enrolled" "the identity server has not answered its request"
         ["run `thingstead identity enrol FILE --fingerprint HEX` with the fingerprint that `serve` printed"]
     "fingerprint-differs" 3 "the fingerprint is another one" "the file is not the one the server wrote, or the fingerprint was mistyped"
@@ -109,21 +114,31 @@ catalogue! {
         ["type the UUID when asked, or add --yes in a script"]
     "not-built-yet" 3 "this does not exist yet" "this version does not do it"
         ["see CHANGELOG.md for what it does"]
-    "activation-ended" 3 "this link was used or has ended" "a link is for one account and for half an hour"
-        ["make a new one on the server: `thingstead account offer`"]
-    "address-refused" 3 "calls from this address are not allowed" "the list of allowed addresses leaves it out"
-        ["call from an allowed address", "an administrator can change the list in the settings"]
-    "account-exists" 3 "there is an account of this name" "names are given once; capitals make no difference"
+    "activation-ended" 3 "this link was used or has ended"
+        "a link is for one account and for half an hour"
+        ["make a new one on the server: `thingstead account offer`",
+         "sign in, when the account was made already"]
+    "address-refused" 3 "calls from this address are not allowed"
+        "the list of allowed addresses leaves it out"
+        ["come from an allowed address", "an administrator changes the list in the settings"]
+    "account-exists" 3 "this account name is taken"
+        "names are given once; capitals make no difference"
         ["choose another name"]
-    "account-unknown" 3 "there is no account of this name" "it was removed or never made" ["list the accounts"]
+    "account-unknown" 3 "there is no account of this name"
+        "it was removed or never made"
+        ["list the accounts again"]
     "accounts-full" 3 "there are as many accounts as may be" "200 accounts are kept" ["remove one that is not used"]
-    "already-yours" 3 "you already own this device" "it was claimed before" ["open the device"]
+    "already-yours" 3 "you already own this device"
+        "it was claimed before"
+        ["open it"]
     "cannot-await" 3 "a transfer of this device cannot be expected" "it was replaced, or is not expected"
         ["look at the device's status"]
-    "claim-limit" 3 "the authority takes no claim now" "there were too many refused claims from this system, or it is busy"
-        ["wait as long as it says, then repeat: repeating is safe"]
-    "claim-on-its-way" 3 "this claim is under way" "it was asked for a moment ago under the same name"
-        ["ask again in a moment: it is claimed once"]
+    "claim-limit" 3 "too many refused claims from this system"
+        "the authority answers a system again only after a while when it was refused too often, or is busy"
+        ["wait as long as it says, then repeat: repeating is safe", "check the printed string meanwhile"]
+    "claim-on-its-way" 3 "the claim is on its way"
+        "the authority has not answered yet; asking again never claims twice"
+        ["ask again in a moment"]
     "cross-site" 3 "another site's page made this call" "calls are taken from the console's own pages alone"
         ["open the console and act there"]
     "device-refused" 3 "the device said no" "it answered with a failure" ["look at the device's status and keys"]
@@ -131,32 +146,64 @@ catalogue! {
         ["ask the device what it has now", "send it again: most commands do the same when they come twice"]
     "order-not-sent" 3 "the command was not sent" "the device was not there in time, or the command was withdrawn"
         ["look at the device's status", "send it again with more time"]
-    "image-not-built" 3 "no image was built" "nothing about the device has changed, or it takes no such messages"
+    "image-not-built" 3 "no new image was built"
+        "nothing about the device has changed, or it takes no such messages"
         ["look at the device's status"]
-    "last-administrator" 3 "the last administrator stays" "nobody could manage accounts any more"
+    "last-administrator" 3 "the last administrator was kept"
+        "nobody could manage accounts any more"
         ["make another administrator first"]
-    "leaving-already" 3 "the device is leaving for another owner" "an earlier transfer of it is not over"
-        ["look at the device's status"]
+    "leaving-already" 3 "the device is changing hands already"
+        "an earlier transfer or release has not ended"
+        ["wait until it has ended"]
     "name-refused" 2 "this cannot be an account's name" "a name is 1 to 48 of a-z, 0-9, dot, underscore, hyphen and @"
         ["choose another name"]
-    "not-here" 3 "not here, or not yours" "it does not exist, or your duties do not show it" ["check the id"]
+    "not-here" 3 "not here, or not yours"
+        "the answer is the same for what does not exist and for what you may not see"
+        ["check the id", "ask whoever owns the device"]
     "not-permitted" 3 "your account may not do this" "its duties do not hold it" ["ask an administrator for the duty"]
     "not-signed-in" 4 "nobody is signed in" "the session ended, or there was none" ["sign in"]
-    "password-too-simple" 2 "this password is not taken"
-        "a password has 8 to 128 characters of at least two kinds: lower, upper, digit, sign" ["choose another one"]
+    "password-too-simple" 2 "the password was not taken"
+        "a password has 8 to 128 characters of at least two kinds: lower, upper, digit, sign"
+        ["choose a longer one: four words with a hyphen between them are easier to keep than eight signs"]
     "password-wrong" 3 "the old password is another one" "it was mistyped, or changed elsewhere" ["type it again"]
-    "request-unreadable" 2 "the request could not be read" "a field is missing, unknown or of another form"
-        ["compare with the description of the API"]
+    "request-unreadable" 2 "the request was not taken"
+        "a field is missing, unknown or of another form"
+        ["load the page again", "compare with `thingstead api`"]
     "setting-refused" 2 "a setting was not taken" "it is outside of its bounds" ["choose a value within the bounds"]
-    "sign-in-failed" 4 "name or password wrong" "which of them is not said, to anybody" ["type both again"]
-    "signed-out" 4 "you are signed out" "the session was ended, or nothing happened for the idle time" ["sign in"]
-    "token-missing" 3 "a change came without its token" "the page was loaded before you signed in" ["load the page again"]
-    "too-many-tries" 4 "there were too many tries from this address" "a lock ends by itself"
+    "sign-in-failed" 4 "name or password wrong"
+        "which of them is not said, to anybody: that would help somebody who guesses"
+        ["check both and try again", "an administrator can remove the account and add it anew"]
+    "signed-out" 4 "you were signed out"
+        "nothing happened for the idle time, an administrator ended the session, or the account was removed"
+        ["sign in again: you come back to the same page"]
+    "token-missing" 3 "the page was older than the session"
+        "it holds the token of an earlier sign-in"
+        ["load the page again, then repeat"]
+    "too-many-tries" 4 "too many tries"
+        "after some failed tries nobody can sign in from this address for a while, whatever the name"
         ["wait as long as it says", "an administrator can unlock the account"]
-    "transfer-refused" 3 "the device was not passed on"
-        "it is not yours, or the receiver takes only what it announced; the authority does not say which"
-        ["check the receiver's id", "ask the receiver to expect the device first"]
-    "internal" 1 "an internal error" "a part of Thingstead broke its own rule" ["report it with the log"]
+    "transfer-refused" 3 "the device was not given up"
+        "the authority does not say why: the recipient is not known, or has to accept it first, or the device is not yours any more"
+        ["check the management id of the recipient",
+         "ask the recipient to accept the device first, then repeat"]
+    "internal" 1 "an internal error"
+        "a part of Thingstead broke its own rule; the log of the server names the request"
+        ["try again", "report it with the log"]
+}
+
+/// A text of the catalogue as a sentence.
+#[must_use]
+pub fn sentence(words: &str) -> String {
+    let end = if words.ends_with(['.', '`']) { "" } else { "." };
+    title(words) + end
+}
+
+/// A text of the catalogue with a capital, as a title.
+#[must_use]
+pub fn title(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 /// The entry of `code`.

@@ -165,7 +165,7 @@ impl Console {
 }
 
 /// The value of `name` in a query, with `+` and percent signs read.
-pub(super) fn in_query(query: Option<&str>, name: &str) -> Option<String> {
+pub(crate) fn in_query(query: Option<&str>, name: &str) -> Option<String> {
     let pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
     let value = pairs.into_iter().find(|(own, _)| *own == name)?.1;
     let mut bytes = Vec::new();

@@ -39,6 +39,7 @@ use serde::de::DeserializeOwned;
 
 use crate::answer::{content, fault};
 use crate::management::{ManagementServer, ROLE};
+pub(crate) use audit::in_query;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use claims::Claims;

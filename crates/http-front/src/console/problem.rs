@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::catalogue;
+use crate::catalogue::{self, sentence};
 
 /// The media type of a failure.
 const KIND: &str = "application/problem+json";
@@ -79,14 +79,6 @@ pub(crate) fn problem_until(code: &'static str, wait: Duration) -> Response {
     response
 }
 
-/// The catalogue's words as a sentence.
-fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    let first = letters.next().map(|first| first.to_ascii_uppercase());
-    let end = if words.ends_with(['.', '`']) { "" } else { "." };
-    first.into_iter().chain(letters).chain(end.chars()).collect()
-}
-
 fn answer(code: &'static str, detail: Option<&str>) -> Response {
     let entry = catalogue::entry(code).expect("every code used is in the catalogue");
     let status = STATUSES.iter().find(|(known, _)| *known == code).map(|(_, status)| *status);
@@ -145,6 +137,49 @@ pub(super) fn with_words(operation: &str, response: Response) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Texts of failures as the console shows them; a page reads them without asking the server.
+    fn texts_of_the_console() -> String {
+        let mut codes: Vec<&str> = STATUSES.iter().map(|(code, _)| *code).collect();
+        // What no answer says: the page itself finds it out.
+        codes.extend(["cannot-reach", "outcome-unknown"]);
+        codes.sort_unstable();
+        let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
+        let mut source = String::from(
+            "// Texts of failures, written by a test of http-front from its catalogue: change them there.\n\n\
+             /** What the console knows of a failure. */\n\
+             export interface Entry {\n  readonly title: string;\n  readonly why: string;\n  \
+             readonly attempts: readonly string[];\n}\n\n\
+             export const TEXTS: Readonly<Record<string, Entry>> = {\n",
+        );
+        for code in codes {
+            let entry = catalogue::entry(code).expect("it is in the catalogue");
+            // What to do is shown as a list, without full stops.
+            let attempts: Vec<String> =
+                entry.attempts.iter().map(|attempt| quoted(&catalogue::title(attempt))).collect();
+            source += &format!(
+                "  '{code}': {{\n    title: {},\n    why: {},\n    attempts: [{}],\n  }},\n",
+                quoted(&catalogue::title(entry.title)),
+                quoted(&sentence(entry.why)),
+                attempts.join(", "),
+            );
+        }
+        source + "};\n"
+    }
+
+    /// With `THINGSTEAD_WRITE_TEXTS` set the file is written instead; the console is to be built again then.
+    #[test]
+    fn the_console_shows_the_texts_of_the_catalogue() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../console/src/lib/api/catalogue.ts");
+        if std::env::var_os("THINGSTEAD_WRITE_TEXTS").is_some() {
+            std::fs::write(path, texts_of_the_console()).unwrap();
+        }
+        let shown = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            shown == texts_of_the_console(),
+            "set THINGSTEAD_WRITE_TEXTS and run this test, then build the console"
+        );
+    }
 
     #[test]
     fn every_code_has_words() {

@@ -188,7 +188,7 @@ impl Console {
         let people = self.executor().run(ListAccounts).await.ok()?.ok()?;
         let administrators = people.iter().filter(|it| it.role == Role::Administrator && !it.is_locked);
         if administrators.count() == 1 {
-            let detail = "If that password is lost, a new link must be made on the server.";
+            let detail = "There is one administrator: if that password is lost, a new link must be made on the server.";
             found.push(Found::new(Level::Know, "one-administrator", detail));
         }
         Some(found)

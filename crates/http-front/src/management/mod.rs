@@ -17,6 +17,7 @@
 
 mod awaiting;
 mod enrolment;
+mod find;
 mod flow;
 mod gateway;
 mod order_json;

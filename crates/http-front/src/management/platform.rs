@@ -3,7 +3,7 @@
 //! | call | body | answer |
 //! |---|---|---|
 //! | `GET /v1/managementsystem` | | 200 `{"id":ID}`: what others name to transfer devices to us |
-//! | `GET /v1/devices?after=UUID` | | 200 `{"devices":[DEVICE..],"next":UUID or null}` |
+//! | `GET /v1/devices?after=UUID&q=WORDS` | | 200 `{"devices":[DEVICE..],"next":UUID or null}` |
 //! | `GET /v1/devices/{uuid}` | | 200 `DEVICE`, 401 |
 //! | `POST /v1/devices/{uuid}/transfer?to=ID` | | 204, 403 refused or not ours, 409 leaving for another, 503 on its way |
 //! | `POST /v1/devices/{uuid}/release` | | the same |
@@ -55,17 +55,23 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ManagementServer;
+use super::find::Find;
 use super::flow::Given;
 use super::order_json::{CommandJson, InfoJson, MethodJson, OrderJson, PrivilegesJson, address};
 use super::registrar::{Registrar, unauthorized};
 use super::registration_api::{RETRY, Server, info_json, json};
 use crate::answer::{empty, fault, later, not_run};
 use crate::caller::Operator;
+use crate::console::in_query;
 
 /// How long an order may take unless told otherwise.
 const WITHIN_DEFAULT: Duration = Duration::from_secs(30);
 /// How long the orders of a topology may take unless told otherwise.
 const NETWORK_WITHIN_DEFAULT: Duration = Duration::from_secs(60 * 60);
+/// Pages that one search looks at: 20,000 devices; a search that finds little goes on with the next call.
+const LOOK_PAGES_MAX: usize = 100;
+/// So many found are enough for one answer.
+const FOUND_COUNT: usize = 200;
 /// Nothing may take longer.
 const WITHIN_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// RSA keys that one topology may need.
@@ -114,6 +120,16 @@ pub(crate) const fn kind_text(kind: KeyKind) -> &'static str {
     }
 }
 
+pub(crate) const fn due_text(due: &DueStep) -> &'static str {
+    match due {
+        DueStep::Configure => "configure",
+        DueStep::Upload => "upload",
+        DueStep::Transfer(_) => "transfer",
+        DueStep::Release => "release",
+        DueStep::Announce => "announce",
+    }
+}
+
 impl From<DeviceView> for DeviceJson {
     fn from(view: DeviceView) -> Self {
         let (image, parameter_choice) = view.image.map_or((None, None), |(at, choice)| (Some(at), choice));
@@ -125,13 +141,7 @@ impl From<DeviceView> for DeviceJson {
             registrant: view.registrant,
             kind: view.kind.map(kind_text),
             owner_sequence_number: view.owner_sequence_number,
-            due: view.due.map(|due| match due {
-                DueStep::Configure => "configure",
-                DueStep::Upload => "upload",
-                DueStep::Transfer(_) => "transfer",
-                DueStep::Release => "release",
-                DueStep::Announce => "announce",
-            }),
+            due: view.due.as_ref().map(due_text),
             image_created_unix_millis: image.map(Timestamp::as_unix_millis),
             parameter_choice,
             info: view.info.as_ref().map(info_json),
@@ -150,28 +160,43 @@ pub(crate) struct DevicesJson {
     next: Option<String>,
 }
 
-/// `GET /v1/devices`: 200, 400, 401, 503; a user sees his own.
+/// `GET /v1/devices`: 200, 400, 401, 503; a user sees his own. With `q=` a page may be short or empty though
+/// there is a `next`.
 async fn list_devices(
     State(server): Server,
     Registrar(by): Registrar,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let after = match query.as_deref().unwrap_or_default() {
-        "" => None,
-        query => match query.strip_prefix("after=").and_then(|after| after.parse().ok()) {
-            Some(after) => Some(after),
-            None => return empty(StatusCode::BAD_REQUEST),
-        },
+    let query = query.as_deref().filter(|query| !query.is_empty());
+    let (after, words) = (in_query(query, "after"), in_query(query, "q"));
+    let after = after.as_deref().map(str::parse).transpose();
+    let (Ok(mut after), true) = (after, query.is_none() || after_or_words(query)) else {
+        return empty(StatusCode::BAD_REQUEST);
     };
-    match server.executor.run(ListDevices { after, by }).await {
-        Ok(Ok((devices, next))) => {
-            let devices = devices.into_iter().map(DeviceJson::from).collect();
-            let next = next.map(|next| next.to_string());
-            json("list devices", StatusCode::OK, &DevicesJson { devices, next })
+    let find = Find::read(words.as_deref().unwrap_or_default());
+    let mut found: Vec<DeviceJson> = Vec::new();
+    for _ in 0..LOOK_PAGES_MAX {
+        match server.executor.run(ListDevices { after, by: by.clone() }).await {
+            Ok(Ok((devices, next))) => {
+                let devices = devices.into_iter().filter(|device| find.fits(device));
+                found.extend(devices.map(DeviceJson::from));
+                after = next;
+            }
+            Ok(Err(bad)) => return fault("list devices", &bad),
+            Err(error) => return not_run("list devices", &error),
         }
-        Ok(Err(bad)) => fault("list devices", &bad),
-        Err(error) => not_run("list devices", &error),
+        if after.is_none() || words.is_none() || found.len() >= FOUND_COUNT {
+            break;
+        }
     }
+    let next = after.map(|next| next.to_string());
+    json("list devices", StatusCode::OK, &DevicesJson { devices: found, next })
+}
+
+/// Nothing else may stand in a query for devices.
+fn after_or_words(query: Option<&str>) -> bool {
+    let mut names = query.unwrap_or_default().split('&').map(|pair| pair.split('=').next());
+    names.all(|name| matches!(name, Some("after" | "q")))
 }
 
 /// `GET /v1/devices/{uuid}`: 200, 401, 503.

@@ -37,8 +37,17 @@ enum Verb {
     ///   thingstead owner --data data/a claim 8f2c41d0-0000-4000-8000-0000000077aa --case-string -
     #[command(verbatim_doc_comment)]
     Claim(Claim),
-    /// List the devices of this management system.
-    List,
+    /// List the devices of this management system: UUID, status, what it means.
+    ///
+    /// Examples:
+    ///   thingstead owner --data data/a list
+    ///   thingstead owner --data data/a list --find 'is:unreachable maker:acme -model:p2'
+    #[command(verbatim_doc_comment)]
+    List {
+        /// Only devices that fit all of these words: is: maker: model: kind: id: due: owner:, - turns around.
+        #[arg(long, value_name = "WORDS")]
+        find: Option<String>,
+    },
     /// Show one device: status, owner, what it says of itself.
     Show {
         /// The device's UUID.
@@ -201,7 +210,7 @@ impl Owner {
         block_on(async move {
             match self.verb {
                 Verb::Claim(claim) => claim.run(&client, say).await,
-                Verb::List => list(&client, say).await,
+                Verb::List { find } => list(&client, find.as_deref(), say).await,
                 Verb::Show { device } => {
                     say.document(&read(&client, &format!("/v1/devices/{device}")).await?)
                 }
@@ -257,14 +266,24 @@ impl Owner {
     }
 }
 
-async fn list(client: &OperatorClient, say: Say) -> Outcome {
+/// Every byte that is no letter or digit as a percent sign and two digits.
+fn escaped(text: &str) -> String {
+    let letter = |byte: u8| match byte {
+        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(letter).collect()
+}
+
+async fn list(client: &OperatorClient, find: Option<&str>, say: Say) -> Outcome {
+    let words = find.map(|find| format!("q={}", escaped(find))).unwrap_or_default();
     let mut all = Vec::new();
-    let mut path = "/v1/devices".to_owned();
+    let mut path = format!("/v1/devices?{words}");
     loop {
         let page = read(client, &path).await?;
         all.extend(page["devices"].as_array().into_iter().flatten().cloned());
         match page["next"].as_str() {
-            Some(next) => path = format!("/v1/devices?after={next}"),
+            Some(next) => path = format!("/v1/devices?{words}&after={next}").replace("?&", "?"),
             None => break,
         }
     }

@@ -33,7 +33,7 @@ use super::device_socket::{self, LINE_LENGTH, OnSocket};
 use super::enrolled::{Enrolled, enrolled};
 use super::gap_line::{Anew, CLASS_3, GapLine, RoleEnd, Side};
 use super::platform_keys::operator_file;
-use super::{announce, listen_https, open_store, own_issuer};
+use super::{Door, announce, listen_https, open_store, own_issuer};
 use crate::failure::{Failure, Outcome};
 
 /// How long to wait before the registration server is asked again to sign our keys.
@@ -72,7 +72,8 @@ pub(crate) async fn run(
         ("platform", section.platform, &operators, platform_api(store.executor.clone())),
     ] {
         let clients = ClientCertificates::Required(accepted);
-        let bound = listen_https(&mut services, name, at, &enrolled.tls, clients, router, &stop).await?;
+        let bound =
+            listen_https(&mut services, Door::new(name, at), &enrolled.tls, clients, router, &stop).await?;
         listeners.push((name, bound));
     }
     let line = GapLine {

@@ -1,6 +1,7 @@
 //! What `serve` is told: one file, then environment, then flags.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
@@ -48,6 +49,16 @@ impl Membership {
 
 const fn yes() -> bool {
     true
+}
+
+/// Some forty browsers.
+const fn connections() -> NonZeroU16 {
+    NonZeroU16::new(256).expect("it is not 0")
+}
+
+/// Five browsers behind one address: each keeps up to six.
+const fn connections_per_address() -> NonZeroU16 {
+    NonZeroU16::new(32).expect("it is not 0")
 }
 
 fn loopback_names() -> Vec<String> {
@@ -130,6 +141,12 @@ pub(crate) struct Management {
     /// Whether people may sign in to the console at `platform`.
     #[serde(default = "yes")]
     pub(crate) console: bool,
+    /// Connections to `platform` that may be open at once.
+    #[serde(default = "connections")]
+    pub(crate) connections: NonZeroU16,
+    /// Those of them that may come from one IPv4 address or IPv6 network of 64 bits.
+    #[serde(default = "connections_per_address")]
+    pub(crate) connections_per_address: NonZeroU16,
     /// People who may register devices besides the operator.
     #[serde(default)]
     pub(crate) users: Vec<User>,

@@ -27,7 +27,7 @@ use super::console_line;
 use super::device_socket::{self, LINE_LENGTH, OnSocket};
 use super::platform_keys::{operator_file, operators_ca, own_tls};
 use super::time::TimePort;
-use super::{announce, listen_https, open_store};
+use super::{Door, announce, listen_https, open_store};
 use crate::failure::{Failure, Outcome};
 
 /// How long to wait before the owner gateway is asked again.
@@ -80,9 +80,7 @@ pub(crate) async fn run(
         Arc::new(console.map_err(|error| Failure::new("store-unavailable", "the console").because(error))?);
     let router = console_api(console.clone());
     let clients = ClientCertificates::Optional(&operators);
-    let platform =
-        listen_https(&mut services, "platform", section.platform, &tls.identity, clients, router, &stop)
-            .await?;
+    let platform = listen_https(&mut services, door(&section), &tls.identity, clients, router, &stop).await?;
     let dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
     let own = vec![Credential::raw(keys.class_2.clone()), Credential::raw(keys.rsa.clone())];
     let setup = ChannelSetup {
@@ -110,6 +108,14 @@ pub(crate) async fn run(
     }
     while services.join_next().await.is_some() {}
     Ok(())
+}
+
+/// Source: SECDEV 6.4.4 d; ADR 0162.
+fn door(section: &Management) -> Door {
+    let mut door = Door::new("platform", section.platform);
+    door.limits.connection_count_max = section.connections.get().into();
+    door.limits.connection_count_per_source_max = section.connections_per_address.get().into();
+    door
 }
 
 /// Source: SECDEV 6.4.3; what is switched on though it is not secure is named to people.

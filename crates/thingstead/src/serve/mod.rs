@@ -106,16 +106,34 @@ pub(crate) fn open_store(folder: &Path, provider: &dyn Provider, clock: Clock) -
     Ok(RoleStore { table, executor, clock })
 }
 
+/// One HTTPS listener to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Door {
+    /// What it is for.
+    pub(crate) name: &'static str,
+    /// Where.
+    pub(crate) at: SocketAddr,
+    /// What it grants its peers.
+    pub(crate) limits: Limits,
+}
+
+impl Door {
+    /// With the limits that hold unless told otherwise.
+    pub(crate) fn new(name: &'static str, at: SocketAddr) -> Self {
+        Self { name, at, limits: Limits { body_size_max: BODY_SIZE_MAX, ..Limits::default() } }
+    }
+}
+
 /// Opens a TCP port and serves `router` on it until shutdown.
 pub(crate) async fn listen_https(
     services: &mut JoinSet<()>,
-    name: &'static str,
-    at: SocketAddr,
+    door: Door,
     tls: &TlsIdentity,
     clients: ClientCertificates<'_>,
     router: Router,
     stop: &Shutdown,
 ) -> Outcome<SocketAddr> {
+    let Door { name, at, limits } = door;
     let subject = format!("{name} on {at}");
     let listener = TcpListener::bind(at).await;
     let listener =
@@ -125,7 +143,6 @@ pub(crate) async fn listen_https(
     let tls = server_config(tls, clients)
         .map_err(|error| Failure::new("internal", "TLS set-up").because(format!("{error:?}")))?;
     let router = http_front::with_request_log(name, router);
-    let limits = Limits { body_size_max: BODY_SIZE_MAX, ..Limits::default() };
     let stop = stop.clone();
     services.spawn(async move {
         let tally = https_server::serve(listener, tls, router, limits, stop).await;

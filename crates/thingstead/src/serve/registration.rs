@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use super::config::{self, Registration};
 use super::enrolled::{Enrolled, enrolled};
 use super::gap_line::{Anew, GapLine, RoleEnd, Side, flush_outbox};
-use super::{RoleStore, announce, listen_https, open_store, own_issuer};
+use super::{Door, RoleStore, announce, listen_https, open_store, own_issuer};
 use crate::failure::{Failure, Outcome};
 use crate::files;
 
@@ -61,7 +61,8 @@ pub(crate) async fn run(
         ("peers", section.peers, ClientCertificates::Required(&peers), ta_api(server.clone())),
         ("platform", section.platform, ClientCertificates::Required(&owners), operator_api(server.clone())),
     ] {
-        let bound = listen_https(&mut services, name, at, &enrolled.tls, clients, router, &stop).await?;
+        let bound =
+            listen_https(&mut services, Door::new(name, at), &enrolled.tls, clients, router, &stop).await?;
         listeners.push((name, bound));
     }
     let line = GapLine {

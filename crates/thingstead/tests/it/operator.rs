@@ -1,11 +1,13 @@
 //! What an operator does with a management system by commands: each is one call of its API.
 
+use std::io::{ErrorKind, Read as _};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::demo::PROGRAM;
-use crate::going_on::{World, json, said};
+use crate::going_on::{World, json, said, serving, until};
 
 impl World {
     /// `thingstead WORDS` with the operator's certificate of an owner.
@@ -122,10 +124,41 @@ fn claims(world: &World) {
     world.refused("owner-a", &["owner", "replace", device, "--by", device, "--yes"], "refused", 3);
 }
 
-// verifies: SECDEV-6.2.6-a1, SECDEV-6.4.4-c
+/// The configured number of connections from one address is taken, one more is turned away, and those that
+/// were there stay.
+fn connections(world: &mut World) {
+    world.end(&serving(world, "owner-b"));
+    let path = world.path("owner-b.toml");
+    let configuration = std::fs::read_to_string(&path).unwrap();
+    let limits = "[management]\nconnections = 9\nconnections_per_address = 2\n";
+    std::fs::write(&path, configuration.replacen("[management]\n", limits, 1)).unwrap();
+    world.serve_again("owner-b");
+    let address = world.address("owner-b", "platform");
+    let connect = || {
+        let connection = TcpStream::connect(&address).unwrap();
+        connection.set_nonblocking(true).unwrap();
+        connection
+    };
+    // Nothing is said before a client's hello: a connection that was turned away is at its end.
+    let is_open = |connection: &TcpStream| {
+        let read = (&*connection).read(&mut [0]);
+        matches!(read, Err(error) if error.kind() == ErrorKind::WouldBlock)
+    };
+    let held = [connect(), connect()];
+    let more = connect();
+    until("one more is turned away", || !is_open(&more));
+    assert!(held.iter().all(is_open), "those that were there stay");
+    world.refused("owner-b", &["settings", "show"], "cannot-reach", 5);
+    drop(held);
+    until("there is room again", || {
+        world.operator("owner-b", &["settings", "show"]).output().unwrap().status.success()
+    });
+}
+
+// verifies: SECDEV-6.2.6-a1, SECDEV-6.4.4-c, SECDEV-6.4.4-d
 #[test]
 fn every_call_of_the_console_has_a_command_that_does_the_same() {
-    let world = World::new("operator");
+    let mut world = World::new("operator");
     devices(&world);
     claims(&world);
     people(&world);
@@ -142,6 +175,7 @@ fn every_call_of_the_console_has_a_command_that_does_the_same() {
         let is_there = log.as_array().unwrap().iter().any(is_it);
         assert_eq!(is_there, operation != "risk.accept", "{operation}");
     }
+    connections(&mut world);
 }
 
 #[test]

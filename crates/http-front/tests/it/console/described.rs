@@ -94,6 +94,9 @@ impl Tour<'_, '_> {
         self.house.drive();
         self.house.present(one, &DeviceInfo::only(one.uuid));
         assert_eq!(self.get("/v1/devices")["devices"].as_array().unwrap().len(), 4);
+        let found = self.get(&format!("/v1/devices?q=id%3A{}+-is%3Arefused", one.uuid));
+        assert_eq!(found["devices"][0]["id"], one.uuid.to_string());
+        assert_eq!(self.get("/v1/devices?q=no%3Asuch")["devices"], json!([]));
         assert_eq!(self.get(&one.path(""))["status"], 5);
         for part in ["/status", "/info", "/timeline?before=", "/keys", "/channels"] {
             self.get(&one.path(part));

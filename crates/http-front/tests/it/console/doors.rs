@@ -133,3 +133,109 @@ fn files_come_with_the_strict_policy_and_the_root_leads_to_them() {
         "no call is reached from here"
     );
 }
+
+/// A session of a new administrator that was last used so long ago, as its store would hold it.
+fn session_of(house: &House<'_>, name: &str, minutes_ago: u64) -> String {
+    use accounts::{Activate, Asked, OfferActivation, PasswordHash, TokenHash};
+    use sha2::Digest as _;
+    let now = house.executor.now();
+    let utc = now.utc.unwrap().as_unix_millis() - minutes_ago * 60_000;
+    let now = clock::Now { utc: Some(clock::Timestamp::from_unix_millis(utc)), ..now };
+    let asked = || Asked {
+        role: "management",
+        by: "operator".into(),
+        address: Some([127, 0, 0, 1].into()),
+        correlation: house.executor.correlation(),
+    };
+    let cookie: [u8; 32] = house.executor.bytes();
+    let session = TokenHash(sha2::Sha256::digest([&b"thingstead token\0"[..], &cookie].concat()).into());
+    let token = TokenHash(house.executor.bytes());
+    let offer = OfferActivation { token, beside_others: true, asked: asked() };
+    store::run(&*house.table, &offer, now).unwrap().reply.unwrap();
+    let activate = Activate {
+        token,
+        name: accounts::AccountName::from_typed(name).unwrap(),
+        hash: PasswordHash::new("$argon2id$none".into()),
+        session,
+        asked: asked(),
+    };
+    store::run(&*house.table, &activate, now).unwrap().reply.unwrap().unwrap();
+    format!("__Host-thingstead={}", model::hex(&cookie))
+}
+
+// verifies: SECDEV-6.4.4-b
+#[test]
+fn a_session_without_activity_ends_after_the_time_that_an_administrator_set() {
+    let Some(world) = World::start() else { return };
+    let house = House::open(&world);
+    let who = |cookie: &str, more: &str| {
+        let curl = page(&house, "GET").header(&format!("Cookie: {cookie}")).header(more);
+        sent(&house, curl, "/v1/session", &Value::Null)
+    };
+    let (fresh, old) = (session_of(&house, "fresh", 13), session_of(&house, "old", 16));
+    let background = "x-thingstead-background: 1";
+    let ends = |reply: &crate::curl::Reply| House::json(reply.is(200))["ends_unix_millis"].as_u64().unwrap();
+    assert_eq!(code(who(&old, "x-a: b").is(401)), "signed-out");
+    let before = ends(&who(&fresh, background));
+    assert_eq!(ends(&who(&fresh, background)), before, "what a page asks by itself is no activity");
+    assert!(ends(&who(&fresh, "x-a: b")) > before);
+    // A minute, and whoever rested for two is out; whoever was here just now is not.
+    let rested = session_of(&house, "rested", 2);
+    assert_eq!(who(&rested, background).is(200).status, 200);
+    let mut settings = House::json(&house.call("GET", "/v1/settings", None));
+    settings["idle_minutes"] = 1.into();
+    house.call("PUT", "/v1/settings", Some(&settings.to_string())).is_empty(204);
+    assert_eq!(code(who(&rested, background).is(401)), "signed-out");
+    who(&fresh, background).is(200);
+    let log = World::audit(&house.table);
+    assert_eq!(log.iter().filter(|(op, end)| op == "logout" && end == "idle").count(), 2, "{log:?}");
+}
+
+// verifies: SECDEV-6.2.6-c
+#[test]
+fn a_full_log_goes_round_or_stops_and_warns_as_it_was_set() {
+    let Some(world) = World::start() else { return };
+    let house = House::open(&world);
+    let mut settings = House::json(&house.call("GET", "/v1/settings", None));
+    let risks = || {
+        let risks = House::json(&house.call("GET", "/v1/risks", None))["risks"].clone();
+        let of_log = |risk: &&Value| risk["code"].as_str().unwrap().starts_with("audit-");
+        risks
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(of_log)
+            .map(|risk| (risk["code"].clone(), risk["level"].clone()))
+    };
+    let mut set = |name: &str, value: Value| {
+        settings[name] = value;
+        house.call("PUT", "/v1/settings", Some(&settings.to_string())).is_empty(204);
+    };
+    let kept = || House::json(&house.call("GET", "/v1/audit?before=", None))["kept"].as_u64().unwrap();
+    set("audit_limit_entries", 100.into());
+    assert_eq!(risks(), None);
+    while kept() < 80 {
+        set("idle_minutes", 14.into());
+    }
+    assert_eq!(risks(), Some(("audit-filling".into(), "soon".into())), "at 80 of 100");
+    set("audit_mode", "stop-warn".into());
+    while kept() < 100 {
+        set("idle_minutes", 13.into());
+    }
+    assert_eq!(risks(), Some(("audit-full".into(), "act".into())));
+    let before = World::audit(&house.table);
+    set("idle_minutes", 12.into());
+    assert_eq!(World::audit(&house.table), before, "it is done, and not recorded");
+    assert_eq!(House::json(&house.call("GET", "/v1/settings", None))["idle_minutes"], 12);
+    // Round again: the newest are kept, the oldest go.
+    set("audit_mode", "ring".into());
+    for _ in 0..3 {
+        set("idle_minutes", 11.into());
+    }
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while World::audit(&house.table).len() != 100 || kept() != 100 {
+        assert!(std::time::Instant::now() < deadline, "the oldest entries stay: {}", kept());
+    }
+    assert_eq!(risks(), Some(("audit-filling".into(), "soon".into())));
+    assert_ne!(World::audit(&house.table)[0], before[0], "the first has gone");
+}

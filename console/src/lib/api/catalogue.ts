@@ -1,0 +1,166 @@
+// Texts of failures, written by a test of http-front from its catalogue: change them there.
+
+/** What the console knows of a failure. */
+export interface Entry {
+  readonly title: string;
+  readonly why: string;
+  readonly attempts: readonly string[];
+}
+
+export const TEXTS: Readonly<Record<string, Entry>> = {
+  'account-exists': {
+    title: 'This account name is taken',
+    why: 'Names are given once; capitals make no difference.',
+    attempts: ['Choose another name'],
+  },
+  'account-unknown': {
+    title: 'There is no account of this name',
+    why: 'It was removed or never made.',
+    attempts: ['List the accounts again'],
+  },
+  'accounts-full': {
+    title: 'There are as many accounts as may be',
+    why: '200 accounts are kept.',
+    attempts: ['Remove one that is not used'],
+  },
+  'activation-ended': {
+    title: 'This link was used or has ended',
+    why: 'A link is for one account and for half an hour.',
+    attempts: ['Make a new one on the server: `thingstead account offer`', 'Sign in, when the account was made already'],
+  },
+  'address-refused': {
+    title: 'Calls from this address are not allowed',
+    why: 'The list of allowed addresses leaves it out.',
+    attempts: ['Come from an allowed address', 'An administrator changes the list in the settings'],
+  },
+  'already-yours': {
+    title: 'You already own this device',
+    why: 'It was claimed before.',
+    attempts: ['Open it'],
+  },
+  'cannot-await': {
+    title: 'A transfer of this device cannot be expected',
+    why: 'It was replaced, or is not expected.',
+    attempts: ['Look at the device\'s status'],
+  },
+  'cannot-reach': {
+    title: 'A server could not be reached',
+    why: 'It is not running, or the network is down.',
+    attempts: ['Check that the server runs and its address in the configuration'],
+  },
+  'claim-limit': {
+    title: 'Too many refused claims from this system',
+    why: 'The authority answers a system again only after a while when it was refused too often, or is busy.',
+    attempts: ['Wait as long as it says, then repeat: repeating is safe', 'Check the printed string meanwhile'],
+  },
+  'claim-on-its-way': {
+    title: 'The claim is on its way',
+    why: 'The authority has not answered yet; asking again never claims twice.',
+    attempts: ['Ask again in a moment'],
+  },
+  'claim-refused': {
+    title: 'The authority did not give you this device',
+    why: 'It does not say why, to anybody: someone else owns it, the case string does not match, or its maker has not registered it.',
+    attempts: ['Check the printed string: 32 characters, 0-9 and a-f', 'Ask the seller to transfer or release it', 'Ask the maker with the device id'],
+  },
+  'cross-site': {
+    title: 'Another site\'s page made this call',
+    why: 'Calls are taken from the console\'s own pages alone.',
+    attempts: ['Open the console and act there'],
+  },
+  'image-not-built': {
+    title: 'No new image was built',
+    why: 'Nothing about the device has changed, or it takes no such messages.',
+    attempts: ['Look at the device\'s status'],
+  },
+  'internal': {
+    title: 'An internal error',
+    why: 'A part of Thingstead broke its own rule; the log of the server names the request.',
+    attempts: ['Try again', 'Report it with the log'],
+  },
+  'last-administrator': {
+    title: 'The last administrator was kept',
+    why: 'Nobody could manage accounts any more.',
+    attempts: ['Make another administrator first'],
+  },
+  'leaving-already': {
+    title: 'The device is changing hands already',
+    why: 'An earlier transfer or release has not ended.',
+    attempts: ['Wait until it has ended'],
+  },
+  'name-refused': {
+    title: 'This cannot be an account\'s name',
+    why: 'A name is 1 to 48 of a-z, 0-9, dot, underscore, hyphen and @.',
+    attempts: ['Choose another name'],
+  },
+  'not-here': {
+    title: 'Not here, or not yours',
+    why: 'The answer is the same for what does not exist and for what you may not see.',
+    attempts: ['Check the id', 'Ask whoever owns the device'],
+  },
+  'not-permitted': {
+    title: 'Your account may not do this',
+    why: 'Its duties do not hold it.',
+    attempts: ['Ask an administrator for the duty'],
+  },
+  'outcome-unknown': {
+    title: 'We do not know if it worked',
+    why: 'The connection broke after the request had left.',
+    attempts: ['Ask again: it is done once'],
+  },
+  'password-too-simple': {
+    title: 'The password was not taken',
+    why: 'A password has 8 to 128 characters of at least two kinds: lower, upper, digit, sign.',
+    attempts: ['Choose a longer one: four words with a hyphen between them are easier to keep than eight signs'],
+  },
+  'password-wrong': {
+    title: 'The old password is another one',
+    why: 'It was mistyped, or changed elsewhere.',
+    attempts: ['Type it again'],
+  },
+  'refused': {
+    title: 'The server refused',
+    why: 'It does not say why.',
+    attempts: ['Check the ids and who owns the device', 'Ask an administrator what your duties allow'],
+  },
+  'request-unreadable': {
+    title: 'The request was not taken',
+    why: 'A field is missing, unknown or of another form.',
+    attempts: ['Load the page again', 'Compare with `thingstead api`'],
+  },
+  'setting-refused': {
+    title: 'A setting was not taken',
+    why: 'It is outside of its bounds.',
+    attempts: ['Choose a value within the bounds'],
+  },
+  'sign-in-failed': {
+    title: 'Name or password wrong',
+    why: 'Which of them is not said, to anybody: that would help somebody who guesses.',
+    attempts: ['Check both and try again', 'An administrator can remove the account and add it anew'],
+  },
+  'signed-out': {
+    title: 'You were signed out',
+    why: 'Nothing happened for the idle time, an administrator ended the session, or the account was removed.',
+    attempts: ['Sign in again: you come back to the same page'],
+  },
+  'token-missing': {
+    title: 'The page was older than the session',
+    why: 'It holds the token of an earlier sign-in.',
+    attempts: ['Load the page again, then repeat'],
+  },
+  'too-many-tries': {
+    title: 'Too many tries',
+    why: 'After some failed tries nobody can sign in from this address for a while, whatever the name.',
+    attempts: ['Wait as long as it says', 'An administrator can unlock the account'],
+  },
+  'transfer-refused': {
+    title: 'The device was not given up',
+    why: 'The authority does not say why: the recipient is not known, or has to accept it first, or the device is not yours any more.',
+    attempts: ['Check the management id of the recipient', 'Ask the recipient to accept the device first, then repeat'],
+  },
+  'try-later': {
+    title: 'The server cannot do this now',
+    why: 'Too many changes, or a part of it is down.',
+    attempts: ['Wait as long as it says, then repeat: repeating is safe'],
+  },
+};

@@ -79,8 +79,9 @@ export function ownershipChain(device: Device, entries: readonly AuditEntry[]): 
   const maker = device.info?.device_manufacturer;
   const chain: Owner[] = [{ kind: 'maker', words: maker !== undefined && maker !== '' ? maker : 'Its maker', number: null, act: null, at: null, proven: true }];
   const number = device.owner_sequence_number;
-  if (number === null) return chain;
-  const earlier = number - 1;
+  if (number === null && device.status !== 9) return chain;
+  // A device that is gone has no number of ours any more.
+  const earlier = (number ?? 1) - 1;
   for (let one = 1; one <= Math.min(earlier, DRAWN_MAX); one += 1) {
     const folded = one === DRAWN_MAX && earlier > DRAWN_MAX;
     chain.push({ kind: 'earlier', words: folded ? `${earlier - DRAWN_MAX + 1} earlier owners` : 'An earlier owner', number: folded ? null : one, act: null, at: null, proven: false });

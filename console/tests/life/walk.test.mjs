@@ -13,6 +13,8 @@ const PASSWORD = 'Correct horse battery';
 
 let town;
 const browsers = [];
+/** What the first walk leaves for the second. */
+let left;
 
 before(async () => {
   assert.ok(PROGRAM !== undefined, 'the program is not built: cargo build --package thingstead');
@@ -141,4 +143,128 @@ test('a_device_lives_through_two_owners_by_the_pages_alone', { timeout: 170_000 
   await birch.shoot('audit-phone');
 
   assert.deepEqual([...alder.faults, ...birch.faults], []);
+  left = { alder, birch, second, other };
+});
+
+/** Another person at the same server, with a browser of his own. */
+async function visitor(owner, viewport) {
+  const browser = await launch();
+  browsers.push(browser);
+  const origin = town.console(owner);
+  const { context, faults } = await watched(browser, origin, { viewport, ignoreHTTPSErrors: true });
+  const page = await context.newPage();
+  const enter = async (name, password) => {
+    await page.goto(`${origin}/ui/sign-in`);
+    await page.getByLabel('Account name').fill(name);
+    await page.getByLabel('Password').fill(password);
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  };
+  return { page, origin, faults, enter };
+}
+
+const heading = (page, name) => page.getByRole('heading', { level: 1, name, exact: true }).waitFor();
+const row = (page, name) => page.getByRole('row').filter({ hasText: name });
+
+test('people_settings_and_risks_are_kept_by_the_pages_alone', { timeout: 120_000 }, async () => {
+  assert.ok(left !== undefined, 'the first walk left nothing');
+  const { page, origin, press, see, shoot, faults } = left.alder;
+
+  // Settings: what is out of bounds is not sent, what is changed stays.
+  await page.goto(`${origin}/ui/system/settings`);
+  const idle = page.getByLabel(/^Sign people out after/);
+  await idle.fill('61');
+  await see('A whole number from 1 to 60.');
+  assert.equal(await page.locator('[data-op="settings.set"]').isDisabled(), true);
+  await idle.fill('20');
+  await page.getByLabel('Addresses that may reach the console').fill('192.0.2.0/24');
+  await page.locator('[data-op="settings.set"]').click();
+  await see('The list of allowed addresses leaves out your own.');
+  await page.getByLabel('Addresses that may reach the console').fill('');
+  await page.locator('[data-op="settings.set"]').click();
+  await see('Settings changed.');
+  await page.reload();
+  await page.locator('[data-op="settings.set"]').waitFor();
+  assert.equal(await idle.inputValue(), '20');
+  await shoot('settings');
+
+  // A person comes, sees what the duties show, and is shut out at once when locked.
+  await page.goto(`${origin}/ui/system`);
+  await press('Add a person…');
+  await page.getByLabel('Account name').fill('ines');
+  await page.getByLabel('Owner', { exact: false }).first().uncheck();
+  await page.getByLabel('Installer', { exact: false }).first().check();
+  await page.getByLabel('New password').fill(PASSWORD);
+  await page.getByLabel('Repeat').fill(PASSWORD);
+  await page.locator('[data-op="account.add"]').click();
+  await row(page, 'ines').getByText('User: installer').waitFor();
+  const ines = await visitor('alder', PHONE);
+  await ines.enter('ines', PASSWORD);
+  await heading(ines.page, 'Today');
+  await ines.page.goto(`${ines.origin}/ui/system`);
+  await heading(ines.page, 'Not here, or not yours');
+  await page.getByRole('button', { name: 'Duties of ines' }).click();
+  await page.getByLabel('Auditor', { exact: false }).first().check();
+  await page.locator('[data-op="account.duties"]').click();
+  await row(page, 'ines').getByText('User: installer, auditor').waitFor();
+  await ines.page.goto(`${ines.origin}/ui/audit?q=op:account.duties`);
+  await ines.page.locator('tbody tr').first().waitFor();
+  await page.getByRole('button', { name: 'Lock ines' }).click();
+  await row(page, 'ines').getByText('Locked by an administrator').waitFor();
+  await shoot('people');
+  await heading(ines.page, 'Sign in');
+  await ines.enter('ines', PASSWORD);
+  await ines.page.getByText('Name or password wrong.').waitFor();
+  await page.getByRole('button', { name: 'Unlock ines' }).click();
+  await row(page, 'ines').getByText('May sign in').waitFor();
+  await ines.enter('ines', PASSWORD);
+  await heading(ines.page, 'Today');
+  await page.getByRole('button', { name: 'Remove ines' }).click();
+  await page.getByLabel('Type ines to go on').fill('ines');
+  await page.locator('[data-op="account.remove"]').click();
+  await row(page, 'ines').waitFor({ state: 'detached' });
+  await heading(ines.page, 'Sign in');
+
+  // One administrator is a risk; a link makes a second one, and the risk is gone.
+  await page.goto(`${origin}/ui/check`);
+  await press('Accept until…');
+  await page.getByLabel('Reason').fill('the second one starts next week');
+  await page.locator('[data-op="risk.accept"]').click();
+  await see(/Accepted by administrator until/);
+  await shoot('risks');
+  await page.goto(`${origin}/ui/system`);
+  await press('Invite an administrator…');
+  await page.locator('[data-op="account.offer"]').click();
+  const link = await page.locator('dialog code').innerText();
+  const olga = await visitor('alder', DESKTOP);
+  await olga.page.goto(link);
+  await olga.page.getByLabel('Account name').fill('olga');
+  await olga.page.getByLabel('New password').fill(PASSWORD);
+  await olga.page.getByLabel('Repeat').fill(PASSWORD);
+  await olga.page.locator('[data-op="account.activate"]').click();
+  await heading(olga.page, 'Today');
+  await olga.page.goto(`${origin}/ui/check`);
+  await olga.page.getByText('No risk is open.').waitFor();
+
+  assert.deepEqual([...faults, ...ines.faults, ...olga.faults], []);
+});
+
+test('a_device_takes_a_new_image_and_is_released_by_the_pages_alone', { timeout: 120_000 }, async () => {
+  assert.ok(left !== undefined, 'the first walk left nothing');
+  const { birch, second, other } = left;
+  const { page, origin, press } = birch;
+  await page.goto(`${origin}/ui/devices/${second}`);
+  await status(page, 5);
+  await press('Bootstrap again…');
+  await page.locator('[data-op="owner.bootstrap"]').click();
+  await page.getByRole('alertdialog').waitFor({ state: 'detached' });
+  await status(page, 4);
+  other.say('button 5');
+  await status(page, 5);
+  await birch.shoot('again-phone');
+  await press('Release…');
+  await page.getByLabel('I still hold the device or its label').check();
+  await page.getByLabel('Type RELEASE').fill('RELEASE');
+  await page.locator('[data-op="owner.release"]').click();
+  await page.getByText('No longer yours', { exact: true }).waitFor({ timeout: 45_000 });
+  assert.deepEqual(birch.faults, []);
 });

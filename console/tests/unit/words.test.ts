@@ -144,6 +144,8 @@ describe('the life of a device', () => {
   it('draws_a_release_as_one', () => {
     const chain = ownershipChain(device({ status: 9 }), [entry('owner.release', 9_000), entry('owner.claim', 1_000)]);
     expect(chain.at(-1)).toMatchObject({ kind: 'nobody', act: 'release', at: 9_000 });
+    const gone = ownershipChain(device({ status: 9, owner_sequence_number: null }), [entry('owner.release', 9_000), entry('owner.claim', 1_000)]);
+    expect(gone.map((owner) => owner.kind)).toEqual(['maker', 'us', 'nobody']);
     expect(ownershipChain(device({ status: 9 }), []).at(-1)).toMatchObject({ kind: 'next', act: 'transfer' });
   });
 

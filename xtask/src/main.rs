@@ -1,5 +1,6 @@
 //! Chores of the repository: one command per chore, the same on a developer's machine and in CI.
 
+mod attacks;
 mod clauses;
 mod console;
 mod dependencies;
@@ -33,6 +34,7 @@ cargo xtask COMMAND
   floors             which crate may use which, and what runs without an operating system
   clauses [--check]  write docs/conformance.md from the tests, or say whether it is up to date
   dependencies       whether docs/dependencies.md has a line for every direct dependency
+  attacks            whether every attack on ownership stands in docs/security.md, with tests that exist
   parity             console, API, command line and audit log have the same operations
   tidy               what a reader may stumble over; never fails
   mutants [ID..]     break one thing at a time and see the tests notice; writes docs/mutants.md
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         ["clauses"] => clauses::write(&repository),
         ["clauses", "--check"] => clauses::check(&repository),
         ["dependencies"] => dependencies::check(&repository),
+        ["attacks"] => attacks::check(&repository),
         ["parity"] => parity::check(&repository),
         ["tidy"] => tidy::show(&repository),
         ["mutants", ref wanted @ ..] => mutants::run(&repository, wanted),

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::repository::{Repository, is_installed, run, stdout_of};
 use crate::steps::{Steps, Tests};
 use crate::{
-    Outcome, clauses, console, dependencies, floors, mutants, parity, peers, purity, tests_run, tidy,
+    Outcome, attacks, clauses, console, dependencies, floors, mutants, parity, peers, purity, tests_run, tidy,
 };
 
 /// Crates whose integration tests take their time: they start a program for each call, or lives without number.
@@ -85,6 +85,7 @@ fn rules(repository: &Repository, steps: &mut Steps) {
     steps.run("clauses", |_| clauses::check(repository));
     steps.run("mutants fit", |_| mutants::check(repository));
     steps.run("dependencies", |_| dependencies::check(repository));
+    steps.run("attacks", |_| attacks::check(repository));
     steps.run("parity", |_| parity::check(repository));
 }
 

@@ -1,5 +1,6 @@
 //! The registration server: its gateways, its side towards the bootstrap server, and the flows over both.
 
+mod even;
 mod maker_api;
 mod operator_api;
 mod owner_api;

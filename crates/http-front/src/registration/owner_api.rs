@@ -12,6 +12,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use certificate::{KeyDemand, Request, TlsPeer};
@@ -19,6 +20,7 @@ use crypto::PublicKey;
 use model::Uuid;
 
 use super::RegistrationServer;
+use super::even::at_a_tick;
 use super::query::OwnerQuery;
 use crate::answer::{content, empty, fault, later, not_run, to_its_end};
 use crate::caller::Management;
@@ -37,6 +39,7 @@ pub fn owner_api(server: Arc<RegistrationServer>) -> Router {
         .route("/v1/devices/{uuid}/parameterset", get(read_parameters))
         .route("/v1/devices/{uuid}/configuration", get(read_configuration))
         .route("/v1/devices/{uuid}/bootstrap", put(store_image).get(read_image))
+        .layer(middleware::from_fn(at_a_tick))
         .with_state(server)
 }
 

@@ -30,6 +30,8 @@ use crate::serve::{config, single_certificate};
 const CLAIMS_PER_CALLER: usize = 20;
 /// One address may register so many systems in an hour.
 const CALLERS_PER_ADDRESS: usize = 60;
+/// Callers that ask at the same time.
+const LANES: usize = 4;
 /// How often the calls of one cause are parted in two.
 const PARTINGS: usize = 1000;
 
@@ -238,12 +240,28 @@ impl Demo {
 
     /// The time of each call in microseconds, by cause.
     async fn ask(&self, family: &Family, calls: usize, dice: &mut Dice) -> Outcome<Vec<Vec<f64>>> {
+        let mut lane = || self.ask_in_a_lane(family, calls.div_ceil(LANES), dice.split());
+        // As many as there are lanes. A server that waits before it refuses serves the others meanwhile.
+        let lanes = tokio::join!(lane(), lane(), lane(), lane());
+        let lanes: [Outcome<Asked>; LANES] = lanes.into();
+        let mut times = vec![Vec::new(); family.causes.len()];
+        let mut first = None;
+        for lane in lanes {
+            let lane = lane?;
+            times.iter_mut().zip(lane.times).for_each(|(all, more)| all.extend(more));
+            if *first.get_or_insert_with(|| lane.answer.clone()) != lane.answer {
+                return Err(internal("a refusal unlike the others", format!("{:?}", lane.answer)));
+            }
+        }
+        Ok(times)
+    }
+
+    async fn ask_in_a_lane(&self, family: &Family, calls: usize, mut dice: Dice) -> Outcome<Asked> {
         let count = family.causes.len();
-        let mut times = vec![Vec::with_capacity(calls); count];
+        let mut asked = Asked { times: vec![Vec::with_capacity(calls); count], answer: None };
         let mut gate = Gate::of(self)?;
-        let mut first: Option<(StatusCode, HeaderMap, Bytes)> = None;
-        while times[0].len() < calls {
-            let mut caller = gate.caller(dice).await?;
+        while asked.times[0].len() < calls {
+            let mut caller = gate.caller(&mut dice).await?;
             for _ in 0..family.calls_per_caller / count {
                 let mut order: Vec<usize> = (0..count).collect();
                 for at in (1..count).rev() {
@@ -253,21 +271,24 @@ impl Demo {
                     let cause = &family.causes[at];
                     let began = Instant::now();
                     let answer = call(&mut caller, &cause.method, &cause.path, Bytes::new()).await?;
-                    times[at].push(began.elapsed().as_secs_f64() * 1e6);
+                    asked.times[at].push(began.elapsed().as_secs_f64() * 1e6);
                     let answer = without_date(answer);
-                    if answer.0 != StatusCode::FORBIDDEN
-                        || *first.get_or_insert_with(|| answer.clone()) != answer
-                    {
-                        return Err(internal(
-                            "a refusal unlike the others",
-                            format!("{}: {answer:?}", cause.name),
-                        ));
+                    let is_refused = answer.0 == StatusCode::FORBIDDEN;
+                    if !is_refused || *asked.answer.get_or_insert_with(|| answer.clone()) != answer {
+                        let said = format!("{}: {answer:?}", cause.name);
+                        return Err(internal("a refusal unlike the others", said));
                     }
                 }
             }
         }
-        Ok(times)
+        Ok(asked)
     }
+}
+
+/// What one lane was answered.
+struct Asked {
+    times: Vec<Vec<f64>>,
+    answer: Option<(StatusCode, HeaderMap, Bytes)>,
 }
 
 fn without_date(answer: Response<Bytes>) -> (StatusCode, HeaderMap, Bytes) {

@@ -17,3 +17,4 @@ mod operator;
 mod pipes;
 mod readme;
 mod tree;
+mod typed_secrets;

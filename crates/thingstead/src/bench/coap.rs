@@ -6,7 +6,7 @@ use super::Effort;
 use super::child::{self, Part, Server, internal};
 use super::dtls::Proof;
 use super::dtls::load::Clients;
-use super::load::{Answered, Load};
+use super::load::{self, Answered, Load};
 use super::rows::{Line, Row};
 use crate::failure::Outcome;
 
@@ -61,6 +61,13 @@ pub(super) fn measure_over_dtls(endpoint_counts: &[usize], effort: Effort) -> Ou
     ];
     for count in endpoint_counts.iter().copied() {
         for (proof, name, ours, records) in suites {
+            let what = format!("CoAP GET, DTLS {name}, {count} endpoints");
+            // Each endpoint has a session with either server, over sockets of their own.
+            if !load::may_open(2 * count) {
+                lines.push(Line::skipped(what, "bare records", "too many sockets for this process".into()));
+                continue;
+            }
+            load::allow_files(2 * count)?;
             let (mut ours, mut records) = (Server::start(ours)?, Server::start(records)?);
             let mut to_us = Clients::new(proof, count, ours.at)?;
             let mut to_records = Clients::new(proof, count, records.at)?;
@@ -74,7 +81,6 @@ pub(super) fn measure_over_dtls(endpoint_counts: &[usize], effort: Effort) -> Ou
                 let mine = ask_secured(&mut ours, &mut to_us, effort)?;
                 pairs.push((mine, ask_secured(&mut records, &mut to_records, effort)?));
             }
-            let what = format!("CoAP GET, DTLS {name}, {count} endpoints");
             lines.extend(Row::of(&what, "bare records", UNIT, &pairs).map(Into::into));
         }
     }

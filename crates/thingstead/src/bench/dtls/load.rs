@@ -31,7 +31,6 @@ struct Client {
 impl Clients {
     /// So many clients of one server, not connected yet.
     pub(in crate::bench) fn new(proof: Proof, count: usize, server: SocketAddr) -> Outcome<Self> {
-        load::allow_files(count)?;
         let dice = seed::dice().map_err(|error| internal("randomness", error))?;
         let party = Party::new(proof, dice)?;
         let client = |_| {

@@ -4,14 +4,16 @@ use std::fmt::Write as _;
 
 use super::rows::Line;
 
-const WIDTH: u32 = 920;
-const ROW_HEIGHT: u32 = 34;
+const WIDTH: u32 = 1060;
+const ROW_HEIGHT: u32 = 24;
 const TOP: u32 = 56;
 /// Where bars begin, and how long one is that reaches exactly what is wanted.
-const BAR_LEFT: u32 = 400;
-const BAR_WANTED: f64 = 150.0;
+const BAR_LEFT: u32 = 440;
+const BAR_WANTED: f64 = 110.0;
 /// Longer bars are cut and end in an arrow.
-const BAR_MAX: f64 = 380.0;
+const BAR_MAX: f64 = 280.0;
+/// Where figures stand.
+const FIGURE_LEFT: u32 = 750;
 
 /// One line of the picture.
 struct Bar {
@@ -21,7 +23,7 @@ struct Bar {
     reached: f64,
 }
 
-/// The picture of those lines of which something is wanted.
+/// The picture of those lines of which something is wanted, without counts that are equal.
 pub(super) fn picture(lines: &[Line]) -> String {
     let bars: Vec<Bar> = lines.iter().filter_map(bar).collect();
     let height = TOP + ROW_HEIGHT * u32::try_from(bars.len()).unwrap_or(0) + 24;
@@ -58,6 +60,8 @@ fn bar(line: &Line) -> Option<Bar> {
             let what = format!("{}, by {}", row.what, row.reference);
             let (reached, wanted, sign) = match (row.wanted, row.wanted_at_most) {
                 (Some(wanted), _) => (row.ratio / wanted, wanted, '\u{2265}'),
+                // Counts that are equal as they should be would be most of the picture.
+                (None, Some(wanted)) if row.ratio == 1.0 && wanted == 1.0 => return None,
                 (None, Some(wanted)) => (wanted / row.ratio, wanted, '\u{2264}'),
                 (None, None) => return None,
             };
@@ -81,14 +85,13 @@ impl Bar {
     fn draw(&self, out: &mut String, y: u32) {
         let class = if self.is_met() { "met" } else { "missed" };
         let length = (self.reached * BAR_WANTED).min(BAR_MAX);
-        let (text, bar, end) = (y + 15, y + 2, f64::from(BAR_LEFT) + length);
+        let (text, bar, end) = (y + 14, y + 5, f64::from(BAR_LEFT) + length);
         let _ = writeln!(
             out,
             "<text class=\"ink\" x=\"16\" y=\"{text}\">{}</text>\
              <rect class=\"{class}\" x=\"{BAR_LEFT}\" y=\"{bar}\" width=\"{length:.1}\" height=\"10\" rx=\"2\"/>\
-             <text class=\"soft\" x=\"{BAR_LEFT}\" y=\"{}\" font-size=\"11\">{}{}</text>",
+             <text class=\"soft\" x=\"{FIGURE_LEFT}\" y=\"{text}\" font-size=\"12\">{}{}</text>",
             escaped(&self.what),
-            y + 24,
             escaped(&self.figure),
             if self.is_met() { "" } else { ": missed" },
         );
@@ -126,7 +129,7 @@ mod tests {
         assert!(drawn.contains("CoAP &lt;GET&gt;, by echo") && !drawn.contains("<GET>"));
         assert_eq!(drawn.matches("<rect class=\"met\"").count(), 1);
         assert_eq!(drawn.matches("<rect class=\"missed\"").count(), 1);
-        assert!(drawn.contains("width=\"75.0\""), "half of what is wanted: {drawn}");
+        assert!(drawn.contains("width=\"55.0\""), "half of what is wanted: {drawn}");
         assert!(!drawn.contains("share") && !drawn.contains("not there"));
     }
 }

@@ -34,6 +34,7 @@ const STATES = [
   ['offered-empty', '/ui/devices?view=offered', (mock) => { mock.world.offers = []; }],
   ['accept', '/ui/devices?view=offered', null, open('Accept…')],
   ...[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 100, 101, 102].map((status) => [`device-${status}`, DEVICE, (mock) => { mock.world.devices[1] = device(2, status); }]),
+  ['device-presence-table', DEVICE, null, (page) => page.getByText('Show as table').click()],
   ['timeline', `${DEVICE}/timeline`],
   ['timeline-empty', `${DEVICE}/timeline?part=Keys`, (mock) => { mock.world.audit = []; }],
   ['keys', `${DEVICE}/keys`],

@@ -44,6 +44,9 @@ export function world() {
     devices: [5, 5, 5, 7, 6, 5, 4, 2, 3, 101, 102, 9, 8, 1, 0, 100, 5, 5].map((status, index) => device(index + 1, status)),
     audit: ['owner.claim', 'owner.configure', 'owner.bootstrap', 'device.presence', 'device.goodbye', 'owner.transfer', 'login', 'device.lost', 'owner.claim', 'device.put-channel', 'owner.fetch', 'settings.set'].map((operation, index) =>
       audit(index, operation, index === 0 ? { device: uuid(2), unix_millis: NOW - 7_520_000 } : index === 5 ? { result: 'refused' } : index === 6 ? { result: 'sign-in-failed', device: null } : {})),
+    /** A day of presence of the second device: what its time line says besides. */
+    presence: [[19, 'device.presence'], [11.5, 'device.goodbye'], [11.2, 'device.presence'], [3, 'device.lost'], [2.1, 'device.presence']].map(([hours, operation], index) =>
+      audit(50 + index, operation, { device: uuid(2), unix_millis: NOW - hours * 3_600_000 })),
     /** Devices that only the server's search finds. */
     hidden: [],
     offers: [{ device: uuid(40), from: '5D11A0F37C20', since_unix_millis: NOW - 800_000 }],

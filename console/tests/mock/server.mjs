@@ -98,7 +98,7 @@ export async function startMock(dist, world, port = 0) {
           return say(200, { devices: world.devices, next: world.hidden.length > 0 ? uuid(0) : null });
         }
         case 'GET devices/x': return one ? say(200, one) : say(401, null);
-        case 'GET devices/timeline': return say(200, { entries: world.audit.filter((entry) => entry.device === id || entry.device === null).map((entry) => ({ ...entry, device: id })), next: null });
+        case 'GET devices/timeline': return say(200, { entries: [...world.audit.filter((entry) => entry.device === id || entry.device === null), ...world.presence.filter((entry) => entry.device === id)].map((entry) => ({ ...entry, device: id })), next: null });
         case 'GET devices/keys': return say(200, { keys: world.keys });
         case 'GET devices/channels': return say(200, { channels: world.channels });
         case 'POST activation/offer': return say(201, { token: 'c0ffee'.padEnd(64, '0'), until_unix_millis: Date.now() + 1_800_000 });

@@ -7,6 +7,7 @@ import type { AuditEntry, Device } from '../../src/lib/api/types';
 import { may } from '../../src/lib/duties';
 import { base64, groups, hexText, isUuid, uuidText } from '../../src/lib/ids';
 import { lifeSteps, ownershipChain } from '../../src/lib/life';
+import { presenceStretches } from '../../src/lib/presence';
 import { passwordFits } from '../../src/lib/password';
 import { isOurs, needsAttention, STATUSES, statusWords } from '../../src/lib/status';
 import { clock, day, machine, moment, relative, short, span, step } from '../../src/lib/times';
@@ -116,6 +117,26 @@ function device(changes: Partial<Device> = {}): Device {
 function entry(operation: string, unix_millis: number, result = 'done'): AuditEntry {
   return { cursor: `${unix_millis}`, unix_millis, role: 'management', actor: 'a', operation, device: device().id, result, correlation: 'c' };
 }
+
+describe('presence', () => {
+  it('is_told_from_the_first_word_on_without_holes', () => {
+    const entries = [entry('device.presence', 8_000), entry('device.goodbye', 5_000, 'local shutdown'), entry('device.presence', 3_000), entry('owner.claim', 1_000), entry('device.lost', 9_000, 'unreachable')];
+    expect(presenceStretches(entries, 2_000, 10_000)).toEqual([
+      { from: 2_000, to: 3_000, state: 'untold' },
+      { from: 3_000, to: 5_000, state: 'there' },
+      { from: 5_000, to: 8_000, state: 'away' },
+      { from: 8_000, to: 9_000, state: 'there' },
+      { from: 9_000, to: 10_000, state: 'away' },
+    ]);
+  });
+
+  it('knows_the_state_at_the_beginning_from_what_was_before', () => {
+    const entries = [entry('device.presence', 1_000), entry('device.presence', 4_000)];
+    expect(presenceStretches(entries, 2_000, 10_000)).toEqual([{ from: 2_000, to: 10_000, state: 'there' }]);
+    expect(presenceStretches([], 2_000, 10_000)).toEqual([{ from: 2_000, to: 10_000, state: 'untold' }]);
+    expect(presenceStretches([entry('device.presence', 11_000)], 2_000, 10_000)).toEqual([{ from: 2_000, to: 10_000, state: 'untold' }]);
+  });
+});
 
 describe('the life of a device', () => {
   it('shows_what_is_done_what_goes_on_and_what_is_to_come', () => {

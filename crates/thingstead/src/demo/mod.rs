@@ -4,6 +4,7 @@
 mod devices;
 mod peril;
 mod places;
+mod ports;
 mod refusals;
 mod servers;
 pub(crate) mod stage;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use crate::failure::Outcome;
 use crate::files;
 
-use super::stage::{Stage, free_tcp_ports, free_udp_ports};
+use super::ports::Block;
+use super::stage::Stage;
 
 /// Every port of the demo, all on loopback.
 pub(crate) struct Ports {
@@ -18,6 +19,7 @@ pub(crate) struct Ports {
     pub(crate) bootstrap_devices: u16,
     pub(crate) owner_platforms: [u16; 2],
     pub(crate) owner_channels: [u16; 2],
+    _block: Block,
 }
 
 /// The two owners.
@@ -30,18 +32,21 @@ pub(crate) const BOOTSTRAP_SERVER: u32 = 0xFFFF_0001;
 impl Ports {
     /// Ports that are free now.
     pub(crate) fn choose() -> Outcome<Self> {
-        let tcp = free_tcp_ports(8)?;
-        let udp = free_udp_ports(3)?;
+        let block = Block::choose()?;
+        let [maker_gateway, owner_gateway, registration_peers, registration_platform, others @ ..] =
+            block.ports::<11>();
+        let [bootstrap_peers, bootstrap_platform, bootstrap_devices, owners @ ..] = others;
         Ok(Self {
-            maker_gateway: tcp[0],
-            owner_gateway: tcp[1],
-            registration_peers: tcp[2],
-            registration_platform: tcp[3],
-            bootstrap_peers: tcp[4],
-            bootstrap_platform: tcp[5],
-            owner_platforms: [tcp[6], tcp[7]],
-            bootstrap_devices: udp[0],
-            owner_channels: [udp[1], udp[2]],
+            maker_gateway,
+            owner_gateway,
+            registration_peers,
+            registration_platform,
+            bootstrap_peers,
+            bootstrap_platform,
+            bootstrap_devices,
+            owner_platforms: [owners[0], owners[1]],
+            owner_channels: [owners[2], owners[3]],
+            _block: block,
         })
     }
 }

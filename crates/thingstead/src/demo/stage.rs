@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -425,20 +424,4 @@ impl Drop for Actor {
         life.is_over = true;
         life.end(&self.process.name);
     }
-}
-
-/// `count` TCP ports that are free on loopback now.
-pub(crate) fn free_tcp_ports(count: usize) -> Outcome<Vec<u16>> {
-    let refused = |error| Failure::new("cannot-listen", "127.0.0.1").because(error);
-    let held: Result<Vec<_>, _> = (0..count).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect();
-    held.and_then(|held| held.iter().map(|socket| socket.local_addr().map(|at| at.port())).collect())
-        .map_err(refused)
-}
-
-/// `count` UDP ports that are free on loopback now.
-pub(crate) fn free_udp_ports(count: usize) -> Outcome<Vec<u16>> {
-    let refused = |error| Failure::new("cannot-listen", "127.0.0.1").because(error);
-    let held: Result<Vec<_>, _> = (0..count).map(|_| UdpSocket::bind(("127.0.0.1", 0))).collect();
-    held.and_then(|held| held.iter().map(|socket| socket.local_addr().map(|at| at.port())).collect())
-        .map_err(refused)
 }

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use clock::Moment;
 use wire::Cursor;
 
-use crate::alert::Level;
+use crate::alert::{Level, Stop};
 use crate::client::ClientState;
 use crate::codec::{Fragment, MessageType};
 use crate::handshake::Role;
@@ -114,6 +114,11 @@ impl Session {
             if fragment.code == MessageType::ServerHello.code() && may_start {
                 state.tools.reassembly.start_at(fragment.message_seq);
             }
+        }
+        let is_belied = state.tools.taken.as_ref().is_some_and(|taken| taken.is_belied_by(fragment));
+        if is_belied && !state.heard_protected {
+            self.fail(Stop::rule(Alert::UnexpectedMessage, "RFC6347-4.2.1"));
+            return Ok(());
         }
         if fragment.code == MessageType::HelloRequest.code() {
             return Err(Noise::Unexpected);

@@ -18,14 +18,15 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use clock::{Dice, Moment};
 use crypto::{PublicKey, Secret, SignatureScheme, ecdsa_from_der, ecdsa_to_der};
 
 use crate::alert::{Alert, Stop};
 use crate::client::ClientState;
-use crate::codec::MessageType;
 use crate::codec::key_exchange::Signed;
+use crate::codec::{Fragment, MessageType, verify_request};
 use crate::flight::Flight;
 use crate::key_schedule::{Agreed, Sender, record_keys, verify_data};
 use crate::line::Line;
@@ -36,6 +37,9 @@ use crate::suite::{SCHEMES, scheme_code, scheme_fits, scheme_for};
 use crate::transcript::Transcript;
 use crate::{Answer, Credential, Limits, Output, PeerProof, PeerSummary, Question, Ticket};
 
+/// Where the random value stands in a ServerHello: behind the version.
+const SERVER_RANDOM: Range<usize> = 2..34;
+
 /// The tools of a handshake; gone when it is over.
 pub(crate) struct Tools {
     pub(crate) dice: Dice,
@@ -43,6 +47,32 @@ pub(crate) struct Tools {
     pub(crate) transcript: Transcript,
     pub(crate) reassembly: Reassembly,
     pub(crate) flight: Flight,
+    /// At a client, once the server's hello was taken.
+    pub(crate) taken: Option<Taken>,
+}
+
+/// What tells the hello that a client took from one that answers another hello.
+pub(crate) struct Taken {
+    pub(crate) cookie: Vec<u8>,
+    pub(crate) server_random: [u8; 32],
+}
+
+impl Taken {
+    /// Whether the server of this fragment speaks of another handshake: it asks for another cookie, or its hello
+    /// has another random value. One of the two belongs to a handshake that was begun from our address before.
+    pub(crate) fn is_belied_by(&self, fragment: &Fragment<'_>) -> bool {
+        match MessageType::from_code(fragment.code) {
+            Some(MessageType::HelloVerifyRequest) => {
+                fragment.is_whole()
+                    && verify_request::decode(fragment.body).is_ok_and(|cookie| cookie != self.cookie)
+            }
+            Some(MessageType::ServerHello) => {
+                let random = fragment.body.get(SERVER_RANDOM).filter(|_| fragment.offset == 0);
+                random.is_some_and(|random| random != self.server_random)
+            }
+            _ => false,
+        }
+    }
 }
 
 impl Tools {
@@ -53,6 +83,7 @@ impl Tools {
             transcript: Transcript::with_limit(limits.transcript_size_max),
             reassembly: Reassembly::new(first_received, &limits),
             flight: Flight::new(first_sent, &limits),
+            taken: None,
             limits,
         }
     }

@@ -74,6 +74,14 @@ impl Reassembly {
         }
     }
 
+    /// Forgets what came ahead and expects the message of number `next` first. What came before a server has
+    /// seen its cookie again is its answer to somebody else: to an earlier handshake from the same address.
+    pub(crate) fn begin_at(&mut self, next: u16) {
+        self.waiting.clear();
+        self.held = 0;
+        self.start_at(next);
+    }
+
     /// Takes a fragment in.
     ///
     /// # Errors
@@ -199,6 +207,16 @@ mod tests {
         assert_eq!(taken(&mut reassembly), Some(whole.clone()));
         assert_eq!(reassembly.store(&fragment(0, &whole, 0..30), Epoch::Clear), Ok(Stored::RepeatsLast));
         assert_eq!(taken(&mut reassembly), None, "a message is handed out once");
+    }
+
+    #[test]
+    fn what_came_ahead_is_forgotten_when_the_peer_is_asked_anew() {
+        let mut reassembly = Reassembly::new(0, &Limits::default());
+        assert_eq!(reassembly.store(&fragment(1, &[7; 9], 0..9), Epoch::Clear), Ok(Stored::Kept));
+        reassembly.begin_at(1);
+        assert_eq!((taken(&mut reassembly), reassembly.held), (None, 0), "it answers an earlier question");
+        assert_eq!(reassembly.store(&fragment(1, &[8; 9], 0..9), Epoch::Clear), Ok(Stored::Kept));
+        assert_eq!(taken(&mut reassembly), Some(vec![8; 9]));
     }
 
     #[test]

@@ -406,11 +406,13 @@ impl Session {
 
     /// Watches for protected records that do not open while Finished is awaited. A single one may be forged
     /// by anybody; after the third the peer is told, since more likely it has another key. Records that
-    /// came before the keys are not watched: anybody can send those.
+    /// came before the keys are not watched: anybody can send those. A record with another connection id is of
+    /// a peer that took the hello of another handshake for ours.
     fn on_noise(&mut self, noise: Noise) {
         const FORGED_MAX: u8 = 3;
         let Phase::Handshaking(state) = &mut self.phase else { return };
-        if noise != Noise::NotGenuine || state.heard_protected {
+        let is_watched = matches!(noise, Noise::NotGenuine | Noise::WrongConnectionId);
+        if !is_watched || state.heard_protected {
             return;
         }
         state.forged += 1;

@@ -48,6 +48,8 @@ pub(crate) struct Client {
     pub(crate) name: Option<Uuid>,
     /// Sent in place of the identity that the key has.
     pub(crate) identity: Option<Vec<u8>>,
+    /// What it asks the server to put on its records.
+    pub(crate) connection_id: Option<Vec<u8>>,
     pub(crate) association: Option<AssociationId>,
     pub(crate) hint: Option<Vec<u8>>,
     pub(crate) server_name: Option<PeerName>,
@@ -71,6 +73,7 @@ impl Client {
             key,
             name,
             identity: None,
+            connection_id: None,
             association: None,
             hint: None,
             server_name: None,
@@ -95,7 +98,8 @@ impl Client {
                 ClientSetup::keyed(provider, dice, suites, Some(Credential::raw(key.clone())))
             }
         };
-        ClientSetup { name: self.name.map(|name| name.0), ..setup }
+        let connection_id = self.connection_id.clone();
+        ClientSetup { name: self.name.map(|name| name.0), connection_id, ..setup }
     }
 
     pub(crate) fn connect(&mut self, to: SocketAddr, now: Now) {

@@ -19,7 +19,7 @@ use crate::codec::client_hello::ClientHello;
 use crate::codec::extensions::Extensions;
 use crate::codec::server_hello::ServerHello;
 use crate::codec::{MessageType, verify_request};
-use crate::handshake::{Role, Step, unexpected};
+use crate::handshake::{Role, Step, Taken, unexpected};
 use crate::key_schedule::{Agreed, Sender};
 use crate::reassembly::Message;
 use crate::suite::{group_code, schemes_of};
@@ -160,7 +160,7 @@ impl AwaitServerHello {
         }
         self.hello.cookie = cookie;
         self.cookies += 1;
-        step.tools.reassembly.start_at(self.cookies);
+        step.tools.reassembly.begin_at(self.cookies);
         self.send(step)
     }
 
@@ -170,6 +170,8 @@ impl AwaitServerHello {
         }
         let hello = ServerHello::decode(&message.body)?;
         let suite = self.check_hello(&hello)?;
+        let cookie = self.hello.cookie.clone();
+        step.tools.taken = Some(Taken { cookie, server_random: hello.random });
         let resumed = !self.hello.session_id.is_empty() && hello.session_id == self.hello.session_id;
         let agreed = Agreed {
             suite,

@@ -366,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_cause_that_takes_longer_is_seen_and_chance_is_not() {
-        let mut dice = Dice::numbered(5);
+        let mut dice = Dice::numbered(6);
         let alike = vec![times(&mut dice, 0.0), times(&mut dice, 0.0)];
         let report = judge("x", &family(), alike, &mut dice);
         assert!(report.alike && report.halves_differ_by_micros > 10.0, "{}", report.halves_differ_by_micros);

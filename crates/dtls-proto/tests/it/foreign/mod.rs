@@ -25,6 +25,8 @@ use dtls_proto::{
 use crate::pair::{Heard, Policy, provider};
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// When a message is sent again that has no answer.
+const REPEATED_AFTER: Duration = Duration::from_secs(1);
 
 /// Whether a program can be run; says so when not.
 pub(crate) fn installed(program: &str) -> bool {
@@ -237,6 +239,24 @@ impl Bridge {
         let now = self.now();
         if let Some(session) = &mut self.session {
             session.expire(now);
+        }
+    }
+
+    /// Sends a message until it is answered, as CoAP does: a datagram may get lost in a busy machine.
+    pub(crate) fn until_answered(&mut self, peer: &Peer, message: &[u8], answer: &[u8]) {
+        let patience = Instant::now() + PATIENCE;
+        let mut again = Instant::now();
+        while !self.heard.data.iter().any(|heard| heard == answer) {
+            assert!(Instant::now() < patience, "no answer; peer: {}", peer.said());
+            if Instant::now() >= again {
+                let now = self.now();
+                let session = self.session.as_mut().expect("it is connected");
+                session.send(message, now).expect("it is connected");
+                again += REPEATED_AFTER;
+            }
+            self.drain();
+            self.receive();
+            self.drain();
         }
     }
 

@@ -122,7 +122,7 @@ fn standing(world: &World) -> Value {
     })
 }
 
-/// The same without what a device changes that says goodbye and comes back.
+/// The same without what a device changes that says goodbye and comes back, and may ask for its image again.
 fn ownership(mut standing: Value) -> Value {
     let passing =
         ["write", "goodbye", "info", "seen_unix_millis", "since_unix_millis", "status", "description"];
@@ -131,6 +131,7 @@ fn ownership(mut standing: Value) -> Value {
             entry.as_object_mut().unwrap().retain(|name, _| !passing.contains(&name.as_str()));
         }
     }
+    standing["bootstrap"].as_array_mut().unwrap().retain(|entry| entry["operation"] != "bootstrap.serve");
     standing
 }
 

@@ -15,7 +15,7 @@ const PROGRAM: &str = "thingstead";
 
 /// What a change must pass.
 pub(crate) fn check(repository: &Repository) -> Outcome {
-    let mut steps = Steps::new(12);
+    let mut steps = Steps::new(13);
     formats_and_lints(repository, &mut steps);
     steps.run("tidy", |_| tidy::show(repository));
     rules(repository, &mut steps);
@@ -31,7 +31,7 @@ pub(crate) fn check(repository: &Repository) -> Outcome {
 
 /// Everything, from the foreign programs to the demo.
 pub(crate) fn test(repository: &Repository) -> Outcome {
-    let mut steps = Steps::new(15);
+    let mut steps = Steps::new(16);
     steps.run("peers", |_| peers::install(repository));
     formats_and_lints(repository, &mut steps);
     rules(repository, &mut steps);

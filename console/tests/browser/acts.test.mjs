@@ -69,6 +69,7 @@ test('passwords_can_be_pasted_and_are_gone_after_a_failure', async () => {
 test('every_password_is_masked_and_cannot_be_copied', async () => {
   const kept = async (page, count) => {
     const fields = page.locator('input[autocomplete$=password]');
+    await fields.nth(count - 1).waitFor();
     assert.equal(await fields.count(), count);
     for (let at = 0; at < count; at += 1) {
       await fields.nth(at).fill('Correct-horse');

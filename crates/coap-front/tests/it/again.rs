@@ -103,7 +103,7 @@ fn plays(number: u64) -> Option<Vec<String>> {
         now: crate::world::start(),
         story: Vec::new(),
     };
-    scene.client.connection_id = number.is_multiple_of(2).then(Vec::new);
+    scene.client.offers_connection_id = number.is_multiple_of(2);
     scene.client.connect(Scene::server(), scene.now);
     scene.collect();
     for _ in 0..dice.bytes::<1>()[0] % 12 {

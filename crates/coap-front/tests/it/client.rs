@@ -48,8 +48,8 @@ pub(crate) struct Client {
     pub(crate) name: Option<Uuid>,
     /// Sent in place of the identity that the key has.
     pub(crate) identity: Option<Vec<u8>>,
-    /// What it asks the server to put on its records.
-    pub(crate) connection_id: Option<Vec<u8>>,
+    /// Whether it offers connection ids, as devices do.
+    pub(crate) offers_connection_id: bool,
     pub(crate) association: Option<AssociationId>,
     pub(crate) hint: Option<Vec<u8>>,
     pub(crate) server_name: Option<PeerName>,
@@ -73,7 +73,7 @@ impl Client {
             key,
             name,
             identity: None,
-            connection_id: None,
+            offers_connection_id: true,
             association: None,
             hint: None,
             server_name: None,
@@ -98,7 +98,7 @@ impl Client {
                 ClientSetup::keyed(provider, dice, suites, Some(Credential::raw(key.clone())))
             }
         };
-        let connection_id = self.connection_id.clone();
+        let connection_id = setup.connection_id.clone().filter(|_| self.offers_connection_id);
         ClientSetup { name: self.name.map(|name| name.0), connection_id, ..setup }
     }
 

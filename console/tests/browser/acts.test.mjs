@@ -124,7 +124,8 @@ test('a_minute_before_the_end_the_page_asks_and_staying_is_one_press', async () 
     await page.waitForTimeout(100);
     await page.clock.runFor(600);
     await page.getByRole('alertdialog').waitFor({ state: 'detached' });
-    assert.equal(made(mock, 'GET /v1/session').at(before).background, null, 'it counts as activity');
+    const since = made(mock, 'GET /v1/session').slice(before);
+    assert.ok(since.some((one) => one.background === null), 'it counts as activity');
   }, { signedIn: false, world: { now: () => NOW } });
 });
 

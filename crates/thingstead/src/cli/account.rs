@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::audit::time_of;
-use super::say::{Say, read};
+use super::say::{Say, document_of, read};
 use super::stdout::print_line;
 use super::{Output, block_on};
 use crate::failure::{Failure, Outcome};
@@ -195,8 +195,7 @@ fn confirm(name: &str, yes: bool) -> Outcome {
 
 async fn offer(client: &OperatorClient, server: &str, output: Output) -> Outcome {
     let answer = client.call(Method::POST, "/v1/activation/offer", "", "an activation link").await?;
-    let offer: Value = serde_json::from_slice(answer.body())
-        .map_err(|error| Failure::new("internal", "an answer").because(error))?;
+    let offer = document_of(&answer)?;
     let until = time_of(offer["until_unix_millis"].as_u64().unwrap_or_default());
     let link = format!("https://{server}/ui/activate#{}", offer["token"].as_str().unwrap_or_default());
     if output.json {

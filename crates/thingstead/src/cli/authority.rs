@@ -8,6 +8,7 @@ use model::{Uuid, hex};
 use net::seed;
 use serde_json::Value;
 
+use super::say::document_of;
 use super::stdout::print_line;
 use super::{Output, block_on};
 use crate::failure::{Failure, Outcome};
@@ -126,7 +127,7 @@ impl AuthorityGroup {
                 let client = target.client()?;
                 block_on(async {
                     let answer = client.call(Method::POST, "/v1/generation", "", "a new generation").await?;
-                    let request = read(answer.body())?;
+                    let request = document_of(&answer)?;
                     if output.json {
                         print_line(&request);
                         return Ok(());
@@ -146,7 +147,7 @@ async fn pools(client: &OperatorClient, output: Output) -> Outcome {
     let mut path = "/v1/pools".to_owned();
     loop {
         let answer = client.call(Method::GET, &path, "", "the owner secrets").await?;
-        let page = read(answer.body())?;
+        let page = document_of(&answer)?;
         let page = page.as_array().cloned().unwrap_or_default();
         let Some(last) = page.last().and_then(|pool| pool["device"].as_str()) else { return Ok(()) };
         path = format!("/v1/pools?after={last}");
@@ -195,7 +196,7 @@ fn request_name(given: Option<String>) -> Outcome<String> {
 async fn show(client: &OperatorClient, output: Output) -> Outcome {
     let answer = client.answer(Method::GET, "/v1/recovery", "").await?;
     let latest = match answer.status() {
-        StatusCode::OK => read(answer.body())?,
+        StatusCode::OK => document_of(&answer)?,
         StatusCode::NOT_FOUND => Value::Null,
         _ => return Err(refusal(&answer, "the latest recovery")),
     };
@@ -219,10 +220,6 @@ async fn show(client: &OperatorClient, output: Output) -> Outcome {
     Ok(())
 }
 
-fn read(body: &[u8]) -> Outcome<Value> {
-    serde_json::from_slice(body).map_err(|error| Failure::new("internal", "an answer").because(error))
-}
-
 async fn recover(client: &OperatorClient, request: &str, output: Output) -> Outcome {
     if !output.json && !output.quiet {
         eprintln!("request {request}: if this is cut short, repeat with --request-id {request}");
@@ -231,7 +228,7 @@ async fn recover(client: &OperatorClient, request: &str, output: Output) -> Outc
     let recovery = loop {
         let answer = client.answer(Method::POST, &path, "").await?;
         let recovery = match answer.status() {
-            StatusCode::OK => read(answer.body())?,
+            StatusCode::OK => document_of(&answer)?,
             StatusCode::CONFLICT => return Err(Failure::new("recovered-too-often", request)),
             _ => return Err(refusal(&answer, request)),
         };

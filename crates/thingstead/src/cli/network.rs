@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use http::Method;
-use serde_json::Value;
 
-use super::say::{Say, read};
+use super::say::{Say, document_of, read_all};
 use super::{Output, block_on};
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::files;
 use crate::operator_client::Target;
 
@@ -51,23 +50,14 @@ impl Network {
         block_on(async move {
             match self.verb {
                 Verb::Show => {
-                    let (mut all, mut path) = (Vec::new(), "/v1/channels".to_owned());
-                    loop {
-                        let page = read(&client, &path).await?;
-                        all.extend(page["channels"].as_array().into_iter().flatten().cloned());
-                        match page["next"].as_str() {
-                            Some(next) => path = format!("/v1/channels?after={next}"),
-                            None => break,
-                        }
-                    }
-                    say.rows(&Value::Array(all), &["device", "peer", "kind", "channel", "order"])
+                    let channels = read_all(&client, "/v1/channels", "channels").await?;
+                    say.rows(&channels, &["device", "peer", "kind", "channel", "order"])
                 }
                 Verb::Apply { file } => {
                     let wanted = files::read(&file, FILE_LENGTH_MAX)?;
                     let subject = file.display().to_string();
                     let answer = client.call(Method::POST, "/v1/network", wanted, &subject).await?;
-                    let planned: Value = serde_json::from_slice(answer.body())
-                        .map_err(|error| Failure::new("internal", "an answer").because(error))?;
+                    let planned = document_of(&answer)?;
                     say.rows(&planned["channels"], &["opener", "listener", "kind"])
                 }
             }

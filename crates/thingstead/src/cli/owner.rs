@@ -12,7 +12,7 @@ use model::{ManagementId, Uuid};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::say::{Say, read};
+use super::say::{Say, read, read_all};
 use super::stdout::print_line;
 use super::{Output, block_on};
 use crate::failure::{Failure, Outcome};
@@ -276,21 +276,12 @@ fn escaped(text: &str) -> String {
 }
 
 async fn list(client: &OperatorClient, find: Option<&str>, say: Say) -> Outcome {
-    let words = find.map(|find| format!("q={}", escaped(find))).unwrap_or_default();
-    let mut all = Vec::new();
-    let mut path = format!("/v1/devices?{words}");
-    loop {
-        let page = read(client, &path).await?;
-        all.extend(page["devices"].as_array().into_iter().flatten().cloned());
-        match page["next"].as_str() {
-            Some(next) => path = format!("/v1/devices?{words}&after={next}").replace("?&", "?"),
-            None => break,
-        }
-    }
+    let words = find.map(|find| format!("?q={}", escaped(find))).unwrap_or_default();
+    let all = read_all(client, &format!("/v1/devices{words}"), "devices").await?;
     if say.output.json {
-        return say.document(&Value::Array(all));
+        return say.document(&all);
     }
-    for device in &all {
+    for device in all.as_array().into_iter().flatten() {
         let text = |name: &str| device[name].as_str().unwrap_or("-").to_owned();
         if say.output.quiet {
             print_line(text("id"));

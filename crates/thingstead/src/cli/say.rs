@@ -1,6 +1,7 @@
 //! Results on standard output and steps on standard error, the way that was asked for.
 
-use http::Method;
+use bytes::Bytes;
+use http::{Method, Response};
 use serde_json::Value;
 
 use super::Output;
@@ -80,7 +81,22 @@ impl Say {
 
 /// What `GET path` answers.
 pub(crate) async fn read(client: &OperatorClient, path: &str) -> Outcome<Value> {
-    let answer = client.call(Method::GET, path, "", path).await?;
+    document_of(&client.call(Method::GET, path, "", path).await?)
+}
+
+/// The document that an answer is.
+pub(crate) fn document_of(answer: &Response<Bytes>) -> Outcome<Value> {
     serde_json::from_slice(answer.body())
         .map_err(|error| Failure::new("internal", "an answer").because(error))
+}
+
+/// Everything that `GET path` lists under this name, page by page.
+pub(crate) async fn read_all(client: &OperatorClient, path: &str, list: &str) -> Outcome<Value> {
+    let joint = if path.contains('?') { '&' } else { '?' };
+    let (mut all, mut page) = (Vec::new(), read(client, path).await?);
+    loop {
+        all.extend(page[list].as_array().into_iter().flatten().cloned());
+        let Some(next) = page["next"].as_str() else { return Ok(Value::Array(all)) };
+        page = read(client, &format!("{path}{joint}after={next}")).await?;
+    }
 }

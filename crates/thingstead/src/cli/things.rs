@@ -7,7 +7,7 @@ use http::Method;
 use model::Uuid;
 use serde_json::{Value, json};
 
-use super::say::{Say, read};
+use super::say::{Say, document_of, read};
 use super::{Output, block_on};
 use crate::failure::{Failure, Outcome};
 use crate::operator_client::{OperatorClient, Target};
@@ -105,9 +105,7 @@ impl Things {
                     let body = asked(&command, with.as_deref(), within)?;
                     let path = format!("/v1/devices/{device}/orders");
                     let answer = client.call(Method::POST, &path, body, &device.to_string()).await?;
-                    let placed: Value = serde_json::from_slice(answer.body())
-                        .map_err(|error| Failure::new("internal", "an answer").because(error))?;
-                    let number = placed["order"].as_u64().unwrap_or_default();
+                    let number = document_of(&answer)?["order"].as_u64().unwrap_or_default();
                     if no_wait {
                         return say.value(&number.to_string(), &json!({ "order": number }));
                     }

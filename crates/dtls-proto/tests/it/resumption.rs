@@ -285,3 +285,24 @@ fn an_address_change_counts_only_with_a_newer_genuine_record() {
     pair.run_for(Duration::from_secs(1));
     assert_eq!(pair.server_heard.data, [b"two".to_vec(), b"one".to_vec()]);
 }
+
+// verifies: RFC6347-4.1.2.7
+#[test]
+fn a_client_that_goes_by_the_connection_id_of_another_handshake_is_told_soon() {
+    const ID: &[u8] = b"srv1";
+    let mut pair = Pair::new(ClientSetup { connection_id: Some(Vec::new()), ..psk_setup() });
+    pair.server_policy.choice.connection_id = Some(ID.to_vec());
+    pair.fate = Box::new(|to, _, datagram| {
+        let mut bytes = datagram.to_vec();
+        match bytes.windows(ID.len()).position(|window| window == ID) {
+            Some(at) if to == To::Server => {
+                bytes[at..at + ID.len()].copy_from_slice(b"srv0");
+                Fate::As(bytes)
+            }
+            Some(_) | None => Fate::Deliver,
+        }
+    });
+    pair.run_for(Duration::from_secs(10));
+    assert_eq!(pair.client_heard.closing, Some(Closing::ByPeer(Alert::BadRecordMac)));
+    assert_eq!((pair.client_heard.connected, pair.server_heard.connected), (0, 0));
+}

@@ -254,6 +254,40 @@ test('a_filter_is_saved_in_the_address_and_survives_going_back', async () => {
   });
 });
 
+test('an_answer_for_a_page_that_was_left_is_dropped', async () => {
+  await opened(async (page, mock) => {
+    const timeline = `GET /v1/devices/${mock.world.devices[0].id}/timeline`;
+    let release;
+    mock.world.held[timeline] = new Promise((resolve) => { release = resolve; });
+    await page.goto(`${mock.url}/ui/devices?q=id:${mock.world.devices[0].id}`);
+    await page.locator('tbody tr a').first().click();
+    await page.getByText('Yours').first().waitFor();
+    while (made(mock, timeline).length === 0) await page.waitForTimeout(10);
+    await page.goBack();
+    await page.locator('tbody tr').first().waitFor();
+    const answered = page.waitForResponse((response) => response.url().endsWith('/timeline'));
+    release();
+    await (await answered).finished();
+    await page.waitForTimeout(50);
+  });
+});
+
+test('words_typed_just_before_leaving_stay_behind', async () => {
+  await opened(async (page, mock) => {
+    await page.goto(`${mock.url}/ui/devices`);
+    await page.locator('tbody tr a').first().waitFor();
+    await page.evaluate(() => {
+      const field = document.querySelector('main [data-find]');
+      field.value = 'is:unreachable';
+      field.dispatchEvent(new Event('input', { bubbles: true }));
+      document.querySelector('tbody tr a').click();
+    });
+    await page.getByText('Yours').first().waitFor();
+    await page.waitForTimeout(300);
+    assert.equal(new URL(page.url()).search, '');
+  });
+});
+
 test('where_not_all_devices_are_loaded_the_server_looks', async () => {
   const many = Array.from({ length: 5_000 }, (_, index) => device(index + 1, 5));
   const far = { ...device(1, 7), id: 'feedf00d-0000-4000-8000-000000000001' };

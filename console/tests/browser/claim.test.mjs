@@ -67,6 +67,26 @@ for (const [words, viewport] of [['a_phone', PHONE], ['a_desk', DESKTOP]]) {
   });
 }
 
+test('a_camera_that_opens_after_its_page_was_left_is_put_out', async () => {
+  await opened(camera, '/ui/claim', async (page) => {
+    await page.evaluate(() => {
+      const blank = document.createElement('canvas');
+      navigator.mediaDevices.getUserMedia = async () => {
+        await new Promise((resolve) => { window.letCameraOpen = resolve; });
+        blank.getContext('2d').fillRect(0, 0, blank.width, blank.height);
+        window.opened = blank.captureStream(10);
+        return window.opened;
+      };
+    });
+    await button(page, 'Start camera').click();
+    await page.waitForFunction(() => window.letCameraOpen !== undefined);
+    await page.getByRole('link', { name: 'Today' }).first().click();
+    await page.getByRole('heading', { level: 1, name: 'Today', exact: true }).waitFor();
+    await page.evaluate(() => window.letCameraOpen());
+    await page.waitForFunction(() => window.opened?.getTracks().every((track) => track.readyState === 'ended'));
+  }, DESKTOP);
+});
+
 test('a_blocked_camera_says_so_and_a_photo_still_works', async () => {
   await opened(denied, '/ui/claim', async (page) => {
     await button(page, 'Start camera').click();

@@ -41,6 +41,8 @@ export function world() {
     signInAnswer: null,
     claimAnswer: null,
     failures: {},
+    /** Calls that are answered when a promise is kept. */
+    held: {},
     devices: [5, 5, 5, 7, 6, 5, 4, 2, 3, 101, 102, 9, 8, 1, 0, 100, 5, 5].map((status, index) => device(index + 1, status)),
     audit: ['owner.claim', 'owner.configure', 'owner.bootstrap', 'device.presence', 'device.goodbye', 'owner.transfer', 'login', 'device.lost', 'owner.claim', 'device.put-channel', 'owner.fetch', 'settings.set'].map((operation, index) =>
       audit(index, operation, index === 0 ? { device: uuid(2), unix_millis: NOW - 7_520_000 } : index === 5 ? { result: 'refused' } : index === 6 ? { result: 'sign-in-failed', device: null } : {})),

@@ -59,6 +59,7 @@ export async function startMock(dist, world, port = 0) {
     calls.push({ call, body, query: url.search, token: request.headers['x-thingstead-token'] ?? null, background: request.headers['x-thingstead-background'] ?? null });
     const say = (status, json, headers = {}) => response.writeHead(status, { 'content-type': status >= 400 ? 'application/problem+json' : 'application/json', ...headers }).end(json === null ? '' : JSON.stringify(json));
     const no = (status, code, headers) => say(status, { type: `/ui/help/${code}`, code, title: '', detail: '', try: [], request: 'r-7f31' }, headers);
+    await world.held[call];
     const failure = world.failures[call];
     if (failure !== undefined) return failure === 'break' ? request.socket.destroy() : no(failure.status, failure.code, failure.headers);
     const open = { 'POST /v1/activation': () => activate(body), 'POST /v1/session': () => signIn(body) };

@@ -30,12 +30,14 @@ export class Camera {
   static async open(video: HTMLVideoElement, canvas: HTMLCanvasElement): Promise<Camera | NoCamera> {
     const media = navigator.mediaDevices as MediaDevices | undefined;
     if (media === undefined) return 'not-secure';
+    let stream: MediaStream | undefined;
     try {
-      const stream = await media.getUserMedia({ audio: false, video: { facingMode: { ideal: 'environment' }, width: { ideal: 1280 }, height: { ideal: 960 } } });
+      stream = await media.getUserMedia({ audio: false, video: { facingMode: { ideal: 'environment' }, width: { ideal: 1280 }, height: { ideal: 960 } } });
       video.srcObject = stream;
       await video.play();
       return new Camera(stream, video, canvas);
     } catch (error) {
+      for (const track of stream?.getTracks() ?? []) track.stop();
       return whyNoCamera(error);
     }
   }

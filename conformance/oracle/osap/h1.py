@@ -144,7 +144,8 @@ def device_signed(t2):
 
 def seal_record(keys, byte0, seq, plain):
     way = "lbs d2s" if byte0 in D2S else "lbs s2d"
-    head = frame(byte0, bytes(3 + 8 + len(plain) + 16))[:-(27 + len(plain))] + VERSION + seq.to_bytes(8, "big")
+    start = frame(byte0, bytes(27 + len(plain)))[:-(27 + len(plain))]
+    head = start + VERSION + seq.to_bytes(8, "big")
     return head + seal(keys[way + " key"], nonce(keys[way + " iv"], seq), plain, head)
 
 

@@ -27,6 +27,7 @@ import make
 import people
 import rsa
 import symmetric
+from osap import checks as osap_checks
 
 CHECKS = []
 
@@ -188,7 +189,7 @@ def sizes_of_the_layouts():
 
 def main():
     failed = 0
-    for function in CHECKS:
+    for function in CHECKS + osap_checks.CHECKS:
         try:
             function()
             print("ok    ", function.__name__)

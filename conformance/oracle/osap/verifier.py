@@ -346,6 +346,33 @@ def lbs_code_main(run, w0, held, allowed, world, t2, share_d, share_s):
     return hashlib.sha256(b"".join(map(little, parts))).digest()
 
 
+def registrations(book, rows):
+    """Records of codes, fake records, and the RFC's own numbers."""
+    for row in rows:
+        name = "spake2plus " + row["name"]
+        if row["kind"] == "record":
+            run = Run({**row, "kind": 1, "x": "01", "y": "01"})
+            for part, value in (("salt", run.salt), ("w0s_w1s", run.w), ("L", point_of(run.w1))):
+                book.same(name + " " + part, value, row[part])
+        elif row["kind"] == "fake":
+            secret = bytes.fromhex(row["server_secret"])
+            own_key, all_key = (hmac_256(secret, b"osap-h1 fake\0" + who) for who in (row["serial"].encode(), b""))
+            w0 = int.from_bytes(expand(own_key, b"osap-h1 fake w0", 40), "big") % ORDER
+            points = [point_of(int.from_bytes(expand(all_key, label, 40), "big") % ORDER)
+                      for label in (b"osap-h1 fake w1", b"osap-h1 fake key")]
+            kdf = row["fake_kdfs"][expand(own_key, b"osap-h1 fake kdf", 1)[0] % len(row["fake_kdfs"])]
+            for part, value in (("w0", w0.to_bytes(32, "big")), ("psk", expand(own_key, b"osap-h1 fake psk", 32)), ("kdf", kdf),
+                                ("L", points[0]), ("device_point", points[1])):
+                book.same(name + " " + part, value, row[part])
+        else:
+            x, y, w0, w1 = (int(row[part], 16) for part in ("x", "y", "w0", "w1"))
+            share_p = plus(pair_of(point_of(x)), times(w0, lift(POINT_M)))
+            base = plus(share_p, times(ORDER - w0, lift(POINT_M)))
+            book.same(name + " share_p", uncompressed(share_p), row["share_p"])
+            book.same(name + " Z", uncompressed(times(y, base)), row["Z"])
+            book.same(name + " V", uncompressed(times(y, pair_of(point_of(w1)))), row["V"])
+
+
 def verify(folder):
     """(how many values agree, [what does not])."""
     book, files = Book(), {}
@@ -354,6 +381,7 @@ def verify(folder):
             files[name] = json.load(source)
     for row in files["handshake.json"]["vectors"]:
         handshake(book, row)
+    registrations(book, files["spake2plus.json"]["vectors"])
     runs = {row["name"]: row for row in files["handshake.json"]["vectors"]}
     for row in files["attacks.json"]["vectors"]:
         attack(book, row, runs, files["attacks.json"]["world"])

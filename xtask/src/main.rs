@@ -52,6 +52,10 @@ fn main() -> ExitCode {
         Err(reason) => return complain(&[reason]),
     };
     let outcome = match words[..] {
+        [_, .., "--help" | "-h"] => {
+            print!("{}", help_of(words[0]));
+            Ok(())
+        }
         ["check"] => runs::check(&repository),
         ["test"] => runs::test(&repository),
         ["floors"] => runs::floors(&repository),
@@ -75,6 +79,17 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(lines) => complain(&lines),
     }
+}
+
+/// The lines of the help about one command, or all of it.
+fn help_of(command: &str) -> String {
+    let is_of = |line: &&str| {
+        line.strip_prefix("  ")
+            .is_some_and(|line| line.starts_with(' ') || line.split(' ').next() == Some(command))
+    };
+    let from = HELP.lines().skip_while(|line| !is_of(line) || line.starts_with("   "));
+    let lines: Vec<&str> = from.take_while(is_of).collect();
+    if lines.is_empty() { HELP.to_owned() } else { format!("cargo xtask COMMAND\n\n{}\n", lines.join("\n")) }
 }
 
 fn complain(lines: &[String]) -> ExitCode {

@@ -87,8 +87,11 @@ impl Peer {
         if self.send(exchange, response, Some(sequence), shared, now) {
             return Ok(Some(id));
         }
-        // What went out in place of the response (a challenge, an error) is no registration.
-        self.remove_observer(id.serial, shared, now);
+        // What went out in place of the response (a challenge, an error) is no registration, and ends an earlier one.
+        let is_gone = self.remove_observer(id.serial, shared, now);
+        if is_gone && before.is_some() {
+            shared.emit(Output::ObserverGone { observer: id, reason: ObserverEnd::NotAcknowledged });
+        }
         Ok(None)
     }
 

@@ -188,6 +188,23 @@ fn a_notification_whose_options_are_over_the_bound_becomes_a_challenge() {
     assert_eq!(heads(&sent)[0].0, Kind::NonConfirmable);
 }
 
+// verifies: RFC7641-4.1
+#[test]
+fn whoever_registers_again_and_gets_a_challenge_is_an_observer_no_longer() {
+    let mut bench = open_bench();
+    let observer = register(&mut bench, 1, &[]);
+    let mut long = state(1);
+    long.options.add(OptionNumber::LOCATION_QUERY, &[b'l'; 200]);
+    let again = [0x41, 1, 0x30, 9, 1, 0x60, 0x51, b'o'];
+    let exchange = requests(&bench.receive(&again))[0].exchange;
+    assert_eq!(bench.endpoint.respond_observed(exchange, long, bench.now), Ok(None));
+    let out = bench.drain();
+    assert_eq!(heads(&datagrams(&out))[0].1, Code::UNAUTHORIZED);
+    assert_eq!(gone(&out), [(observer, ObserverEnd::NotAcknowledged)], "the application is told");
+    let told = bench.endpoint.notify(observer, state(2), Delivery::NonConfirmable, bench.now);
+    assert_eq!(told, Err(Gone));
+}
+
 // verifies: RFC7641-7
 #[test]
 fn what_waited_behind_an_observer_goes_out_when_that_one_ends() {

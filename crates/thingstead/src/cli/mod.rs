@@ -154,7 +154,9 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Outcome<T>>) -> Outcome<T
 pub(crate) fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("THINGSTEAD_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // A line that cannot be written (a full disk below the log) is let go: saying so on the same stream would panic.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
+    let log = log.with_writer(std::io::stderr).with_ansi(false);
     if log.try_init().is_err() {
         tracing::debug!("a log is set up already");
     }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -125,7 +126,8 @@ impl<'a> Watch<'a> {
     /// Says a complaint once.
     fn tell(&mut self, failure: &Failure) {
         if self.told.len() < TOLD_COUNT_MAX && self.told.insert(failure.to_string()) {
-            eprintln!("{failure}");
+            // Whoever closed our standard error does not end the watch.
+            let _unread = writeln!(std::io::stderr(), "{failure}");
         }
     }
 }

@@ -52,7 +52,7 @@ fn program_at(library: &Path, secs: i64) -> Command {
     command
 }
 
-fn switch_on(world: &World, device: &str, command: Command) -> Run {
+pub(super) fn switch_on(world: &World, device: &str, command: Command) -> Run {
     let state = world.path(&format!("devices/{device}"));
     let resolve = format!("4294901761={}", world.address("bootstrap", "devices"));
     let words = ["--resolve", &resolve, "--retry-base", "0.2", "--data", &format!("{state}/data"), "--jsonl"];

@@ -12,7 +12,8 @@ use net::now::Clock;
 use store::run;
 use store_redb::{Options, RedbStore};
 
-use crate::authority::stage::failed;
+use crate::authority::stage::{IMAGE_WAITS, failed};
+use crate::clocks::switch_on;
 use crate::demo::PROGRAM;
 use crate::going_on::{World, exit, json, json_of, said, serving, until};
 use crate::old_owner::former::open_store;
@@ -142,4 +143,89 @@ fn a_registration_server_without_room_refuses_loses_nothing_and_goes_on_with_roo
     until("the change is done once", || world.registered(&device, "owner.transfer") == 2);
     said(world.owner("owner-a", &["accept", &device]));
     until("the receiver has it", || world.shown("owner-a", &device)["owner_sequence_number"] == 3);
+}
+
+/// What is refused for want of room, and said so.
+#[track_caller]
+fn refused(output: &Output) {
+    let said_why = String::from_utf8_lossy(&output.stderr);
+    assert!(said_why.contains("try-later") && exit(output) == Some(REFUSED.1), "{output:?}");
+}
+
+fn idle_minutes(world: &World, owner: &str) -> serde_json::Value {
+    json_of(world.operator(owner, &["settings", "show"]))["idle_minutes"].clone()
+}
+
+#[test]
+fn a_management_system_without_room_refuses_loses_nothing_and_goes_on_with_room() {
+    if !can_be_shown() {
+        return;
+    }
+    let mut world = World::new("full-management");
+    let pid = serve_told(&mut world, "owner-b");
+    let device = world.devices[1].clone();
+    let receiver = json_of(world.owner("owner-a", &["id"]));
+    let receiver = receiver["id"].as_str().unwrap();
+    let transfer = ["transfer", &device, "--to", receiver, "--yes"];
+    let set = |world: &World, minutes: &str| {
+        world.operator("owner-b", &["settings", "set", "--idle-minutes", minutes]).output().unwrap()
+    };
+    assert!(set(&world, "7").status.success());
+    // Not even a line of its log can be written.
+    may_grow_to(&pid, "0");
+    refused(&set(&world, "8"));
+    refused(&world.owner("owner-b", &transfer).output().unwrap());
+    assert_eq!(idle_minutes(&world, "owner-b"), 7, "who asks is still answered");
+    assert_eq!(world.registered(&device, "owner.transfer"), 1, "nothing went out that is not stored here");
+    may_grow_to(&pid, "unlimited");
+    until("it goes on", || set(&world, "9").status.success());
+    assert_eq!(world.pid(&serving(&world, "owner-b")), pid, "the same process");
+    world.signal(&serving(&world, "owner-b"), "KILL");
+    let store = world.path("owner-b/store.redb");
+    until("its store is free", || RedbStore::open(&store, Options::default()).is_ok());
+    world.serve_again("owner-b");
+    assert_eq!(idle_minutes(&world, "owner-b"), 9);
+    for device in &world.devices {
+        assert_eq!(world.shown("owner-b", device)["owner_sequence_number"], 2, "{device}");
+    }
+    said(world.owner("owner-b", &transfer));
+    said(world.owner("owner-a", &["accept", &device]));
+    until("the receiver has it", || world.shown("owner-a", &device)["owner_sequence_number"] == 3);
+    assert_eq!(world.registered(&device, "owner.transfer"), 2);
+}
+
+#[test]
+fn a_bootstrap_server_without_room_keeps_its_images_and_goes_on_with_room() {
+    if !can_be_shown() {
+        return;
+    }
+    let mut world = World::new("full-bootstrap");
+    let pid = serve_told(&mut world, "bootstrap");
+    let (waiting, later) = (world.devices[1].clone(), world.devices[2].clone());
+    for device in [&waiting, &later] {
+        world.end(&format!("device run --state {} ", world.path(&format!("devices/{device}"))));
+    }
+    world.leave_image("owner-b", &waiting, 2);
+    let images = |world: &World| world.registered(&later, "owner.upload");
+    let before = images(&world);
+    // Its log still has room, and the beginning of its store.
+    may_grow_to(&pid, "100000");
+    said(world.owner("owner-b", &["fetch", &later]));
+    let log = world.path("log/bootstrap.log");
+    until("the image does not fit", || fs::read_to_string(&log).unwrap().contains("Full"));
+    let mut run = switch_on(&world, &waiting, Command::new(PROGRAM));
+    run.wait_for("started");
+    assert_eq!(images(&world), before, "what is not stored is not acknowledged");
+    may_grow_to(&pid, "unlimited");
+    assert_eq!(run.wait_for("bootstrapped")["sequence_number"], 2);
+    run.wait_for("in-service");
+    until("the other image is there", || world.status("owner-b", &later) == IMAGE_WAITS);
+    assert_eq!(world.pid(&serving(&world, "bootstrap")), pid, "the same process");
+    world.signal(&serving(&world, "bootstrap"), "KILL");
+    let store = world.path("bootstrap/store.redb");
+    until("its store is free", || RedbStore::open(&store, Options::default()).is_ok());
+    world.serve_again("bootstrap");
+    let mut run = switch_on(&world, &later, Command::new(PROGRAM));
+    assert_eq!(run.wait_for("bootstrapped")["sequence_number"], 2);
+    run.wait_for("in-service");
 }

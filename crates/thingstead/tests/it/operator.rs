@@ -11,7 +11,7 @@ use crate::going_on::{World, json, said, serving, until};
 
 impl World {
     /// `thingstead WORDS` with the operator's certificate of an owner.
-    fn operator(&self, owner: &str, words: &[&str]) -> Command {
+    pub(super) fn operator(&self, owner: &str, words: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         let (data, server) = (self.path(owner), self.address(owner, "platform"));
         // The place of the server stands with the group.

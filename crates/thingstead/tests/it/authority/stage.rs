@@ -13,7 +13,7 @@ use crate::going_on::{World, said, serving, until};
 /// The two online servers.
 const ROLES: [&str; 2] = ["registration", "bootstrap"];
 /// The status of a device whose image waits for it (aSSURE 11.2.3).
-const IMAGE_WAITS: u64 = 4;
+pub(crate) const IMAGE_WAITS: u64 = 4;
 
 impl World {
     /// Ends the process with these words in its arguments and waits until it is gone.

@@ -57,9 +57,10 @@ mod message;
 mod number;
 mod options;
 mod output;
+mod reading;
 mod router;
+mod short_bytes;
 mod stored;
-mod vetting;
 
 pub use block::{BadBlock, Block, BlockSize, BlockValue};
 pub use code::{Code, Kind, MessageId, Token};

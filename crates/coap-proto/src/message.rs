@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use wire::{Cursor, DecodeError, Full, Reason};
 
-use crate::options::append;
+use crate::options::OptionHead;
 use crate::{Code, Kind, MessageId, OptionNumber, Options, Token};
 
 /// A message that borrows the bytes it was read from.
@@ -125,7 +125,19 @@ impl MessageWriter {
     /// # Errors
     /// [`Full`] when the limit would be passed; the message is then of no use.
     pub fn option(&mut self, number: OptionNumber, value: &[u8]) -> Result<(), Full> {
-        append(&mut self.out, &mut self.last, number, value);
+        self.out.extend_from_slice(OptionHead::new(self.last, number, value.len()).as_bytes());
+        self.out.extend_from_slice(value);
+        self.last = number.0;
+        if self.out.len() > self.size_max { Err(Full) } else { Ok(()) }
+    }
+
+    /// Appends a whole set of options, behind no other.
+    ///
+    /// # Errors
+    /// As [`MessageWriter::option`].
+    pub(crate) fn only_options(&mut self, options: Options<'_>) -> Result<(), Full> {
+        assert!(self.last == 0, "no option was written before");
+        self.out.extend_from_slice(options.encoded());
         if self.out.len() > self.size_max { Err(Full) } else { Ok(()) }
     }
 

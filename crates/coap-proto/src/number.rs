@@ -13,7 +13,7 @@ macro_rules! options {
 
             /// What is known about the option: whether it may stand more than once, and how many bytes
             /// its value has.
-            const fn shape(self) -> Option<Shape> {
+            pub(crate) const fn shape(self) -> Option<Shape> {
                 match self.0 {
                     $($number => Some(Shape { repeats: $repeats, min: $min, max: $max }),)*
                     _ => None,
@@ -26,9 +26,17 @@ macro_rules! options {
 /// Occurrence and value length of a known option.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
-    repeats: bool,
+    /// Whether it may stand more than once.
+    pub(crate) repeats: bool,
     min: usize,
     max: usize,
+}
+
+impl Shape {
+    /// Whether a value of `length` bytes is in range.
+    pub(crate) const fn allows_length(self, length: usize) -> bool {
+        length >= self.min && length <= self.max
+    }
 }
 
 options! {
@@ -99,25 +107,20 @@ impl OptionNumber {
         !steers && self.0 & 0x1e != 0x1c
     }
 
-    /// Whether the number is in the table above.
-    pub(crate) const fn is_known(self) -> bool {
-        self.shape().is_some()
-    }
-
     /// Whether a value of `length` bytes is in range; true for unknown options.
     pub(crate) const fn allows_length(self, length: usize) -> bool {
         match self.shape() {
-            Some(shape) => length >= shape.min && length <= shape.max,
+            Some(shape) => shape.allows_length(length),
             None => true,
         }
     }
 
-    /// Whether the option may stand more than once; true for unknown options.
-    pub(crate) const fn may_repeat(self) -> bool {
-        match self.shape() {
-            Some(shape) => shape.repeats,
-            None => true,
+    /// A value of this option as a number; `None` when it is longer than the option allows.
+    pub(crate) fn uint(self, value: &[u8]) -> Option<u32> {
+        if value.len() > 4 || !self.allows_length(value.len()) {
+            return None;
         }
+        Some(value.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
     }
 
     /// Whether the value must be UTF-8.

@@ -1,10 +1,10 @@
 //! Options of a message: a borrowed view and an owned set, both in wire form.
 
-use alloc::vec::Vec;
 use core::fmt;
 
 use wire::{Cursor, DecodeError, Reason};
 
+use crate::short_bytes::ShortBytes;
 use crate::{ContentFormat, OptionNumber};
 
 /// Options of a received message, checked once, read without allocation.
@@ -32,14 +32,17 @@ impl<'a> Options<'a> {
                 break;
             }
             let at = cursor.offset();
-            let byte = cursor.u8()?;
-            let delta = extended(cursor, byte >> 4)?;
-            let length = extended(cursor, byte & 15)?;
+            let delta = match short(cursor.rest()) {
+                Some((delta, value)) => {
+                    cursor.take(1 + value.len())?;
+                    delta
+                }
+                None => take_long(cursor)?.0,
+            };
             number += delta;
             if number > u32::from(u16::MAX) {
                 return Err(DecodeError::new(at, Reason::OutOfRange));
             }
-            cursor.take(length as usize)?;
         }
         Ok(Self { encoded: &start[..cursor.offset() - before] })
     }
@@ -52,7 +55,8 @@ impl<'a> Options<'a> {
 
     /// The values of every option with this number, in order.
     pub fn all(&self, number: OptionNumber) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        self.iter().filter(move |(n, _)| *n == number).map(|(_, value)| value)
+        let from_there = self.iter().skip_while(move |(next, _)| *next < number);
+        from_there.take_while(move |(next, _)| *next == number).map(|(_, value)| value)
     }
 
     /// The value of the first option with this number.
@@ -70,11 +74,7 @@ impl<'a> Options<'a> {
     /// The first option with this number as a number; absent when its value is longer than the option allows.
     #[must_use]
     pub fn uint(&self, number: OptionNumber) -> Option<u32> {
-        let value = self.first(number)?;
-        if value.len() > 4 || !number.allows_length(value.len()) {
-            return None;
-        }
-        Some(value.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
+        number.uint(self.first(number)?)
     }
 
     /// Segments of the path asked for, raw.
@@ -134,7 +134,21 @@ impl<'a> Options<'a> {
     #[must_use]
     pub fn to_owned_set(&self) -> OptionSet {
         let last = self.iter().last().map_or(0, |(number, _)| number.0);
-        OptionSet { encoded: self.encoded.to_vec(), last }
+        self.to_set_ending_in(last)
+    }
+
+    /// A copy without the options that `leaves_out` names.
+    pub(crate) fn without(self, leaves_out: impl Fn(OptionNumber) -> bool) -> OptionSet {
+        let mut kept = OptionSet::new();
+        for (number, value) in self.iter().filter(|(number, _)| !leaves_out(*number)) {
+            kept.append(number, value);
+        }
+        kept
+    }
+
+    /// A copy that lives on, when the number of the last option is known.
+    pub(crate) fn to_set_ending_in(self, last: u16) -> OptionSet {
+        OptionSet { encoded: self.encoded.into(), last }
     }
 }
 
@@ -142,6 +156,25 @@ impl fmt::Debug for Options<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter().map(|(number, value)| (number.0, value))).finish()
     }
+}
+
+/// Delta and value of an option at the front of `bytes` whose head is one byte, as nearly all are.
+#[inline]
+fn short(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let (head, rest) = bytes.split_first()?;
+    let (delta, length) = (head >> 4, usize::from(head & 15));
+    if delta > 12 || length > 12 {
+        return None;
+    }
+    Some((u32::from(delta), rest.get(..length)?))
+}
+
+/// Delta and value of any option.
+fn take_long<'a>(cursor: &mut Cursor<'a>) -> Result<(u32, &'a [u8]), DecodeError> {
+    let byte = cursor.u8()?;
+    let delta = extended(cursor, byte >> 4)?;
+    let length = extended(cursor, byte & 15)?;
+    Ok((delta, cursor.take(length as usize)?))
 }
 
 /// Number behind a nibble, with its extension bytes.
@@ -164,14 +197,22 @@ pub struct OptionIter<'a> {
 impl<'a> Iterator for OptionIter<'a> {
     type Item = (OptionNumber, &'a [u8]);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let mut cursor = Cursor::new(self.rest);
-        let byte = cursor.u8().ok()?;
-        let delta = extended(&mut cursor, byte >> 4).ok()?;
-        let length = extended(&mut cursor, byte & 15).ok()?;
-        let value = cursor.take(length as usize).ok()?;
-        self.number += delta;
-        self.rest = cursor.rest();
+        let value = match short(self.rest) {
+            Some((delta, value)) => {
+                self.number += delta;
+                self.rest = self.rest.get(1 + value.len()..)?;
+                value
+            }
+            None => {
+                let mut cursor = Cursor::new(self.rest);
+                let (delta, value) = take_long(&mut cursor).ok()?;
+                self.number += delta;
+                self.rest = cursor.rest();
+                value
+            }
+        };
         Some((OptionNumber(u16::try_from(self.number).ok()?), value))
     }
 }
@@ -179,7 +220,7 @@ impl<'a> Iterator for OptionIter<'a> {
 /// Options to be sent, or kept from a received message: one buffer in wire form.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct OptionSet {
-    encoded: Vec<u8>,
+    encoded: ShortBytes,
     last: u16,
 }
 
@@ -187,7 +228,7 @@ impl OptionSet {
     /// No options.
     #[must_use]
     pub const fn new() -> Self {
-        Self { encoded: Vec::new(), last: 0 }
+        Self { encoded: ShortBytes::new(), last: 0 }
     }
 
     /// Adds an option behind those of lower or equal number.
@@ -195,19 +236,25 @@ impl OptionSet {
     /// `value` has at most 65,535 bytes.
     pub fn add(&mut self, number: OptionNumber, value: &[u8]) -> &mut Self {
         if number.0 >= self.last {
-            append(&mut self.encoded, &mut self.last, number, value);
+            self.append(number, value);
             return self;
         }
-        let mut sorted = Self { encoded: Vec::with_capacity(self.encoded.len() + value.len() + 5), last: 0 };
+        let mut sorted = Self::new();
         let mut pending = Some((number, value));
         for (next, next_value) in self.view().iter() {
             if let Some((number, value)) = pending.take_if(|(number, _)| *number < next) {
-                append(&mut sorted.encoded, &mut sorted.last, number, value);
+                sorted.append(number, value);
             }
-            append(&mut sorted.encoded, &mut sorted.last, next, next_value);
+            sorted.append(next, next_value);
         }
         *self = sorted;
         self
+    }
+
+    fn append(&mut self, number: OptionNumber, value: &[u8]) {
+        self.encoded.extend(OptionHead::new(self.last, number, value.len()).as_bytes());
+        self.encoded.extend(value);
+        self.last = number.0;
     }
 
     /// Adds a numeric option in its shortest form.
@@ -234,20 +281,15 @@ impl OptionSet {
 
     /// Removes every option with this number.
     pub fn remove(&mut self, number: OptionNumber) {
-        if !self.view().has(number) {
-            return;
+        if self.view().has(number) {
+            *self = self.view().without(|next| next == number);
         }
-        let mut kept = Self::new();
-        for (next, value) in self.view().iter().filter(|(next, _)| *next != number) {
-            append(&mut kept.encoded, &mut kept.last, next, value);
-        }
-        *self = kept;
     }
 
     /// Reads the set.
     #[must_use]
     pub fn view(&self) -> Options<'_> {
-        Options { encoded: &self.encoded }
+        Options { encoded: self.encoded.as_slice() }
     }
 }
 
@@ -262,16 +304,34 @@ pub(crate) fn uint_bytes(value: u32) -> ([u8; 4], usize) {
     (value.to_be_bytes(), (value.leading_zeros() / 8) as usize)
 }
 
-/// Appends one option behind the option `last`.
-pub(crate) fn append(out: &mut Vec<u8>, last: &mut u16, number: OptionNumber, value: &[u8]) {
-    assert!(number.0 >= *last, "options are written in ascending order");
-    let (delta_nibble, delta, delta_start) = split(usize::from(number.0 - *last));
-    let (length_nibble, length, length_start) = split(value.len());
-    out.push(delta_nibble << 4 | length_nibble);
-    out.extend_from_slice(&delta[delta_start..]);
-    out.extend_from_slice(&length[length_start..]);
-    out.extend_from_slice(value);
-    *last = number.0;
+/// What stands before the value of an option.
+pub(crate) struct OptionHead {
+    bytes: [u8; 5],
+    count: usize,
+}
+
+impl OptionHead {
+    /// The head of an option with a value of `length` bytes behind the option `last`.
+    #[inline]
+    pub(crate) fn new(last: u16, number: OptionNumber, length: usize) -> Self {
+        assert!(number.0 >= last, "options are written in ascending order");
+        let delta = usize::from(number.0 - last);
+        if delta <= 12 && length <= 12 {
+            return Self { bytes: [(delta << 4 | length) as u8, 0, 0, 0, 0], count: 1 };
+        }
+        let (delta_nibble, delta, delta_start) = split(delta);
+        let (length_nibble, length, length_start) = split(length);
+        let mut head = Self { bytes: [delta_nibble << 4 | length_nibble, 0, 0, 0, 0], count: 1 };
+        for byte in delta[delta_start..].iter().chain(&length[length_start..]) {
+            head.bytes[head.count] = *byte;
+            head.count += 1;
+        }
+        head
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.count]
+    }
 }
 
 /// Nibble and extension bytes of an option delta or length.

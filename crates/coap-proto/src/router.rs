@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use crate::{Code, ContentFormat, Options, Response, accepted_format, require_format};
 
@@ -118,12 +119,23 @@ impl<R> Router<R> {
     /// (Accept), 4.15 (Content-Format).
     /// Source: RFC 7252 section 5.8, 5.9.2; ruling A-ASSURE-72.
     pub fn find<'r, 'a>(&'r self, method: Code, options: Options<'a>) -> Result<Found<'r, 'a, R>, Response> {
-        let matching = || self.routes.iter().filter(|route| route.matches(options));
-        let nearest = matching().max_by(|a, b| a.nearness().cmp(b.nearness()));
-        let Some(nearest) = nearest else { return Err(Response::new(Code::NOT_FOUND)) };
-        let same = |route: &&Route<R>| route.nearness().eq(nearest.nearness());
-        let route = matching().filter(same).find(|route| route.method == method);
-        let Some(route) = route else { return Err(Response::new(Code::METHOD_NOT_ALLOWED)) };
+        let mut nearest: Option<&Route<R>> = None;
+        // Of the nearest templates, the first with this method.
+        let mut chosen = None;
+        for route in self.routes.iter().filter(|route| route.matches(options)) {
+            let order = nearest.map_or(Ordering::Greater, |known| route.nearness().cmp(known.nearness()));
+            if order == Ordering::Less {
+                continue;
+            }
+            if order == Ordering::Greater {
+                (nearest, chosen) = (Some(route), None);
+            }
+            chosen = chosen.or((route.method == method).then_some(route));
+        }
+        if nearest.is_none() {
+            return Err(Response::new(Code::NOT_FOUND));
+        }
+        let Some(route) = chosen else { return Err(Response::new(Code::METHOD_NOT_ALLOWED)) };
         if !route.takes.is_empty() {
             require_format(options, &route.takes)?;
         }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use wire::DecodeError;
 
-use crate::vetting::{Objection, vet};
+use crate::reading::{Objection, vet};
 use crate::{Code, ContentFormat, Kind, Message, MessageId, OptionNumber, OptionSet, Options, Token};
 
 /// A request read from a stored message.

@@ -197,8 +197,8 @@ impl Peer {
         let head = 4 + token.as_bytes().len();
         let size = response.payload.len();
         let cut = self.cut(asked, size, head + response.options.view().encoded().len(), shared);
-        let tagless = response.code == Code::CONTENT && !response.options.view().has(OptionNumber::ETAG);
-        if cut == Cut::Whole || !tagless {
+        let needs_tag = cut != Cut::Whole && response.code == Code::CONTENT;
+        if !needs_tag || response.options.view().has(OptionNumber::ETAG) {
             return cut;
         }
         response.options.add(OptionNumber::ETAG, &body_tag(&response.payload));

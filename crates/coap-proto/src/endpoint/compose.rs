@@ -38,6 +38,10 @@ pub(crate) fn compose(
 ) -> Result<Vec<u8>, Full> {
     let Envelope { kind, code, id, token } = envelope;
     let mut writer = MessageWriter::begin(kind, code, id, token, size_max)?;
+    if added.iter().all(Option::is_none) && !own.iter().any(|(number, _)| is_ours(number, code)) {
+        writer.only_options(own)?;
+        return writer.finish(payload);
+    }
     let mut added = added.iter().flatten().peekable();
     for (number, value) in own.iter().filter(|(number, _)| !is_ours(*number, code)) {
         while let Some((before, value)) = added.next_if(|(before, _)| *before < number) {
@@ -51,26 +55,8 @@ pub(crate) fn compose(
     writer.finish(payload)
 }
 
-/// FNV-1a over the method and every option that names the resource, for telling transfers of one peer apart.
-///
-/// A collision would mix two transfers of the same peer only.
-pub(crate) fn resource_key(method: Code, options: Options<'_>) -> u64 {
-    let mut hash = fnv(FNV_START, &[method.byte()]);
-    for (number, value) in options.iter().filter(|(number, _)| number.names_the_resource()) {
-        hash = fnv(hash, &number.0.to_be_bytes());
-        hash = fnv(hash, &(value.len() as u64).to_be_bytes());
-        hash = fnv(hash, value);
-    }
-    hash
-}
-
-/// An entity tag for a body that has none: it only has to change when the body does.
+/// An entity tag for a body that has none (FNV-1a): it only has to change when the body does.
 pub(crate) fn body_tag(body: &[u8]) -> [u8; 8] {
-    fnv(FNV_START, body).to_be_bytes()
-}
-
-const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
-
-fn fnv(start: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    body.iter().fold(0xcbf2_9ce4_8422_2325, mix).to_be_bytes()
 }

@@ -11,7 +11,7 @@ use super::seen::Reply;
 use super::sending::About;
 use super::shared::Shared;
 use crate::message::empty;
-use crate::vetting::{Objection, vet};
+use crate::reading::{Objection, vet};
 use crate::{
     Block, BlockSize, Code, Failure, Kind, Message, OptionNumber, OptionSet, Output, RequestId, Response,
 };

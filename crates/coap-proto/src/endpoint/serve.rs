@@ -10,16 +10,15 @@
 
 use clock::Moment;
 
-use super::compose::resource_key;
 use super::peer::Peer;
 use super::seen::Reply;
 use super::shared::Shared;
 use super::transfers::Upload;
 use crate::message::empty;
-use crate::vetting::{Objection, vet};
+use crate::reading::{Objection, Reading};
 use crate::{
-    Block, Code, ExchangeId, Incoming, Interest, Kind, Message, MessageId, OptionNumber, Options, Output,
-    Response, Token,
+    Block, Code, ExchangeId, Incoming, Interest, Kind, Message, MessageId, OptionNumber, Output, Response,
+    Token,
 };
 
 /// Seconds after which a client may try again when we are short of room.
@@ -55,7 +54,13 @@ impl Exchange {
         if self.confirmable && !self.acknowledged { self.acknowledge_at } else { self.ends }
     }
 
-    fn of(message: Message<'_>, size: usize, shared: &mut Shared, now: Moment) -> Self {
+    fn of(
+        message: &Message<'_>,
+        reading: &Reading<'_>,
+        size: usize,
+        shared: &mut Shared,
+        now: Moment,
+    ) -> Self {
         let times = &shared.config.transmission;
         let confirmable = message.kind == Kind::Confirmable;
         let lifetime = if confirmable { times.exchange_lifetime } else { times.non_lifetime };
@@ -71,7 +76,7 @@ impl Exchange {
             key: 0,
             block1: None,
             block2: None,
-            unwanted: message.options.uint(OptionNumber::NO_RESPONSE).map_or(0, |mask| mask as u8),
+            unwanted: reading.no_response.map_or(0, |mask| mask as u8),
             registers: false,
             repeatable: message.code.is_safe(),
             size,
@@ -81,35 +86,32 @@ impl Exchange {
 
 impl Peer {
     pub(super) fn requested(&mut self, message: Message<'_>, size: usize, shared: &mut Shared, now: Moment) {
-        let mut exchange = Exchange::of(message, size, shared, now);
-        match vet(message.options, &shared.config.critical_options) {
-            Ok(()) => {}
-            Err(Objection::Proxy) => {
+        let reading = Reading::of(message.options, &shared.config.critical_options);
+        let mut exchange = Exchange::of(&message, &reading, size, shared, now);
+        match reading.objection {
+            None => {}
+            Some(Objection::Proxy) => {
                 let refusal = Response::new(Code::PROXYING_NOT_SUPPORTED);
                 return self.refuse(exchange, refusal, shared, now);
             }
             // Source: RFC 7252 section 5.4.1: a non-confirmable one is rejected, not answered.
-            Err(Objection::Option(_)) if !exchange.confirmable => {
+            Some(Objection::Option(_)) if !exchange.confirmable => {
                 shared.transmit(self.id, empty(Kind::Reset, message.id));
                 self.seen.close(message.id, Reply::Nothing, &shared.config.limits);
                 return;
             }
-            Err(Objection::Option(_)) => {
+            Some(Objection::Option(_)) => {
                 return self.refuse(exchange, Response::new(Code::BAD_OPTION), shared, now);
             }
         }
-        let is_fresh = self.is_echoed(message.options);
+        let is_fresh = self.echo.is_some_and(|value| reading.echo == Some(&value[..]));
         self.proven |= is_fresh;
-        let blocks = (
-            read_block(message.options, OptionNumber::BLOCK1),
-            read_block(message.options, OptionNumber::BLOCK2),
-        );
-        let (Ok(block1), Ok(block2)) = blocks else {
+        let (Ok(block1), Ok(block2)) = (read_block(reading.block1), read_block(reading.block2)) else {
             return self.refuse(exchange, Response::new(Code::BAD_REQUEST), shared, now);
         };
         (exchange.block1, exchange.block2) = (block1, block2);
         exchange.repeatable &= block1.is_none_or(|block| block.number == 0);
-        exchange.key = response_key(message, block1.is_some());
+        exchange.key = response_key(&message, &reading);
         if block2.is_some_and(|block| block.number > 0) {
             if let Some(response) = self.transfers.take_response(exchange.key) {
                 return self.serve_block(exchange, response, shared, now);
@@ -120,7 +122,7 @@ impl Peer {
         }
         let payload = match block1 {
             None => message.payload.to_vec(),
-            Some(block) => match self.take_block(message, block, shared, now) {
+            Some(block) => match self.take_block(&message, &reading, block, shared, now) {
                 Ok(whole) => whole,
                 Err(response) => return self.refuse(exchange, response, shared, now),
             },
@@ -132,24 +134,13 @@ impl Peer {
             shared.counters.overloaded += 1;
             return self.refuse(exchange, Response::busy(RETRY_SECS), shared, now);
         }
-        let interest = self.read_interest(message, block2, shared, now);
+        let interest = self.read_interest(&message, &reading, block2, shared, now);
         exchange.registers = interest == Some(Interest::Register);
-        self.hand_over(exchange, message, payload, interest, is_fresh, shared);
-    }
-
-    fn hand_over(
-        &mut self,
-        exchange: Exchange,
-        message: Message<'_>,
-        payload: alloc::vec::Vec<u8>,
-        interest: Option<Interest>,
-        is_fresh: bool,
-        shared: &mut Shared,
-    ) {
-        let mut options = message.options.to_owned_set();
-        for number in [OptionNumber::OBSERVE, OptionNumber::BLOCK1, OptionNumber::BLOCK2] {
-            options.remove(number);
-        }
+        let options = if reading.is_steered {
+            message.options.without(steers)
+        } else {
+            message.options.to_set_ending_in(reading.last)
+        };
         shared.emit(Output::Request(Incoming {
             exchange: ExchangeId { peer: self.id, serial: exchange.serial },
             peer: self.id,
@@ -166,14 +157,14 @@ impl Peer {
     /// Adds a block to its upload: the whole body, or the response to give.
     fn take_block(
         &mut self,
-        message: Message<'_>,
+        message: &Message<'_>,
+        reading: &Reading<'_>,
         block: Block,
         shared: &mut Shared,
         now: Moment,
     ) -> Result<alloc::vec::Vec<u8>, Response> {
-        let key = resource_key(message.code, message.options);
-        let size_told = message.options.uint(OptionNumber::SIZE1);
-        match self.transfers.upload(key, block, size_told, message.payload, shared, now) {
+        let key = reading.key(message.code);
+        match self.transfers.upload(key, block, reading.size1, message.payload, shared, now) {
             Upload::Whole(body) => Ok(body),
             Upload::More => Err(Response::new(Code::CONTINUE)),
             Upload::Incomplete => Err(Response::new(Code::REQUEST_ENTITY_INCOMPLETE)),
@@ -192,7 +183,8 @@ impl Peer {
 
     fn read_interest(
         &mut self,
-        message: Message<'_>,
+        message: &Message<'_>,
+        reading: &Reading<'_>,
         block2: Option<Block>,
         shared: &mut Shared,
         now: Moment,
@@ -200,7 +192,7 @@ impl Peer {
         if !message.code.is_safe() || block2.is_some_and(|block| block.number > 0) {
             return None;
         }
-        match message.options.uint(OptionNumber::OBSERVE)? {
+        match reading.observe? {
             0 => Some(Interest::Register),
             1 => {
                 self.deregister(message.token, shared, now);
@@ -208,11 +200,6 @@ impl Peer {
             }
             _ => None,
         }
-    }
-
-    fn is_echoed(&self, options: Options<'_>) -> bool {
-        let echoed = options.first(OptionNumber::ECHO);
-        self.echo.is_some_and(|value| echoed == Some(&value[..]))
     }
 
     pub(super) fn expire_exchanges(&mut self, shared: &mut Shared, now: Moment) {
@@ -230,16 +217,20 @@ impl Peer {
     }
 }
 
-/// The block option `number`, if there is one.
-fn read_block(options: Options<'_>, number: OptionNumber) -> Result<Option<Block>, crate::BadBlock> {
-    options.first(number).map(Block::decode).transpose()
+/// Whether an option is the endpoint's business alone.
+const fn steers(number: OptionNumber) -> bool {
+    matches!(number, OptionNumber::OBSERVE | OptionNumber::BLOCK1 | OptionNumber::BLOCK2)
+}
+
+fn read_block(value: Option<&[u8]>) -> Result<Option<Block>, crate::BadBlock> {
+    value.map(Block::decode).transpose()
 }
 
 /// Names what a response answers. The body of FETCH is part of that, unless it came in blocks: the requests
 /// for later blocks of the response then come without it.
-fn response_key(message: Message<'_>, in_blocks: bool) -> u64 {
-    let key = resource_key(message.code, message.options);
-    if message.code == Code::FETCH && !in_blocks {
+fn response_key(message: &Message<'_>, reading: &Reading<'_>) -> u64 {
+    let key = reading.key(message.code);
+    if message.code == Code::FETCH && reading.block1.is_none() {
         return key ^ u64::from_be_bytes(super::compose::body_tag(message.payload));
     }
     key

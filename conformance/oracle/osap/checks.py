@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import make
 from refusal import Refusal
 
-from . import curve, envelope, h1, parties, policy, spake2plus, v_envelope, v_spake2plus, verifier, verifier_session, world
+from . import curve, envelope, h1, parties, policy, spake2plus, v_envelope, v_spake2plus, verifier, verifier_negotiation, verifier_session, world
 from .words import expand, mac, sha, unframe
 
 DOCS = os.path.join(make.HERE, os.pardir, os.pardir, "docs", "osap-secure.md")
@@ -96,6 +96,11 @@ def osap_the_second_opinion_has_teeth():
             book = verifier.Book()
             judge(book, [other])
             missed += [] if book.wrong else [(name, row["name"])]
+    for row in found["negotiation.json"]["vectors"]:
+        other = {**row, "accept": not row["accept"], "reason": "?", "then": 99, "taken_as": "?", "min_type_after": 99}
+        book = verifier.Book()
+        verifier_negotiation.negotiation(book, [other])
+        missed += [] if book.wrong else [("negotiation.json", row["name"])]
     assert not missed, missed[:10]
 
 
@@ -118,7 +123,9 @@ def osap_no_key_and_nonce_twice():
     seen = {}
     for row in files()["envelope.json"]["vectors"]:
         if row["kind"] == "seal":
-            secret = envelope.first_secret(bytes.fromhex(row["das_secret"]), row["direction"], bytes.fromhex(row["connection"]))
+            place = [bytes.fromhex(row[name]) for name in ("das_secret", "connection", "das_nonce") if name in row]
+            maker = envelope.first_secret if len(place) == 3 else envelope.hello_secret
+            secret = maker(place[0], row["direction"], *place[1:])
             key, _ = envelope.keys(envelope.secret_of(secret, row["phase"]))
             place = (key, row["ctr"])
             assert seen.setdefault(place, row["payload"]) == row["payload"], row["name"]

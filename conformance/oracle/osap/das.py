@@ -97,6 +97,10 @@ class Das:
         self._note(fields, conn_no)
         return fields, connection
 
+    def replaced(self, devid, issued, epoch):
+        """The Lbs gave out a newer ticket, for this Das or another one."""
+        self.table[devid] = (issued, epoch, 0)
+
     def _admit(self, fields, conn_no):
         entry = self.table.get(fields["devid"])
         if entry is None:
@@ -108,9 +112,9 @@ class Das:
 
     def _open_will(self, fields, connection, packet):
         require(packet["will_topic"].startswith(b"/iot/" + fields["serial"] + b"/"), "not-authorized")
-        secret = envelope.first_secret(fields["das_secret"], "up", connection)
+        secret = envelope.hello_secret(fields["das_secret"], "up", connection)
         try:
-            envelope.open_will(secret, packet["will_topic"], packet["will_payload"])
+            envelope.open_hello(secret, packet["will_topic"], packet["will_payload"])
         except Refusal:
             raise Refusal("not-authorized") from None
 

@@ -9,9 +9,14 @@ from .words import expand, nonce, seal, unseal
 WINDOW, CTR_END, OVERLAP = 1024, 2**24, 60
 
 
-def first_secret(das_secret, direction, connection):
-    """`connection` is epoch || conn_no || conn_nonce."""
+def hello_secret(das_secret, direction, connection):
+    """For the will (up) and the greeting (down) alone; `connection` is epoch || conn_no || conn_nonce."""
     return expand(das_secret, b"osap-h1 das " + direction.encode() + b"\x00" + connection, 32)
+
+
+def first_secret(das_secret, direction, connection, das_nonce):
+    """Of phase 0, once the greeting has said `das_nonce`."""
+    return expand(hello_secret(das_secret, direction, connection), b"osap-h1 das live\x00" + das_nonce, 32)
 
 
 def next_secret(secret):
@@ -57,7 +62,8 @@ def split(plain):
     return general, application
 
 
-def open_will(secret, topic, payload):
+def open_hello(secret, topic, payload):
+    """The will or the greeting: phase 0, counter 0, keys of their own."""
     require(len(payload) >= 28 and payload[:10] == b"\x10\x00" + bytes(8), "bad")
     key, iv = keys(secret)
     return split(unseal(key, nonce(iv, 0), payload[10:], extra(topic, payload[:10]), "bad"))
@@ -76,10 +82,10 @@ class Window:
 
 
 class Receiver:
-    """One direction. `greeting` says that counter 0 of phase 0 may come as a PUBLISH, once."""
+    """One direction, after the greeting."""
 
-    def __init__(self, secret, greeting=False):
-        self.phase, self.secret, self.window = 0, secret, Window(() if greeting else (0,))
+    def __init__(self, secret):
+        self.phase, self.secret, self.window = 0, secret, Window()
         self.before = None
         self.bad_count = 0
 

@@ -16,7 +16,7 @@ RECORDS = ("Records under the keys of 'run' (handshake.json). seal: 'bytes' of b
 TICKETS = ("'bytes' and 'user_name' (base64url) of a Das ticket sealed with 'salt' for 'server_id'; 'ticket_keys' are the "
            "keys that the reading Das has. docs/osap-secure.md 12.")
 CONNECTS = ("CONNECT at a Das: 'steps' in order at one Das, each with its fields and 'connack' (MQTT 3.1.1), 'reason' "
-            "(5.0). 'session' holds what ticket and keys are made of. docs/osap-secure.md 12.")
+            "(5.0); a step with 'notice' is the Lbs' word that a newer ticket is out. 'session' holds what ticket and keys are made of. docs/osap-secure.md 12.")
 SERVER, OTHER_SERVER = b"das-0001", b"das-0002"
 KEY_ID, KEY = labels.octets("osap/ticket-key-id", 8), labels.octets("osap/ticket-key", 32)
 OLD_ID, OLD_KEY = labels.octets("osap/ticket-key-id/old", 8), labels.octets("osap/ticket-key/old", 32)
@@ -131,7 +131,7 @@ class Packet(dict):
         super().__init__(client_id=DEVID, user_name=text(sealed() if ticket is None else ticket), password=made, level=level,
                          flags=flags, keep_alive=keep_alive, conn_no=conn_no, conn_nonce=conn_nonce)
         if will:
-            secret = envelope.first_secret(das_secret(), "up", epoch.to_bytes(4, "big") + conn_no.to_bytes(4, "big") + conn_nonce)
+            secret = envelope.hello_secret(das_secret(), "up", epoch.to_bytes(4, "big") + conn_no.to_bytes(4, "big") + conn_nonce)
             plain = envelope.plaintext(GENERAL, b'{"offline":true}')
             self.update(will_topic=WILL_TOPIC, will_payload=envelope.seal_one(secret, 0, 0, WILL_TOPIC, plain))
         self.update(change)
@@ -148,6 +148,10 @@ def connects():
         told = []
         for packet, expected, *now in steps:
             moment = now[0] if now else NOW
+            if "notice" in packet:
+                node.replaced(DEVID, packet["issued"], packet["epoch"])
+                told.append({**packet, "devid": DEVID.decode(), "connack": None})
+                continue
             try:
                 fields, connection = node.connect(packet, moment)
                 found, more = None, {"connection": connection, "epoch": fields["epoch"]}
@@ -181,6 +185,9 @@ def connects():
     row("dropped from a full table, replayed", (Packet(), None), (stranger(), None), (Packet(), "session"), table_max=1)
     row("dropped from a full table, newer ticket than the floor",
         (Packet(), None), (stranger(), None), (Packet(1, "c", EPOCH ^ 1, newer), None), table_max=1)
+    notice = {"notice": True, "issued": ISSUED + 1, "epoch": EPOCH ^ 1}
+    row("newer ticket given out, old one refused", (Packet(), None), (notice, None), (Packet(2, "b"), "session"))
+    row("newer ticket given out, here", (Packet(), None), (notice, None), (Packet(1, "c", EPOCH ^ 1, newer), None))
     row("at expiry", (Packet(), "session", EXPIRY))
     row("a second before expiry", (Packet(), None, EXPIRY - 1))
     row("ticket of another ServerID", (Packet(ticket=sealed(plain_ticket(server=OTHER_SERVER), server=OTHER_SERVER)), "session"))

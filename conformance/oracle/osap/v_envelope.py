@@ -4,11 +4,11 @@ import labels
 from refusal import Refusal, outcome
 from vectors import accepted, file_octets, judged
 
-from . import envelope, world
+from . import envelope, words
 from .v_das import EPOCH, das_secret
 from .v_handshake import flipped
 
-ABOUT = ("kind keys: the chain of secrets of a direction. kind seal: 'payload' from the fields. kind order: 'steps' at one "
+ABOUT = ("kind keys: the chain of secrets of a direction. kind seal: 'payload' from the fields. kind hello: the will or the greeting at its receiver. kind order: 'steps' at one "
          "receiver: topic, payload, 'now' in seconds, and 'told': deliver, old, bad, or closed (the third bad one). "
          "docs/osap-secure.md 13.")
 UP = b"/iot/E00000042/global/0-global/model/attribute/report/Demo/Power"
@@ -16,7 +16,7 @@ DOWN = b"/iot/E00000042/global/0-global/model/attribute/set/Demo/Power"
 OTHER = b"/iot/E00000042/global/0-global/model/attribute/report/Demo/Light"
 GREETING = b"/iot/E00000042/global/0-global/basic/session/greeting"
 WILL = b"/iot/E00000042/global/0-global/basic/session/offline"
-CONN_NONCE = labels.octets("osap/conn-nonce/a", 16)
+CONN_NONCE, DAS_NONCE = labels.octets("osap/conn-nonce/a", 16), labels.octets("osap/das-nonce", 16)
 LAST = envelope.CTR_END - 1
 
 
@@ -24,21 +24,25 @@ def connection(conn_no=1, nonce=CONN_NONCE):
     return EPOCH.to_bytes(4, "big") + conn_no.to_bytes(4, "big") + nonce
 
 
-def secret(direction, where=None):
-    return envelope.first_secret(das_secret(), direction, where or connection())
+def secret(direction, where=None, das_nonce=DAS_NONCE):
+    return envelope.first_secret(das_secret(), direction, where or connection(), das_nonce)
+
+
+def hello(direction, where=None):
+    return envelope.hello_secret(das_secret(), direction, where or connection())
 
 
 def plain(number=1, application=b'{"data":{"Value":true}}'):
     return envelope.plaintext(b'{"Seq":%d,"Ts":1795307861000}' % number, application)
 
 
-def sealed(ctr, phase=0, direction="up", topic=None, text=None, where=None):
+def sealed(ctr, phase=0, direction="up", topic=None, text=None, where=None, das_nonce=DAS_NONCE):
     topic = topic or (UP if direction == "up" else DOWN)
-    return envelope.seal_one(secret(direction, where), phase, ctr, topic, plain(ctr or 1) if text is None else text)
+    return envelope.seal_one(secret(direction, where, das_nonce), phase, ctr, topic, plain(ctr) if text is None else text)
 
 
 def build():
-    return {"envelope.json": file_octets(ABOUT, keys() + singles() + orders())}
+    return {"envelope.json": file_octets(ABOUT, keys() + singles() + hellos() + orders())}
 
 
 def keys():
@@ -54,36 +58,58 @@ def keys():
             key, iv = envelope.keys(last)
             chain.append({"phase": 254, "secret": last, "key": key, "iv": iv})
             rows.append(accepted("keys: %s, %s" % (direction, name), kind="keys", das_secret=das_secret(), direction=direction,
-                                 connection=where, chain=chain))
+                                 connection=where, das_nonce=DAS_NONCE, hello=hello(direction, where), chain=chain))
     return rows
 
 
 def singles():
     rows = []
     for name, direction, phase, ctr, topic, text in (
-            ("up, first message", "up", 0, 1, UP, plain()), ("up, 2", "up", 0, 2, UP, plain(2)), ("up, last counter", "up", 0, LAST, UP, plain()),
-            ("down, first message", "down", 0, 1, DOWN, plain()), ("up, phase 1", "up", 1, 0, UP, plain()),
+            ("up, first message", "up", 0, 0, UP, plain(0)), ("up, 1", "up", 0, 1, UP, plain()), ("up, last counter", "up", 0, LAST, UP, plain()),
+            ("down, first message", "down", 0, 0, DOWN, plain(0)), ("up, phase 1", "up", 1, 0, UP, plain()),
             ("down, phase 254", "down", 254, LAST, DOWN, plain()), ("empty application", "up", 0, 3, UP, plain(3, b"")),
-            ("topic not ASCII", "up", 0, 4, "/iot/E00000042/global/0-global/model/event/report/Tür/öffnet".encode(), plain(4)),
-            ("will", "up", 0, 0, WILL, plain(0, b'{"offline":true}')),
-            ("greeting", "down", 0, 0, GREETING, plain(0, b'{"Epoch":%d,"ConnNo":1}' % EPOCH))):
+            ("topic not ASCII", "up", 0, 4, "/iot/E00000042/global/0-global/model/event/report/Tür/öffnet".encode(), plain(4))):
         payload = envelope.seal_one(secret(direction), phase, ctr, topic, text)
-        rows.append(accepted("seal: " + name, kind="seal", das_secret=das_secret(), connection=connection(), direction=direction,
-                             phase=phase, ctr=ctr, topic=topic.decode(), plain=text, payload=payload))
-    will = envelope.seal_one(secret("up"), 0, 0, WILL, plain(0, b""))
-    for name, topic, payload, expected in (
-            ("will opened", WILL, will, None), ("will under another topic", OTHER, will, "bad"), ("will of counter 1", WILL, sealed(1, topic=WILL), "bad"),
-            ("will of phase 1", WILL, sealed(0, 1, topic=WILL), "bad"), ("will flipped", WILL, flipped(will, 12), "bad"),
-            ("will of the connection before", WILL, sealed(0, topic=WILL, where=connection(2)), "bad")):
-        found = outcome(envelope.open_will, secret("up"), topic, payload)
-        rows.append(judged(name, expected, found, kind="will", das_secret=das_secret(), connection=connection(), topic=topic.decode(), payload=payload))
+        rows.append(accepted("seal: " + name, kind="seal", das_secret=das_secret(), connection=connection(), das_nonce=DAS_NONCE,
+                             direction=direction, phase=phase, ctr=ctr, topic=topic.decode(), plain=text, payload=payload))
+    return rows
+
+
+def greeting(where=None, direction="down"):
+    text = plain(0, b'{"Epoch":%d,"ConnNo":1,"Nonce":"%s"}' % (EPOCH, words.text(DAS_NONCE)))
+    return envelope.seal_one(hello(direction, where), 0, 0, GREETING, text)
+
+
+def hellos():
+    """The will and the greeting: one envelope each under the keys of the connection alone."""
+    rows = []
+    text = plain(0, b'{"offline":true}')
+
+    def row(name, direction, topic, payload, expected=None):
+        found = outcome(envelope.open_hello, hello(direction), topic, payload)
+        more = {"plain": envelope.plaintext(*found[1])} if found[0] else {}
+        rows.append(judged("hello: " + name, expected, found, kind="hello", das_secret=das_secret(), connection=connection(),
+                           direction=direction, topic=topic.decode(), payload=payload, **more))
+    will = envelope.seal_one(hello("up"), 0, 0, WILL, text)
+    row("will", "up", WILL, will)
+    row("greeting", "down", GREETING, greeting())
+    row("will under another topic", "up", OTHER, will, "bad")
+    row("will of counter 1", "up", WILL, envelope.seal_one(hello("up"), 0, 1, WILL, text), "bad")
+    row("will of phase 1", "up", WILL, envelope.seal_one(hello("up"), 1, 0, WILL, text), "bad")
+    row("will flipped", "up", WILL, flipped(will, 12), "bad")
+    row("will of the connection before", "up", WILL, envelope.seal_one(hello("up", connection(2)), 0, 0, WILL, text), "bad")
+    row("will under the keys of messages", "up", WILL, sealed(0, topic=WILL), "bad")
+    row("greeting forged", "down", GREETING, greeting(direction="up"), "bad")
+    row("greeting of the connection before", "down", GREETING, greeting(connection(2)), "bad")
+    row("greeting flipped", "down", GREETING, flipped(greeting(), 40), "bad")
+    row("greeting under another topic", "down", DOWN, greeting(), "bad")
     return rows
 
 
 class Order:
-    def __init__(self, rows, name, direction="up", greeting=False):
-        self.rows, self.name, self.direction, self.greeting = rows, name, direction, greeting
-        self.receiver, self.steps = envelope.Receiver(secret(direction), greeting), []
+    def __init__(self, rows, name, direction="up"):
+        self.rows, self.name, self.direction = rows, name, direction
+        self.receiver, self.steps = envelope.Receiver(secret(direction)), []
 
     def says(self, told, payload, topic=None, now=0):
         topic = topic or (UP if self.direction == "up" else DOWN)
@@ -98,17 +124,17 @@ class Order:
 
     def end(self):
         last = self.steps[-1]["told"]
-        fields = {"kind": "order", "das_secret": das_secret(), "connection": connection(), "direction": self.direction,
-                  "takes_greeting": self.greeting, "steps": self.steps}
+        fields = {"kind": "order", "das_secret": das_secret(), "connection": connection(), "das_nonce": DAS_NONCE,
+                  "direction": self.direction, "steps": self.steps}
         self.rows.append(judged("order: " + self.name, None if last == "deliver" else last, (last == "deliver", last), **fields))
 
 
 def orders():
     rows = []
 
-    def order(name, direction="up", greeting=False):
-        return Order(rows, name, direction, greeting)
-    order("in order").says("deliver", sealed(1)).says("deliver", sealed(2)).says("deliver", sealed(3)).end()
+    def order(name, direction="up"):
+        return Order(rows, name, direction)
+    order("in order").says("deliver", sealed(0)).says("deliver", sealed(1)).says("deliver", sealed(2)).says("deliver", sealed(3)).end()
     order("replayed").says("deliver", sealed(1)).says("old", sealed(1)).end()
     order("replayed, and then the next").says("deliver", sealed(1)).says("old", sealed(1)).says("deliver", sealed(2)).end()
     order("a gap filled late").says("deliver", sealed(1)).says("deliver", sealed(3)).says("deliver", sealed(2)).says("old", sealed(2)).end()
@@ -120,12 +146,13 @@ def orders():
     honest = sealed(envelope.CTR_END)
     order("counter 2^24").says("bad", honest).end()
     order("counter 2^24, forged head").says("bad", over).end()
-    order("counter 0 is the will's").says("old", sealed(0)).says("deliver", sealed(1)).end()
-    order("greeting once", "down", True).says("deliver", sealed(0, 0, "down", GREETING), GREETING).says(
-        "old", sealed(0, 0, "down", GREETING), GREETING).says("deliver", sealed(1, 0, "down")).end()
-    order("greeting forged", "down", True).says("bad", sealed(0, 0, "up", GREETING), GREETING).end()
-    order("greeting of the connection before", "down", True).says(
-        "bad", sealed(0, 0, "down", GREETING, where=connection(2)), GREETING).end()
+    order("will sent as a message").says("bad", envelope.seal_one(hello("up"), 0, 0, UP, plain(0))).end()
+    order("greeting again", "down").says("bad", greeting(), GREETING).says("deliver", sealed(0, 0, "down")).says(
+        "old", greeting(), GREETING).end()
+    order("whole connection replayed at a Das that forgot (H11)").says(
+        "bad", sealed(0, das_nonce=bytes(16))).says("bad", sealed(1, das_nonce=bytes(16))).says("closed", sealed(2, das_nonce=bytes(16))).end()
+    order("window, last of 1024").says("deliver", sealed(1023)).says("deliver", sealed(0)).says("old", sealed(0)).end()
+    order("window, first of 1025").says("deliver", sealed(1024)).says("old", sealed(0)).end()
     order("wrong topic").says("bad", sealed(1), OTHER).says("deliver", sealed(1)).end()
     order("topic with a level more").says("bad", sealed(1), UP + b"/x").end()
     order("up sent back down", "down").says("bad", sealed(1)).end()

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from . import verifier_session
+from . import verifier_negotiation, verifier_session
 
 PRIME = int("ffffffff00000001000000000000000000000000ffffffffffffffffffffffff", 16)
 ORDER = int("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", 16)
@@ -386,6 +386,7 @@ def verify(folder):
     for row in files["attacks.json"]["vectors"]:
         attack(book, row, runs, files["attacks.json"]["world"])
     verifier_session.verify(book, files, runs)
+    verifier_negotiation.verify(book, files)
     return book.confirmed, book.wrong
 
 

@@ -131,7 +131,7 @@ def will_opens(fields, conn, packet):
     topic = packet["will_topic"].encode()
     if not topic.startswith(b"/iot/" + fields["serial"] + b"/"):
         return False
-    chain = Chain(fields["das_secret"], "up", fields["epoch"].to_bytes(4, "big") + conn)
+    chain = Chain(fields["das_secret"], "up", fields["epoch"].to_bytes(4, "big") + conn, None)
     payload = bytes.fromhex(packet["will_payload"])
     return payload[:10] == b"\x10" + bytes(9) and chain.open(0, topic, payload) is not None
 
@@ -141,15 +141,19 @@ def connects(book, rows):
         node, session = {"table": {}, "floor": 0, "max": row["table_max"]}, row["session"]
         keys = {k["key_id"]: bytes.fromhex(k["key"]) for k in session["ticket_keys"]}
         for number, packet in enumerate(row["steps"]):
+            if "notice" in packet:
+                node["table"][packet["devid"]] = (packet["issued"], packet["epoch"], 0)
+                continue
             told = connect(packet, node, keys, session["server_id"].encode(), row["blocked"])
             book.same("connect %s, step %d" % (row["name"], number), told, packet["connack"])
 
 
 class Chain:
-    """The keys of one direction of one connection."""
+    """The keys of one direction of one connection; without a nonce of the Das those of will and greeting."""
 
-    def __init__(self, das_secret, direction, connection):
-        self.secrets = [out(das_secret, b"osap-h1 das " + direction.encode() + b"\0" + connection, 32)]
+    def __init__(self, das_secret, direction, connection, das_nonce):
+        self.hello = out(das_secret, b"osap-h1 das " + direction.encode() + b"\0" + connection, 32)
+        self.secrets = [self.hello if das_nonce is None else out(self.hello, b"osap-h1 das live" + b"\0" + das_nonce, 32)]
 
     def of(self, phase):
         while len(self.secrets) <= phase:
@@ -173,11 +177,15 @@ def readable(plain):
     return isinstance(general, dict) and all(type(general.get(m)) is int for m in ("Seq", "Ts"))
 
 
+def chain_of(row):
+    das_nonce = bytes.fromhex(row["das_nonce"]) if "das_nonce" in row else None
+    return Chain(bytes.fromhex(row["das_secret"]), row["direction"], bytes.fromhex(row["connection"]), das_nonce)
+
+
 def receiver(row):
-    """What the page says of each step, with a list of (phase, highest, seen, end) instead of a current one."""
-    chain = Chain(bytes.fromhex(row["das_secret"]), row["direction"], bytes.fromhex(row["connection"]))
-    phase, bad, until = 0, 0, {}
-    seen = {0: {0} if not row["takes_greeting"] else set()}
+    """What the page says of each step, with what was seen of every phase instead of a current one."""
+    chain = chain_of(row)
+    phase, bad, until, seen = 0, 0, {}, {}
     for step in row["steps"]:
         payload, topic, told = bytes.fromhex(step["payload"]), step["topic"].encode(), "bad"
         if len(payload) >= 28 and payload[0] == 16 and payload[1] < 255 and int.from_bytes(payload[2:10], "big") < 1 << 24:
@@ -210,8 +218,9 @@ def envelopes(book, rows):
             for number, told in enumerate(receiver(row)):
                 book.same("%s, step %d" % (name, number), told, row["steps"][number]["told"])
             continue
-        chain = Chain(bytes.fromhex(row["das_secret"]), row.get("direction", "up"), bytes.fromhex(row["connection"]))
+        chain = chain_of(row)
         if row["kind"] == "keys":
+            book.same(name + " hello", chain.hello, row["hello"])
             for link in row["chain"]:
                 for part, value in zip(("secret", "key", "iv"), chain.of(link["phase"])):
                     book.same("%s %d %s" % (name, link["phase"], part), value, link[part])

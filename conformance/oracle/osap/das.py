@@ -89,7 +89,7 @@ class Das:
         proof = password_mac(fields["das_secret"], self.server_id, fields["serial"], fields["epoch"], conn_no,
                              conn_nonce, packet["level"], packet["flags"], packet["keep_alive"])
         require(proof == given[20:], "password")
-        self._admit(fields, conn_no)
+        self._admit(fields, conn_no, now)
         require(fields["devid"] not in self.blocked, "not-authorized")
         connection = fields["epoch"].to_bytes(4, "big") + given[:20]
         if packet.get("will_topic"):
@@ -101,7 +101,8 @@ class Das:
         """The Lbs gave out a newer ticket, for this Das or another one."""
         self.table[devid] = (issued, epoch, 0)
 
-    def _admit(self, fields, conn_no):
+    def _admit(self, fields, conn_no, now):
+        self.table = {d: e for d, e in self.table.items() if now < e[0] // 1000 + 86400}
         entry = self.table.get(fields["devid"])
         if entry is None:
             require(fields["issued"] > self.floor and conn_no > 0, "session")

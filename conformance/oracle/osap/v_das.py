@@ -188,6 +188,8 @@ def connects():
     notice = {"notice": True, "issued": ISSUED + 1, "epoch": EPOCH ^ 1}
     row("newer ticket given out, old one refused", (Packet(), None), (notice, None), (Packet(2, "b"), "session"))
     row("newer ticket given out, here", (Packet(), None), (notice, None), (Packet(1, "c", EPOCH ^ 1, newer), None))
+    short = sealed(plain_ticket(epoch=EPOCH ^ 1, issued=ISSUED + 1, expiry=ISSUED // 1000 + 72000), salt="osap/ticket-salt/short")
+    row("older ticket outlives the newest one", (Packet(1, "c", EPOCH ^ 1, short), None), (Packet(), "session", EXPIRY - 1))
     row("at expiry", (Packet(), "session", EXPIRY))
     row("a second before expiry", (Packet(), None, EXPIRY - 1))
     row("ticket of another ServerID", (Packet(ticket=sealed(plain_ticket(server=OTHER_SERVER), server=OTHER_SERVER)), "session"))

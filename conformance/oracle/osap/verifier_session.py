@@ -107,6 +107,9 @@ def connect(packet, node, keys, server, blocked):
     conn, number = given[:20], int.from_bytes(given[:4], "big")
     if proof(fields, server, conn, packet) != given[20:]:
         return 4
+    for name, held in list(node["table"].items()):
+        if packet["now"] * 1000 >= held[0] - held[0] % 1000 + 86400000:
+            del node["table"][name]
     entry = node["table"].get(client)
     if entry is None:
         fresh = fields["issued"] > node["floor"] and number > 0

@@ -327,7 +327,7 @@ def own(book, name, row, world):
         written = bytes.fromhex(row["h1_ii"])
         book.same(name + ": H1-II", (until_mac + mac_s).hex(), written[:len(until_mac) + 32].hex())
     on_record = kind != 3 or held.get("device_point") == point_of(int(inputs["device_key"], 16)).hex()
-    certified = inputs["protocol"] != 8 or "certificate" not in row["name"]
+    certified = inputs["protocol"] != 8 or row.get("certificate_serial") == inputs["serial"]
     told = lbs_says(run, bytes.fromhex(row["h1_iii"]), mac_d, t2)
     told = told or (None if on_record and certified else "not-proven")
     book.same(name, told, row.get("reason"))

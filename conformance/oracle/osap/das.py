@@ -115,7 +115,7 @@ class Das:
         require(packet["will_topic"].startswith(b"/iot/" + fields["serial"] + b"/"), "not-authorized")
         secret = envelope.hello_secret(fields["das_secret"], "up", connection)
         try:
-            envelope.open_hello(secret, packet["will_topic"], packet["will_payload"])
+            envelope.open_will(secret, packet["will_topic"], packet["will_payload"])
         except Refusal:
             raise Refusal("not-authorized") from None
 

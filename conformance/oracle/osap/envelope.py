@@ -10,12 +10,12 @@ WINDOW, CTR_END, OVERLAP = 1024, 2**24, 60
 
 
 def hello_secret(das_secret, direction, connection):
-    """For the will (up) and the greeting (down) alone; `connection` is epoch || conn_no || conn_nonce."""
+    """Of one CONNECT, and the key of its will; `connection` is epoch || conn_no || conn_nonce."""
     return expand(das_secret, b"osap-h1 das " + direction.encode() + b"\x00" + connection, 32)
 
 
 def first_secret(das_secret, direction, connection, das_nonce):
-    """Of phase 0, once the greeting has said `das_nonce`."""
+    """Of phase 0; the greeting says `das_nonce`."""
     return expand(hello_secret(das_secret, direction, connection), b"osap-h1 das live\x00" + das_nonce, 32)
 
 
@@ -62,11 +62,24 @@ def split(plain):
     return general, application
 
 
-def open_hello(secret, topic, payload):
-    """The will or the greeting: phase 0, counter 0, keys of their own."""
+def open_will(secret, topic, payload):
+    """Phase 0, counter 0, under the secret of the CONNECT."""
     require(len(payload) >= 28 and payload[:10] == b"\x10\x00" + bytes(8), "bad")
     key, iv = keys(secret)
     return split(unseal(key, nonce(iv, 0), payload[10:], extra(topic, payload[:10]), "bad"))
+
+
+def greeting(das_secret, connection, das_nonce, topic, plain):
+    """The first message down: the nonce in clear, then an envelope that already needs it."""
+    return das_nonce + seal_one(first_secret(das_secret, "down", connection, das_nonce), 0, 0, topic, plain)
+
+
+def open_greeting(das_secret, connection, topic, payload):
+    """(das_nonce, general, application)."""
+    require(len(payload) >= 16 + 28 and payload[16:26] == b"\x10\x00" + bytes(8), "bad")
+    key, iv = keys(first_secret(das_secret, "down", connection, payload[:16]))
+    plain = unseal(key, nonce(iv, 0), payload[26:], extra(topic, payload[16:26]), "bad")
+    return (payload[:16],) + split(plain)
 
 
 class Window:
@@ -82,10 +95,10 @@ class Window:
 
 
 class Receiver:
-    """One direction, after the greeting."""
+    """One direction, after the greeting, which was counter 0 of the way down."""
 
-    def __init__(self, secret):
-        self.phase, self.secret, self.window = 0, secret, Window()
+    def __init__(self, secret, is_down):
+        self.phase, self.secret, self.window = 0, secret, Window((0,) if is_down else ())
         self.before = None
         self.bad_count = 0
 

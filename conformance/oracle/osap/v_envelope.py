@@ -4,11 +4,11 @@ import labels
 from refusal import Refusal, outcome
 from vectors import accepted, file_octets, judged
 
-from . import envelope, words
+from . import envelope
 from .v_das import EPOCH, das_secret
 from .v_handshake import flipped
 
-ABOUT = ("kind keys: the chain of secrets of a direction. kind seal: 'payload' from the fields. kind hello: the will or the greeting at its receiver. kind order: 'steps' at one "
+ABOUT = ("kind keys: the chain of secrets of a direction. kind seal: 'payload' from the fields. kind will, greeting: at their receivers. kind order: 'steps' at one "
          "receiver: topic, payload, 'now' in seconds, and 'told': deliver, old, bad, or closed (the third bad one). "
          "docs/osap-secure.md 13.")
 UP = b"/iot/E00000042/global/0-global/model/attribute/report/Demo/Power"
@@ -66,7 +66,7 @@ def singles():
     rows = []
     for name, direction, phase, ctr, topic, text in (
             ("up, first message", "up", 0, 0, UP, plain(0)), ("up, 1", "up", 0, 1, UP, plain()), ("up, last counter", "up", 0, LAST, UP, plain()),
-            ("down, first message", "down", 0, 0, DOWN, plain(0)), ("up, phase 1", "up", 1, 0, UP, plain()),
+            ("down, first message", "down", 0, 1, DOWN, plain()), ("up, phase 1", "up", 1, 0, UP, plain()),
             ("down, phase 254", "down", 254, LAST, DOWN, plain()), ("empty application", "up", 0, 3, UP, plain(3, b"")),
             ("topic not ASCII", "up", 0, 4, "/iot/E00000042/global/0-global/model/event/report/Tür/öffnet".encode(), plain(4))):
         payload = envelope.seal_one(secret(direction), phase, ctr, topic, text)
@@ -75,20 +75,24 @@ def singles():
     return rows
 
 
-def greeting(where=None, direction="down"):
-    text = plain(0, b'{"Epoch":%d,"ConnNo":1,"Nonce":"%s"}' % (EPOCH, words.text(DAS_NONCE)))
-    return envelope.seal_one(hello(direction, where), 0, 0, GREETING, text)
+def greeting(where=None, das_nonce=DAS_NONCE):
+    return envelope.greeting(das_secret(), where or connection(), das_nonce, GREETING, plain(0, b'{"Epoch":%d,"ConnNo":1}' % EPOCH))
 
 
 def hellos():
-    """The will and the greeting: one envelope each under the keys of the connection alone."""
+    """The will, under the secret of the CONNECT; the greeting, with the nonce that it brings."""
     rows = []
     text = plain(0, b'{"offline":true}')
 
     def row(name, direction, topic, payload, expected=None):
-        found = outcome(envelope.open_hello, hello(direction), topic, payload)
-        more = {"plain": envelope.plaintext(*found[1])} if found[0] else {}
-        rows.append(judged("hello: " + name, expected, found, kind="hello", das_secret=das_secret(), connection=connection(),
+        if direction == "up":
+            found = outcome(envelope.open_will, hello("up"), topic, payload)
+            more = {"plain": envelope.plaintext(*found[1])} if found[0] else {}
+        else:
+            found = outcome(envelope.open_greeting, das_secret(), connection(), topic, payload)
+            more = {"das_nonce": found[1][0], "plain": envelope.plaintext(*found[1][1:])} if found[0] else {}
+        kind = "will" if direction == "up" else "greeting"
+        rows.append(judged("hello: " + name, expected, found, kind=kind, das_secret=das_secret(), connection=connection(),
                            direction=direction, topic=topic.decode(), payload=payload, **more))
     will = envelope.seal_one(hello("up"), 0, 0, WILL, text)
     row("will", "up", WILL, will)
@@ -99,7 +103,12 @@ def hellos():
     row("will flipped", "up", WILL, flipped(will, 12), "bad")
     row("will of the connection before", "up", WILL, envelope.seal_one(hello("up", connection(2)), 0, 0, WILL, text), "bad")
     row("will under the keys of messages", "up", WILL, sealed(0, topic=WILL), "bad")
-    row("greeting forged", "down", GREETING, greeting(direction="up"), "bad")
+    row("greeting forged", "down", GREETING, DAS_NONCE + envelope.seal_one(bytes(32), 0, 0, GREETING, plain(0)), "bad")
+    row("greeting with another nonce", "down", GREETING, flipped(greeting(), 15), "bad")
+    row("greeting without a nonce", "down", GREETING, greeting()[16:], "bad")
+    row("greeting of counter 1", "down", GREETING, DAS_NONCE + sealed(1, 0, "down", GREETING), "bad")
+    row("greeting under the secret of the CONNECT", "down", GREETING,
+        DAS_NONCE + envelope.seal_one(hello("down"), 0, 0, GREETING, plain(0)), "bad")
     row("greeting of the connection before", "down", GREETING, greeting(connection(2)), "bad")
     row("greeting flipped", "down", GREETING, flipped(greeting(), 40), "bad")
     row("greeting under another topic", "down", DOWN, greeting(), "bad")
@@ -109,7 +118,7 @@ def hellos():
 class Order:
     def __init__(self, rows, name, direction="up"):
         self.rows, self.name, self.direction = rows, name, direction
-        self.receiver, self.steps = envelope.Receiver(secret(direction)), []
+        self.receiver, self.steps = envelope.Receiver(secret(direction), direction == "down"), []
 
     def says(self, told, payload, topic=None, now=0):
         topic = topic or (UP if self.direction == "up" else DOWN)
@@ -147,8 +156,8 @@ def orders():
     order("counter 2^24").says("bad", honest).end()
     order("counter 2^24, forged head").says("bad", over).end()
     order("will sent as a message").says("bad", envelope.seal_one(hello("up"), 0, 0, UP, plain(0))).end()
-    order("greeting again", "down").says("bad", greeting(), GREETING).says("deliver", sealed(0, 0, "down")).says(
-        "old", greeting(), GREETING).end()
+    order("greeting again", "down").says("bad", greeting(), GREETING).says("old", greeting()[16:], GREETING).says(
+        "deliver", sealed(1, 0, "down")).end()
     order("whole connection replayed at a Das that forgot (H11)").says(
         "bad", sealed(0, das_nonce=bytes(16))).says("bad", sealed(1, das_nonce=bytes(16))).says("closed", sealed(2, das_nonce=bytes(16))).end()
     order("window, last of 1024").says("deliver", sealed(1023)).says("deliver", sealed(0)).says("old", sealed(0)).end()

@@ -188,7 +188,7 @@ def chain_of(row):
 def receiver(row):
     """What the page says of each step, with what was seen of every phase instead of a current one."""
     chain = chain_of(row)
-    phase, bad, until, seen = 0, 0, {}, {}
+    phase, bad, until, seen = 0, 0, {}, {0: {0} if row["direction"] == "down" else set()}
     for step in row["steps"]:
         payload, topic, told = bytes.fromhex(step["payload"]), step["topic"].encode(), "bad"
         if len(payload) >= 28 and payload[0] == 16 and payload[1] < 255 and int.from_bytes(payload[2:10], "big") < 1 << 24:
@@ -214,12 +214,25 @@ def receiver(row):
         yield told
 
 
+def greeting(book, name, row):
+    payload = bytes.fromhex(row["payload"])
+    chain = Chain(bytes.fromhex(row["das_secret"]), "down", bytes.fromhex(row["connection"]), payload[:16])
+    rest = payload[16:]
+    plain = chain.open(0, row["topic"].encode(), rest) if len(rest) >= 28 and rest[:10] == b"\x10" + bytes(9) else None
+    book.same(name, readable(plain), row["accept"])
+    if "plain" in row:
+        book.same(name + " plain", plain, row["plain"])
+
+
 def envelopes(book, rows):
     for row in rows:
         name = "envelope " + row["name"]
         if row["kind"] == "order":
             for number, told in enumerate(receiver(row)):
                 book.same("%s, step %d" % (name, number), told, row["steps"][number]["told"])
+            continue
+        if row["kind"] == "greeting":
+            greeting(book, name, row)
             continue
         chain = chain_of(row)
         if row["kind"] == "keys":

@@ -113,9 +113,8 @@ impl MessageWriter {
             return Err(Full);
         }
         let mut out = Vec::with_capacity(size_max.min(64));
-        out.push(1 << 6 | kind.bits() << 4 | token.len() as u8);
-        out.push(code.byte());
-        out.extend_from_slice(&id.0.to_be_bytes());
+        let [high, low] = id.0.to_be_bytes();
+        out.extend_from_slice(&[1 << 6 | kind.bits() << 4 | token.len() as u8, code.byte(), high, low]);
         out.extend_from_slice(token);
         Ok(Self { out, size_max, last: 0 })
     }

@@ -62,7 +62,8 @@ impl<'a> Options<'a> {
     /// The value of the first option with this number.
     #[must_use]
     pub fn first(&self, number: OptionNumber) -> Option<&'a [u8]> {
-        self.all(number).next()
+        let (found, value) = self.iter().find(|(next, _)| *next >= number)?;
+        (found == number).then_some(value)
     }
 
     /// Whether an option with this number is there.

@@ -263,7 +263,7 @@ impl Peer {
         let limits = shared.config.limits;
         match (exchange.confirmable, exchange.acknowledged) {
             (true, false) => {
-                self.seen.close(exchange.id, Reply::Datagram(datagram.as_slice().into()), &limits);
+                self.seen.close(exchange.id, Reply::Datagram(&datagram), &limits);
                 shared.transmit(self.id, datagram);
             }
             (true, true) if self.sending.queued() < limits.queued_per_peer_max => {

@@ -16,6 +16,7 @@ mod download;
 mod ids;
 mod observe;
 mod peer;
+mod peers;
 mod seen;
 mod sending;
 mod serve;
@@ -23,16 +24,16 @@ mod shared;
 mod transfers;
 mod unproven;
 
-use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::BTreeSet;
 
-use clock::{Deadlines, Dice, Moment};
+use clock::{Dice, Moment};
 
 use crate::{
     Busy, Config, Counters, Delivery, ExchangeId, Gone, ObserverId, Output, PathLimits, PeerId, Request,
     RequestId, Response, TooManyPeers,
 };
 use peer::Peer;
+use peers::Peers;
 use shared::Shared;
 
 /// Peers handled by one call of [`Endpoint::expire`]; the others are due at once.
@@ -43,15 +44,26 @@ const EXPIRED_PEERS_MAX: usize = 256;
 /// Work per datagram does not depend on the number of peers but for a lookup in logarithmic time.
 pub struct Endpoint {
     shared: Shared,
-    peers: BTreeMap<PeerId, Box<Peer>>,
-    timers: Deadlines<PeerId>,
+    peers: Peers,
+    /// When each peer is to be looked at, which it knows as well.
+    timers: BTreeSet<(Moment, PeerId)>,
+    /// The peer of the last input, whose timer may be late.
+    ///
+    /// It is set when the outputs are drained. Most requests are answered by then, so that what was due of them
+    /// soon never becomes a timer.
+    touched: Option<PeerId>,
 }
 
 impl Endpoint {
     /// An endpoint without peers that draws ids, tokens and waits from `dice`.
     #[must_use]
     pub fn new(config: Config, dice: Dice) -> Self {
-        Self { shared: Shared::new(config, dice), peers: BTreeMap::new(), timers: Deadlines::new() }
+        Self {
+            shared: Shared::new(config, dice),
+            peers: Peers::default(),
+            timers: BTreeSet::new(),
+            touched: None,
+        }
     }
 
     /// Makes a peer known, or changes the path of a known one and keeps all else.
@@ -59,50 +71,57 @@ impl Endpoint {
     /// # Errors
     /// [`TooManyPeers`] at `Limits::peer_count_max`.
     pub fn connect(&mut self, peer: PeerId, path: PathLimits) -> Result<(), TooManyPeers> {
-        if let Some(known) = self.peers.get_mut(&peer) {
+        if let Some(known) = self.peers.find(peer) {
             known.change_path(path);
             return Ok(());
         }
         if self.peers.len() >= self.shared.config.limits.peer_count_max {
             return Err(TooManyPeers);
         }
-        self.peers.insert(peer, Box::new(Peer::new(peer, path, &mut self.shared.dice)));
+        self.peers.add(Peer::new(peer, path, &mut self.shared.dice));
         Ok(())
     }
 
     /// Whether the peer is known.
     #[must_use]
     pub fn is_connected(&self, peer: PeerId) -> bool {
-        self.peers.contains_key(&peer)
+        self.peers.contains(peer)
     }
 
     /// Forgets a peer and everything about it; requests to it fail, its observers are gone, its exchanges
     /// can no longer be answered. Does nothing for a peer that is not known.
     pub fn forget(&mut self, peer: PeerId, now: Moment) {
-        if let Some(mut gone) = self.peers.remove(&peer) {
+        if let Some(mut gone) = self.peers.remove(peer) {
             gone.forget(&mut self.shared, now);
-            self.timers.clear(&peer);
+            if let Some(set) = gone.timer {
+                self.timers.remove(&(set, peer));
+            }
         }
     }
 
     /// Takes in one datagram. Noise is counted; it is never an error.
     pub fn receive(&mut self, peer: PeerId, datagram: &[u8], now: Moment) {
         self.shared.counters.received += 1;
-        let Some(known) = self.peers.get_mut(&peer) else {
+        let Some(known) = self.peers.find(peer) else {
             self.shared.counters.strangers += 1;
             return;
         };
         known.receive(datagram, &mut self.shared, now);
-        self.set_timer(peer);
+        self.touch(peer);
     }
 
     /// Does what is due: repeats, gives up, acknowledges, forgets.
     ///
     /// Handles a bounded number of peers; while more are due, `next_deadline` lies in the past.
     pub fn expire(&mut self, now: Moment) {
+        self.settle();
         for _ in 0..EXPIRED_PEERS_MAX {
-            let Some(peer) = self.timers.take_due(now) else { return };
-            if let Some(known) = self.peers.get_mut(&peer) {
+            if self.timers.first().is_none_or(|(due, _)| *due > now) {
+                return;
+            }
+            let Some((_, peer)) = self.timers.pop_first() else { return };
+            if let Some(known) = self.peers.find(peer) {
+                known.timer = None;
                 known.expire(&mut self.shared, now);
                 self.set_timer(peer);
             }
@@ -140,9 +159,9 @@ impl Endpoint {
     /// Drops a request or observation of ours without further output; a late response is answered RST. An
     /// observation is deregistered with GET and Observe 1. Does nothing for one that is done.
     pub fn cancel(&mut self, request: RequestId, now: Moment) {
-        if let Some(known) = self.peers.get_mut(&request.peer) {
+        if let Some(known) = self.peers.find(request.peer) {
             known.cancel(request.serial, &mut self.shared, now);
-            self.set_timer(request.peer);
+            self.touch(request.peer);
         }
     }
 
@@ -191,21 +210,27 @@ impl Endpoint {
         delivery: Delivery,
         now: Moment,
     ) -> Result<(), Gone> {
-        let known = self.peers.get_mut(&observer.peer).ok_or(Gone)?;
+        let known = self.peers.find(observer.peer).ok_or(Gone)?;
         let told = known.notify(observer.serial, response, delivery, &mut self.shared, now);
-        self.set_timer(observer.peer);
+        self.touch(observer.peer);
         told
     }
 
     /// The next effect, in the order they came about.
     pub fn next_output(&mut self) -> Option<Output> {
-        self.shared.outputs.pop_front()
+        let output = self.shared.outputs.pop_front();
+        if output.is_none() {
+            self.settle();
+        }
+        output
     }
 
     /// When to call [`Endpoint::expire`] next; may be earlier than there is something to do.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Moment> {
-        self.timers.next()
+        let set = self.timers.first().map(|(due, _)| *due);
+        let late = self.touched.and_then(|peer| self.peers.look_at(peer)?.next_deadline());
+        set.into_iter().chain(late).min()
     }
 
     /// What happened on the message layer so far.
@@ -231,9 +256,9 @@ impl Endpoint {
         peer: PeerId,
         act: impl FnOnce(&mut Peer, &mut Shared) -> Result<RequestId, Busy>,
     ) -> Result<RequestId, Busy> {
-        let known = self.peers.get_mut(&peer).ok_or(Busy::UnknownPeer)?;
+        let known = self.peers.find(peer).ok_or(Busy::UnknownPeer)?;
         let asked = act(known, &mut self.shared);
-        self.set_timer(peer);
+        self.touch(peer);
         asked
     }
 
@@ -242,20 +267,39 @@ impl Endpoint {
         exchange: ExchangeId,
         act: impl FnOnce(&mut Peer, &mut Shared) -> Result<T, Gone>,
     ) -> Result<T, Gone> {
-        let known = self.peers.get_mut(&exchange.peer).ok_or(Gone)?;
+        let known = self.peers.find(exchange.peer).ok_or(Gone)?;
         let done = act(known, &mut self.shared);
-        self.set_timer(exchange.peer);
+        self.touch(exchange.peer);
         done
+    }
+
+    /// Notes that the peer's timer may be late, and sets that of the peer before.
+    fn touch(&mut self, peer: PeerId) {
+        if self.touched != Some(peer) {
+            self.settle();
+            self.touched = Some(peer);
+        }
+    }
+
+    fn settle(&mut self) {
+        if let Some(peer) = self.touched.take() {
+            self.set_timer(peer);
+        }
     }
 
     /// Moves the peer's timer forward when something is due earlier.
     ///
     /// It is never moved back: a timer that fires early costs less than two tree operations per datagram.
     fn set_timer(&mut self, peer: PeerId) {
-        let Some(due) = self.peers.get(&peer).and_then(|known| known.next_deadline()) else { return };
-        if self.timers.of(&peer).is_none_or(|set| due < set) {
-            self.timers.set(peer, due);
+        let Some(known) = self.peers.find(peer) else { return };
+        let Some(due) = known.next_deadline() else { return };
+        if known.timer.is_some_and(|set| set <= due) {
+            return;
         }
+        if let Some(set) = known.timer.replace(due) {
+            self.timers.remove(&(set, peer));
+        }
+        self.timers.insert((due, peer));
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct Peer {
     pub(super) transfers: Transfers,
     /// First non-confirmable request since the peer was last heard, and bytes sent since then.
     pub(super) unheard: Option<(Moment, usize)>,
+    /// When the endpoint looks at the peer again.
+    pub(super) timer: Option<Moment>,
     /// Whether the caller was told that the peer is idle.
     told_idle: bool,
 }
@@ -64,6 +66,7 @@ impl Peer {
             observers: Vec::new(),
             transfers: Transfers::default(),
             unheard: None,
+            timer: None,
             told_idle: true,
         }
     }
@@ -196,7 +199,7 @@ impl Peer {
         }
         match self.seen.reply(id) {
             Reply::Open | Reply::Nothing => {}
-            Reply::Empty(kind) => shared.transmit(self.id, empty(*kind, id)),
+            Reply::Empty(kind) => shared.transmit(self.id, empty(kind, id)),
             Reply::Datagram(datagram) => shared.transmit(self.id, datagram.to_vec()),
         }
     }

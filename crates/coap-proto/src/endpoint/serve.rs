@@ -8,6 +8,8 @@
 //!                                Exchange --> Output::Request      (5.03 when too many wait)
 //! ```
 
+use alloc::vec::Vec;
+
 use clock::Moment;
 
 use super::peer::Peer;
@@ -151,6 +153,10 @@ impl Peer {
             is_fresh,
         }));
         shared.exchange_count += 1;
+        // Nearly every peer has one request under way at most.
+        if self.exchanges.is_empty() {
+            self.exchanges.reserve_exact(1);
+        }
         self.exchanges.push(exchange);
     }
 
@@ -162,7 +168,7 @@ impl Peer {
         block: Block,
         shared: &mut Shared,
         now: Moment,
-    ) -> Result<alloc::vec::Vec<u8>, Response> {
+    ) -> Result<Vec<u8>, Response> {
         let key = reading.key(message.code);
         match self.transfers.upload(key, block, reading.size1, message.payload, shared, now) {
             Upload::Whole(body) => Ok(body),
@@ -214,6 +220,9 @@ impl Peer {
         let before = self.exchanges.len();
         self.exchanges.retain(|exchange| exchange.ends > now);
         shared.exchange_count -= before - self.exchanges.len();
+        if self.exchanges.is_empty() {
+            self.exchanges = Vec::new();
+        }
     }
 }
 

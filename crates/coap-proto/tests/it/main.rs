@@ -15,4 +15,5 @@ mod options;
 mod pair;
 mod routes;
 mod stored;
+mod timers;
 mod unproven;

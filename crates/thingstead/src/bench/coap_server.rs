@@ -1,6 +1,6 @@
 //! Our CoAP server with one resource in memory: driver, endpoint, router and access decision.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 
 use clock::{Moment, Now};
@@ -30,7 +30,7 @@ async fn serve() -> Outcome {
     let machine = Readings {
         endpoint: Endpoint::new(Config::default(), dice),
         desk: Desk::new(),
-        ids: BTreeMap::new(),
+        ids: HashMap::new(),
         addresses: Vec::new(),
     };
     let (_commands, commands) = channel::<()>(1);
@@ -82,7 +82,8 @@ impl Desk {
 struct Readings {
     endpoint: Endpoint,
     desk: Desk,
-    ids: BTreeMap<SocketAddr, PeerId>,
+    /// Keyed by chance: whoever picks addresses cannot make them meet.
+    ids: HashMap<SocketAddr, PeerId>,
     addresses: Vec<SocketAddr>,
 }
 

@@ -58,7 +58,7 @@ fn is_label(id: &str) -> bool {
     let numbered = |prefix: &str| {
         id.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
     };
-    ["RFC", "MQTT-", "XEP-"].into_iter().any(numbered)
+    ["RFC", "MQTT-", "MQTT311-", "XEP-"].into_iter().any(numbered)
 }
 
 #[cfg(test)]
@@ -76,6 +76,7 @@ mod tests {
         assert_eq!(complaint_about(&tag("TS-C1"), &rows), None);
         assert_eq!(complaint_about(&tag("RFC7252-4.2"), &rows), None);
         assert_eq!(complaint_about(&tag("MQTT-3.3.1-2"), &rows), None);
+        assert_eq!(complaint_about(&tag("MQTT311-3.3.1-2"), &rows), None);
         let complaint = complaint_about(&tag("TS-C9"), &rows).expect("there is no such row");
         assert_eq!(complaint, "a.rs:7: no row TS-C9 in conformance/requirements.csv");
         assert!(complaint_about(&tag("RFC-4.2"), &rows).is_some());

@@ -13,6 +13,7 @@ mod crypto;
 mod dtls;
 mod json;
 mod memory;
+mod mqtt;
 mod records;
 mod rules;
 mod script;
@@ -62,6 +63,7 @@ pub fn targets() -> Vec<Target> {
         records::TARGETS,
         coap::TARGETS,
         dtls::TARGETS,
+        mqtt::TARGETS,
         agent::TARGETS,
     ]
     .concat()

@@ -250,20 +250,13 @@ fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     for version in [0, 1] {
         let mut script = Recorder::default();
-        script
-            .u8(version)
-            .u8(0)
-            .u8(0xfa)
-            .u8(0xfb)
-            .u8(0x14)
-            .u8(0x0c)
-            .u8(0x15)
-            .u8(0x0d)
-            .u8(0x9a)
-            .u8(0x9b)
-            .u8(6)
-            .u8(7);
-        script.u8(0x9a).u8(1).u8(0).u8(0xfa).u8(0xfb).u8(0x14).u8(0xfa).u8(6).u8(1).u8(0).u8(0xfa).u8(0xfb);
+        let carried = [0xfa, 0xfa, 0xfa, 0xfb, 0xfb];
+        let sent = [0x14, 0x0c, 0x15, 0x0d];
+        for step in
+            [&[version, 0][..], &carried, &sent, &carried, &[6, 7, 1, 0], &carried, &[0x14, 6, 1, 0]].concat()
+        {
+            script.u8(step);
+        }
         seeds.push(script.0);
     }
     seeds

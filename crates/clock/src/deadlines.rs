@@ -29,8 +29,11 @@ impl<K: Ord + Clone> Deadlines<K> {
 
     /// Sets the deadline of `key`, replacing an earlier setting.
     pub fn set(&mut self, key: K, at: Moment) {
-        if let Some(before) = self.by_key.insert(key.clone(), at) {
-            self.by_moment.remove(&(before, key.clone()));
+        match self.by_key.insert(key.clone(), at) {
+            // Many set again what is set already.
+            Some(before) if before == at => return,
+            Some(before) => drop(self.by_moment.remove(&(before, key.clone()))),
+            None => {}
         }
         self.by_moment.insert((at, key));
     }

@@ -87,18 +87,99 @@ fn an_idle_session_is_small() {
             }
             assert_eq!(drain(&mut ends.server), Vec::<Vec<u8>>::new());
             for session in [&ends.client, &ends.server] {
-                assert!(matches!(session.phase, Phase::Connected { last_flight: None }));
+                assert!(matches!(session.phase, Phase::Connected { last_flight: None, .. }));
                 assert_eq!(session.line.outputs.capacity(), 0, "an empty queue holds nothing");
                 let own = size_of::<Session>() + 8;
                 assert!(own <= 400, "{own} bytes without the keys");
                 // What a prepared key weighs is the provider's choice, and what C code behind it holds is
                 // not seen here.
-                let keys = session.line.records.key_size();
+                let keys: usize = session.line.records.prepared_sizes().into_iter().flatten().sum();
                 let limit = if suite == CipherSuite::PskAes128Ccm8 { 768 } else { 1280 };
                 assert!(keys <= limit, "{} {suite:?}: {keys} bytes of keys", provider.name());
             }
+            for session in [&mut ends.client, &mut ends.server] {
+                fall_silent(session);
+                assert_eq!(
+                    session.line.records.prepared_sizes(),
+                    [None, None],
+                    "silent, it keeps the key alone"
+                );
+            }
         }
     }
+}
+
+/// Does all that is due, each when it is due.
+fn fall_silent(session: &mut Session) {
+    while let Some(due) = session.next_deadline() {
+        session.expire(due);
+    }
+    assert!(session.is_connected(), "silence is no end");
+}
+
+fn is_prepared(session: &Session) -> [bool; 2] {
+    session.line.records.prepared_sizes().map(|size| size.is_some())
+}
+
+#[test]
+fn keys_are_prepared_while_records_come_and_go_and_not_in_silence() {
+    for suite in CipherSuite::PSK {
+        let mut ends = connected(server_provider(), suite);
+        let seconds = |count| NOW + core::time::Duration::from_secs(count);
+        // Traffic moves no deadline; what is due is done at it, and the keys stay for 10 s after a record.
+        let due = ends.client.next_deadline().unwrap();
+        assert_eq!(due, seconds(10));
+        ends.client.send(b"later", seconds(9)).unwrap();
+        drain(&mut ends.client);
+        assert_eq!(ends.client.next_deadline(), Some(due));
+        ends.client.expire(due);
+        assert_eq!(is_prepared(&ends.client), [true, true]);
+        assert_eq!(ends.client.next_deadline(), Some(seconds(19)));
+        ends.client.expire(seconds(18));
+        assert_eq!(is_prepared(&ends.client), [true, true], "never early");
+        ends.client.expire(seconds(19));
+        assert_eq!(is_prepared(&ends.client), [false, false]);
+        assert_eq!(ends.client.next_deadline(), None, "a silent session has nothing to do");
+        fall_silent(&mut ends.server);
+        // The first records after the silence go both ways, under numbers that go on.
+        for (from_client, text) in [(true, b"ask"), (false, b"say"), (true, b"ask")] {
+            let Ends { client, server } = &mut ends;
+            let (from, to) = if from_client { (client, server) } else { (server, client) };
+            from.send(text, seconds(900)).unwrap();
+            while let Some(output) = from.next_output() {
+                let Output::Transmit(datagram) = output else { continue };
+                to.receive(&datagram, seconds(900));
+                assert_eq!(to.receive(&datagram, seconds(900)), crate::Arrival::Noise, "once is enough");
+            }
+            let heard = core::iter::from_fn(|| to.next_output()).find(|it| matches!(it, Output::Data(_)));
+            assert!(matches!(heard, Some(Output::Data(plaintext)) if plaintext == text));
+        }
+        for session in [&ends.client, &ends.server] {
+            assert_eq!(is_prepared(session), [true, true]);
+            assert_eq!(session.next_deadline(), Some(seconds(910)));
+        }
+    }
+}
+
+#[test]
+fn a_record_that_is_refused_without_a_key_prepares_none() {
+    let mut ends = connected(server_provider(), CipherSuite::PskAes128GcmSha256);
+    ends.client.send(b"heard", NOW).unwrap();
+    let datagram = drain(&mut ends.client).remove(0);
+    assert_eq!(ends.server.receive(&datagram, NOW), crate::Arrival::Newest);
+    fall_silent(&mut ends.server);
+    let late = NOW + core::time::Duration::from_secs(900);
+    assert_eq!(ends.server.receive(&datagram, late), crate::Arrival::Noise, "it is known by its number");
+    assert_eq!(is_prepared(&ends.server), [false, false]);
+    assert_eq!(ends.server.next_deadline(), None);
+    // One that is not genuine prepares the key it is tried with, and no more than that, and not for long.
+    ends.client.send(b"changed on the way", late).unwrap();
+    let mut forged = drain(&mut ends.client).remove(0);
+    *forged.last_mut().unwrap() ^= 1;
+    assert_eq!(ends.server.receive(&forged, late), crate::Arrival::Noise);
+    assert_eq!(is_prepared(&ends.server), [false, true]);
+    fall_silent(&mut ends.server);
+    assert_eq!(is_prepared(&ends.server), [false, false]);
 }
 
 // verifies: RFC5246-7.2.2, RFC5746-4.5

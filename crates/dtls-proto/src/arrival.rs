@@ -39,7 +39,9 @@ impl Session {
         if !self.line.records.can_read_protected() {
             return self.keep_early(record);
         }
-        let opened = self.line.records.open(record)?;
+        let opened = self.line.records.open(record);
+        self.note_record(now);
+        let opened = opened?;
         let arrival = if opened.newest { Arrival::Newest } else { Arrival::Useful };
         self.on_protected(opened, now).map(|()| arrival)
     }
@@ -76,7 +78,7 @@ impl Session {
             (ContentType::Handshake, _) => self.on_late_handshake(&opened.plaintext, now),
             (ContentType::Alert, _) => self.on_alert(&opened.plaintext),
             (ContentType::ApplicationData, Phase::Handshaking(state)) => hold(state, opened.plaintext),
-            (ContentType::ApplicationData, Phase::Connected { last_flight }) => {
+            (ContentType::ApplicationData, Phase::Connected { last_flight, .. }) => {
                 // Who sends data has heard our Finished.
                 *last_flight = None;
                 if !opened.plaintext.is_empty() {
@@ -163,7 +165,7 @@ impl Session {
     }
 
     fn repeat_last_flight(&mut self, now: Moment) -> Result<(), Noise> {
-        let Phase::Connected { last_flight: Some(last) } = &mut self.phase else {
+        let Phase::Connected { last_flight: Some(last), .. } = &mut self.phase else {
             return Err(Noise::Unexpected);
         };
         if !last.flight.may_repeat(now) {

@@ -110,7 +110,7 @@ impl Step<'_> {
         master: &Secret,
         sender: Sender,
     ) -> Result<(), Stop> {
-        let provider = &*self.line.provider;
+        let provider = self.line.provider();
         let proof = verify_data(provider, agreed.suite, master, sender, &self.tools.transcript);
         self.tools.flight.push_change_cipher_spec();
         self.line.write_epoch = Epoch::Protected;
@@ -143,7 +143,7 @@ impl Step<'_> {
         sender: Sender,
         body: &[u8],
     ) -> Result<(), Stop> {
-        let provider = &*self.line.provider;
+        let provider = self.line.provider();
         let expected = verify_data(provider, agreed.suite, master, sender, &self.tools.transcript);
         if body.len() != expected.len() {
             return Err(Stop::rule(Alert::DecodeError, "RFC5246-7.4.9"));
@@ -162,7 +162,7 @@ impl Step<'_> {
         master: &Secret,
         ours: Sender,
     ) -> Result<(), Stop> {
-        let keys = record_keys(&*self.line.provider, agreed, master).map_err(|_| Stop::Fault)?;
+        let keys = record_keys(self.line.provider(), agreed, master).map_err(|_| Stop::Fault)?;
         match ours {
             Sender::Client => self.line.records.install(keys.client, keys.server),
             Sender::Server => self.line.records.install(keys.server, keys.client),
@@ -201,7 +201,7 @@ impl Step<'_> {
             }
             SignatureScheme::RsaPkcs1(_) => &signed.signature,
         };
-        self.line.provider.verify(key, scheme, message, fixed).map_err(|_| wrong)
+        self.line.provider().verify(key, scheme, message, fixed).map_err(|_| wrong)
     }
 
     /// The summary of a completed handshake.

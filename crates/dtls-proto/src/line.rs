@@ -1,7 +1,6 @@
 //! What a session keeps for all its life: records, outputs, noise.
 
 use alloc::collections::VecDeque;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crypto::Provider;
@@ -12,7 +11,6 @@ use crate::{Noise, NoiseCounts, Output};
 
 /// The lasting part of a session.
 pub(crate) struct Line {
-    pub(crate) provider: Arc<dyn Provider>,
     pub(crate) records: RecordLayer,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) noise: NoiseCounts,
@@ -22,15 +20,18 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    pub(crate) fn new(provider: Arc<dyn Provider>, records: RecordLayer, datagram_size_max: usize) -> Self {
+    pub(crate) fn new(records: RecordLayer, datagram_size_max: usize) -> Self {
         Self {
-            provider,
             records,
             outputs: VecDeque::new(),
             noise: NoiseCounts::default(),
             datagram_size_max,
             write_epoch: Epoch::Clear,
         }
+    }
+
+    pub(crate) fn provider(&self) -> &dyn Provider {
+        &*self.records.provider
     }
 
     pub(crate) fn put(&mut self, output: Output) {

@@ -36,6 +36,9 @@ const DATAGRAM_SIZE_MIN: usize = 256;
 /// (twice the maximum segment lifetime, which TCP sets to two minutes).
 const LAST_FLIGHT_DURATION: Duration = Duration::from_secs(240);
 
+/// How long after the last record prepared keys are kept (ADR 0170).
+const PREPARED_DURATION: Duration = Duration::from_secs(10);
+
 /// What a datagram turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
@@ -61,6 +64,10 @@ pub(crate) enum Phase {
     Connected {
         /// Ours was the last flight, and the peer has not shown that it heard it.
         last_flight: Option<Box<LastFlight>>,
+        /// When keys were last used, whether or not the record was genuine.
+        last_record: Moment,
+        /// When it is looked at whether the association has fallen silent; `None` while it is.
+        look_at: Option<Moment>,
     },
     Closed,
 }
@@ -111,7 +118,7 @@ impl Session {
         let dice = setup.dice.split();
         let mut tools = Tools::new(dice, limits, 0, 0);
         let hello = AwaitServerHello::new(setup, &mut tools.dice)?;
-        let line = Line::new(provider, RecordLayer::default(), limits.datagram_size_max);
+        let line = Line::new(RecordLayer::starting_at(provider, 0), limits.datagram_size_max);
         let mut session = Self::handshaking(line, tools, now);
         session.take_step(now, |_, step| {
             hello.send(step)?;
@@ -123,8 +130,8 @@ impl Session {
     /// Starts a handshake as server, with a hello whose cookie was genuine.
     pub(crate) fn accept(accepted: Accepted<'_>) -> Self {
         let Accepted { provider, dice, limits, tickets, record_sequence, message_seq, hello, now } = accepted;
-        let records = RecordLayer::starting_at(record_sequence);
-        let line = Line::new(provider, records, limits.datagram_size_max.max(DATAGRAM_SIZE_MIN));
+        let records = RecordLayer::starting_at(provider, record_sequence);
+        let line = Line::new(records, limits.datagram_size_max.max(DATAGRAM_SIZE_MIN));
         let tools = Tools::new(dice, limits, message_seq, message_seq + 1);
         let mut session = Self::handshaking(line, tools, now);
         session.hello_mark = mark_of(hello);
@@ -181,9 +188,16 @@ impl Session {
                     Due::GiveUp => self.end(Closing::TimedOut),
                 }
             }
-            Phase::Connected { last_flight } => {
+            Phase::Connected { last_flight, last_record, look_at } => {
                 if last_flight.as_ref().is_some_and(|last| last.keep_until <= now) {
                     *last_flight = None;
+                }
+                let rest_at = *last_record + PREPARED_DURATION;
+                if look_at.is_some_and(|at| at <= now) {
+                    *look_at = (rest_at > now).then_some(rest_at);
+                    if look_at.is_none() {
+                        self.line.records.rest();
+                    }
                 }
             }
             Phase::Closed => {}
@@ -198,7 +212,10 @@ impl Session {
                 let flight = state.tools.flight.deadline();
                 Some(flight.map_or(state.give_up_at, |at| at.min(state.give_up_at)))
             }
-            Phase::Connected { last_flight } => last_flight.as_ref().map(|last| last.keep_until),
+            Phase::Connected { last_flight, look_at, .. } => {
+                let keep_until = last_flight.as_ref().map(|last| last.keep_until);
+                [keep_until, *look_at].into_iter().flatten().min()
+            }
             Phase::Closed => None,
         }
     }
@@ -221,7 +238,7 @@ impl Session {
     ///
     /// # Errors
     /// Why it was not sent; only [`SendError::Exhausted`] ends the session.
-    pub fn send(&mut self, plaintext: &[u8], _now: Moment) -> Result<(), SendError> {
+    pub fn send(&mut self, plaintext: &[u8], now: Moment) -> Result<(), SendError> {
         match self.phase {
             Phase::Handshaking(_) => return Err(SendError::NotConnected),
             Phase::Closed => return Err(SendError::Closed),
@@ -231,7 +248,9 @@ impl Session {
         if plaintext.len() > limit {
             return Err(SendError::TooLong { limit });
         }
-        if self.line.send(plaintext).is_err() {
+        let sent = self.line.send(plaintext);
+        self.note_record(now);
+        if sent.is_err() {
             self.end(Closing::Exhausted);
             return Err(SendError::Exhausted);
         }
@@ -369,20 +388,31 @@ impl Session {
     }
 
     fn connect(&mut self, done: Done, now: Moment) {
-        let before = core::mem::replace(&mut self.phase, Phase::Connected { last_flight: None });
-        let Phase::Handshaking(mut state) = before else { return };
-        if done.sent_last {
-            state.tools.flight.stop_clock();
-            let keep_until = now + LAST_FLIGHT_DURATION;
-            let last = LastFlight { flight: state.tools.flight, keep_until };
-            self.phase = Phase::Connected { last_flight: Some(Box::new(last)) };
-        }
+        let before = core::mem::replace(&mut self.phase, Phase::Closed);
+        let Phase::Handshaking(state) = before else { return };
+        let mut flight = state.tools.flight;
+        flight.stop_clock();
+        let last = LastFlight { flight, keep_until: now + LAST_FLIGHT_DURATION };
+        let last_flight = done.sent_last.then(|| Box::new(last));
+        let look_at = Some(now + PREPARED_DURATION);
+        self.phase = Phase::Connected { last_flight, last_record: now, look_at };
         if let Some(ticket) = done.ticket {
             self.line.put(Output::Ticket(ticket));
         }
         self.line.put(Output::Connected(Box::new(done.summary)));
         for plaintext in state.held {
             self.line.put(Output::Data(plaintext));
+        }
+    }
+
+    /// Notes that keys were used, if they were. The moment to look does not move with each record: whoever
+    /// keeps deadlines is not troubled by traffic.
+    pub(crate) fn note_record(&mut self, now: Moment) {
+        if let Phase::Connected { last_record, look_at, .. } = &mut self.phase
+            && self.line.records.is_prepared()
+        {
+            *last_record = now;
+            look_at.get_or_insert(now + PREPARED_DURATION);
         }
     }
 

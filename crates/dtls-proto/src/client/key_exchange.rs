@@ -206,7 +206,7 @@ impl KeyExchange {
         };
         let message = ClientKeyExchange { identity: identity.clone(), point };
         step.send(MessageType::ClientKeyExchange, message.encode()?)?;
-        let master = master_secret(&*step.line.provider, &self.agreed, &premaster, &step.tools.transcript);
+        let master = master_secret(step.line.provider(), &self.agreed, &premaster, &step.tools.transcript);
         if let (Some(credential), Some(schemes)) = (shown, &self.requested) {
             let transcript = step.tools.transcript.messages().to_vec();
             let signed = step.sign(&credential, schemes, &transcript)?;
@@ -236,7 +236,7 @@ impl KeyExchange {
 
 fn exchange(share: &Share, step: &mut Step<'_>) -> Result<(Vec<u8>, Secret), Stop> {
     let group = group_from_code(share.group).ok_or(Stop::Fault)?;
-    let ours = step.line.provider.start_exchange(group, &mut step.tools.dice).map_err(|_| Stop::Fault)?;
+    let ours = step.line.provider().start_exchange(group, &mut step.tools.dice).map_err(|_| Stop::Fault)?;
     let point = ours.public().to_vec();
     let secret =
         ours.finish(&share.point).map_err(|_| Stop::rule(Alert::IllegalParameter, "RFC8422-5.11"))?;

@@ -1,7 +1,10 @@
 //! Both epochs of an association: writing records, opening records.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+
+use crypto::Provider;
 
 use crate::Noise;
 use crate::alert::Stop;
@@ -23,8 +26,8 @@ struct Reader {
 }
 
 /// The records of one association.
-#[derive(Default)]
 pub(crate) struct RecordLayer {
+    pub(crate) provider: Arc<dyn Provider>,
     next_clear: u64,
     writer: Option<Writer>,
     reader: Option<Reader>,
@@ -45,8 +48,15 @@ pub(crate) struct Opened {
 impl RecordLayer {
     /// Clear records start at `next_clear`: a server continues the client's numbering.
     /// Source: RFC 6347 section 4.2.1.
-    pub(crate) fn starting_at(next_clear: u64) -> Self {
-        Self { next_clear, ..Self::default() }
+    pub(crate) fn starting_at(provider: Arc<dyn Provider>, next_clear: u64) -> Self {
+        Self {
+            provider,
+            next_clear,
+            writer: None,
+            reader: None,
+            own_connection_id: None,
+            peer_connection_id: None,
+        }
     }
 
     pub(crate) fn set_connection_ids(&mut self, own: &[u8], peer: &[u8]) {
@@ -68,11 +78,28 @@ impl RecordLayer {
         self.reader = Some(Reader { key: read, window: Window::default() });
     }
 
-    /// Bytes held for the keys, behind the layer itself.
+    /// Keeps no more of the keys than the next record needs to prepare them again.
+    pub(crate) fn rest(&mut self) {
+        if let Some(writer) = &mut self.writer {
+            writer.key.rest();
+        }
+        if let Some(reader) = &mut self.reader {
+            reader.key.rest();
+        }
+    }
+
+    /// Whether either key is prepared.
+    pub(crate) fn is_prepared(&self) -> bool {
+        self.writer.as_ref().is_some_and(|writer| writer.key.is_prepared())
+            || self.reader.as_ref().is_some_and(|reader| reader.key.is_prepared())
+    }
+
+    /// Bytes of the prepared keys to write and to read with, behind the layer itself; `None` for one that is
+    /// not there.
     #[cfg(test)]
-    pub(crate) fn key_size(&self) -> usize {
-        let ours = self.writer.as_ref().map_or(0, |writer| writer.key.size());
-        ours + self.reader.as_ref().map_or(0, |reader| reader.key.size())
+    pub(crate) fn prepared_sizes(&self) -> [Option<usize>; 2] {
+        let ours = self.writer.as_ref().and_then(|writer| writer.key.prepared_size());
+        [ours, self.reader.as_ref().and_then(|reader| reader.key.prepared_size())]
     }
 
     #[cfg(test)]
@@ -120,14 +147,13 @@ impl RecordLayer {
                 let sequence = take_number(&mut writer.next)?;
                 let number = RecordNumber { epoch: Epoch::Protected.code(), sequence };
                 let id = self.peer_connection_id.as_deref().unwrap_or_default();
+                let provider = &*self.provider;
                 let (outer, sealed) = if id.is_empty() {
-                    (kind, writer.key.seal(number, id, kind, plaintext))
+                    (kind, writer.key.seal(provider, number, id, kind, plaintext))
                 } else {
+                    let outer = ContentType::ConnectionId;
                     let inner = [plaintext, &[kind.code()]].concat();
-                    (
-                        ContentType::ConnectionId,
-                        writer.key.seal(number, id, ContentType::ConnectionId, &inner),
-                    )
+                    (outer, writer.key.seal(provider, number, id, outer, &inner))
                 };
                 let sealed = sealed.map_err(|_| Stop::Fault)?;
                 let explicit_nonce = number.bytes();
@@ -160,7 +186,7 @@ impl RecordLayer {
         let number = RecordNumber { epoch: record.epoch, sequence: record.sequence };
         let mut plaintext = reader
             .key
-            .open(number, record.connection_id, record.kind, record.fragment)
+            .open(&*self.provider, number, record.connection_id, record.kind, record.fragment)
             .map_err(|_| Noise::NotGenuine)?;
         let newest = reader.window.note(record.sequence);
         let kind = if carries_id { strip_inner_type(&mut plaintext)? } else { record.kind };
@@ -209,7 +235,7 @@ mod tests {
     // verifies: RFC6347-4.1
     #[test]
     fn the_last_number_is_used_and_none_after_it() {
-        let mut ours = RecordLayer::starting_at(SEQUENCE_MAX);
+        let mut ours = RecordLayer::starting_at(Arc::new(crypto_server::Server::new()), SEQUENCE_MAX);
         ours.install(key(1), key(2));
         ours.writer.as_mut().unwrap().next = SEQUENCE_MAX;
         for epoch in [Epoch::Clear, Epoch::Protected] {

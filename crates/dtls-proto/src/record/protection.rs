@@ -6,7 +6,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crypto::{AeadKey, CryptoError, Provider};
+use crypto::{Aead, AeadKey, CryptoError, Provider, Secret};
 
 use crate::CipherSuite;
 use crate::record::header::{ContentType, VERSION_1_2};
@@ -15,10 +15,14 @@ pub(crate) const IMPLICIT_NONCE_LENGTH: usize = 4;
 const EXPLICIT_NONCE_LENGTH: usize = 8;
 
 /// Key and implicit nonce of one direction.
+///
+/// A prepared key weighs many times what the key does; it is there only while records come and go (ADR 0170).
 pub(crate) struct DirectionKey {
-    key: Box<dyn AeadKey>,
+    aead: Aead,
+    key: Secret,
+    /// `None` while the association is silent.
+    prepared: Option<Box<dyn AeadKey>>,
     implicit_nonce: [u8; IMPLICIT_NONCE_LENGTH],
-    tag_length: u8,
 }
 
 impl DirectionKey {
@@ -31,19 +35,38 @@ impl DirectionKey {
         implicit_nonce: [u8; IMPLICIT_NONCE_LENGTH],
     ) -> Result<Self, CryptoError> {
         let aead = suite.aead();
-        let tag_length = u8::try_from(aead.tag_length()).expect("tags have 8 or 16 bytes");
-        Ok(Self { key: provider.aead(aead, key)?, implicit_nonce, tag_length })
+        let prepared = Some(provider.aead(aead, key)?);
+        Ok(Self { aead, key: Secret::from(key), prepared, implicit_nonce })
+    }
+
+    /// Gives the prepared key up; the next record prepares it again.
+    pub(crate) fn rest(&mut self) {
+        self.prepared = None;
+    }
+
+    pub(crate) const fn is_prepared(&self) -> bool {
+        self.prepared.is_some()
+    }
+
+    /// # Errors
+    /// What the provider says.
+    fn prepared(&mut self, provider: &dyn Provider) -> Result<&dyn AeadKey, CryptoError> {
+        let prepared = match self.prepared.take() {
+            Some(prepared) => prepared,
+            None => provider.aead(self.aead, self.key.expose())?,
+        };
+        Ok(&**self.prepared.insert(prepared))
     }
 
     /// Bytes a protected fragment is longer than its plaintext.
     pub(crate) const fn expansion(&self) -> usize {
-        EXPLICIT_NONCE_LENGTH + self.tag_length as usize
+        EXPLICIT_NONCE_LENGTH + self.aead.tag_length()
     }
 
-    /// Bytes of the prepared key behind its pointer.
+    /// Bytes of the prepared key behind its pointer, if it is there.
     #[cfg(test)]
-    pub(crate) fn size(&self) -> usize {
-        size_of_val(&*self.key)
+    pub(crate) fn prepared_size(&self) -> Option<usize> {
+        self.prepared.as_deref().map(size_of_val)
     }
 
     fn nonce(&self, explicit: [u8; EXPLICIT_NONCE_LENGTH]) -> [u8; 12] {
@@ -58,24 +81,27 @@ impl DirectionKey {
     /// # Errors
     /// What the provider says.
     pub(crate) fn seal(
-        &self,
+        &mut self,
+        provider: &dyn Provider,
         number: RecordNumber,
         id: &[u8],
         kind: ContentType,
         plaintext: &[u8],
     ) -> Result<Vec<u8>, CryptoError> {
         let explicit = number.bytes();
-        let mut text = Vec::with_capacity(plaintext.len() + 1 + usize::from(self.tag_length));
+        let mut text = Vec::with_capacity(plaintext.len() + 1 + self.aead.tag_length());
         text.extend_from_slice(plaintext);
         let aad = associated_data(number, id, kind, text.len());
-        self.key.seal(&self.nonce(explicit), &aad, &mut text)?;
+        let nonce = self.nonce(explicit);
+        self.prepared(provider)?.seal(&nonce, &aad, &mut text)?;
         Ok(text)
     }
 
     /// # Errors
     /// [`CryptoError::NotGenuine`] when the fragment is too short or not genuine.
     pub(crate) fn open(
-        &self,
+        &mut self,
+        provider: &dyn Provider,
         number: RecordNumber,
         id: &[u8],
         kind: ContentType,
@@ -87,7 +113,8 @@ impl DirectionKey {
             .expect("the expansion is longer than the explicit nonce");
         let aad = associated_data(number, id, kind, length);
         let mut text = sealed.to_vec();
-        self.key.open(&self.nonce(*explicit), &aad, &mut text)?;
+        let nonce = self.nonce(*explicit);
+        self.prepared(provider)?.open(&nonce, &aad, &mut text)?;
         Ok(text)
     }
 }

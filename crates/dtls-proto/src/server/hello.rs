@@ -231,7 +231,7 @@ impl Greeting {
         }
         let ephemeral = match selection.group {
             Some(group) => Some(
-                step.line.provider.start_exchange(group, &mut step.tools.dice).map_err(|_| Stop::Fault)?,
+                step.line.provider().start_exchange(group, &mut step.tools.dice).map_err(|_| Stop::Fault)?,
             ),
             None => None,
         };

@@ -151,7 +151,7 @@ impl KeyExchange {
     }
 
     fn derive(&mut self, premaster: &Secret, step: &mut Step<'_>) -> Result<(), Stop> {
-        let master = master_secret(&*step.line.provider, &self.agreed, premaster, &step.tools.transcript);
+        let master = master_secret(step.line.provider(), &self.agreed, premaster, &step.tools.transcript);
         step.install_keys(&self.agreed, &master, Sender::Server)?;
         self.master = Some(master);
         Ok(())

@@ -176,7 +176,10 @@ fn a_last_flight_that_got_lost_is_sent_again() {
     assert!(pair.both_connected());
     assert_eq!(pair.server_heard.connected, 1);
     pair.exchange_data();
-    assert_eq!(pair.server().next_deadline(), None, "data from the client shows that it heard us");
+    // What is left to do is to give prepared keys up; a last flight would be kept for four minutes.
+    let soon = pair.now + Duration::from_secs(60);
+    let due = pair.server().next_deadline();
+    assert!(due.is_none_or(|due| due < soon), "data from the client shows that it heard us: {due:?}");
 }
 
 #[test]

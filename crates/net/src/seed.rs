@@ -26,6 +26,13 @@ pub fn dice() -> Result<Dice, NoEntropy> {
     Ok(Dice::new(seed))
 }
 
+/// Seeds the generator of this process from a thread of its own: that takes some ten milliseconds of processor
+/// time once, which can pass while a start waits for disks. Whoever needs chance before waits for it.
+pub fn prepare() {
+    // Whether there is entropy is told to those who ask for it.
+    std::thread::spawn(|| drop(dice()));
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -98,5 +98,38 @@ pub(crate) fn write_pem(path: &Path, certificates: &[&[u8]], key: Option<&Secret
         let block = pem_from_der(label, der).map_err(|_| malformed(path, "it cannot be written as PEM"))?;
         text.push_str(&zeroize::Zeroizing::new(block));
     }
+    // Most are written again at every start, and a write waits for the disk several times.
+    if key.is_none() && fs::read(path).is_ok_and(|there| there == text.as_bytes()) {
+        return Ok(());
+    }
     write_secret(path, text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    #[test]
+    fn certificates_that_are_there_already_are_not_written_again_and_keys_are() {
+        let folder = std::env::temp_dir().join(format!("thingstead-pem-{}", std::process::id()));
+        make_folder(&folder).unwrap();
+        let path = folder.join("ca.pem");
+        let written = |certificate: &[u8], key: Option<&Secret>| {
+            write_pem(&path, &[certificate], key).unwrap();
+            let file = read_pem(&path).unwrap();
+            assert_eq!((&file.certificates[..], file.key.as_ref()), (&[certificate.to_vec()][..], key));
+            fs::metadata(&path).unwrap().ino()
+        };
+        let first = written(b"one", None);
+        assert_eq!(written(b"one", None), first, "the same file lies there");
+        let other = written(b"other", None);
+        assert_ne!(other, first, "it is replaced as a whole");
+        let key = Secret::from(&b"key"[..]);
+        let with_key = written(b"other", Some(&key));
+        assert_ne!(with_key, other);
+        assert_ne!(written(b"other", Some(&key)), with_key, "who may read it is settled anew");
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use accounts::{Checked, PASSWORD_LENGTH_MAX, PasswordHash};
-use argon2::Argon2;
 use argon2::password_hash::phc;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Version};
 use crypto::Secret;
 use tokio::sync::Semaphore;
 
@@ -15,6 +15,19 @@ use tokio::sync::Semaphore;
 const HASH_COUNT_MAX: usize = 2;
 /// The longest password in bytes: characters have four at most. Longer ones are wrong without a look.
 const PASSWORD_SIZE_MAX: usize = 4 * PASSWORD_LENGTH_MAX;
+
+/// What looks like the hash of a password and costs as much to check, with chance in place of what hashing
+/// gives: whoever finds a password that fits it has inverted the hash. A start need not hash (ADR 0171).
+fn decoy_of(result: &[u8; 32], salt: &[u8; 16]) -> Option<PasswordHash> {
+    let hash = phc::PasswordHash {
+        algorithm: Algorithm::default().ident(),
+        version: Some(Version::default().into()),
+        params: phc::ParamsString::try_from(Argon2::default().params()).ok()?,
+        salt: Some(phc::Salt::new(salt).ok()?),
+        hash: Some(phc::Output::new(result).ok()?),
+    };
+    Some(PasswordHash::new(hash.to_string()))
+}
 
 /// Checks and makes hashes.
 pub(crate) struct Passwords {
@@ -31,8 +44,7 @@ fn hash_of(password: &Secret, salt: &[u8; 16]) -> Option<PasswordHash> {
 impl Passwords {
     /// With a decoy that no password is known to fit; `None` when nothing can be hashed here.
     pub(crate) fn new(decoy: [u8; 32], salt: [u8; 16]) -> Option<Self> {
-        let decoy = hash_of(&Secret::from(&decoy[..]), &salt)?;
-        Some(Self { hashing: Arc::new(Semaphore::new(HASH_COUNT_MAX)), decoy })
+        Some(Self { hashing: Arc::new(Semaphore::new(HASH_COUNT_MAX)), decoy: decoy_of(&decoy, &salt)? })
     }
 
     /// The hash of a new password.
@@ -56,5 +68,30 @@ impl Passwords {
             (Ok(true), Some(hash)) => Checked::Fits(hash),
             _ => Checked::Wrong,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_decoy_costs_what_a_password_costs_and_nothing_fits_it() {
+        let (secret, salt) = (Secret::from(&b"a password of nobody"[..]), [9; 16]);
+        let decoy = decoy_of(&[7; 32], &salt).unwrap();
+        let real = hash_of(&secret, &salt).unwrap();
+        let [decoyed, hashed] = [&decoy, &real].map(|hash| phc::PasswordHash::new(hash.as_str()).unwrap());
+        assert_eq!(decoyed.algorithm, hashed.algorithm);
+        assert_eq!(decoyed.version, hashed.version);
+        assert_eq!(decoyed.params, hashed.params, "memory, rounds and lanes decide the time");
+        assert_eq!(decoyed.salt, hashed.salt);
+        assert_eq!(decoyed.hash.unwrap().len(), hashed.hash.unwrap().len());
+        let verify = |hash: &phc::PasswordHash| Argon2::default().verify_password(secret.expose(), hash);
+        assert_eq!(verify(&hashed), Ok(()));
+        assert_eq!(
+            verify(&decoyed),
+            Err(argon2::password_hash::Error::PasswordInvalid),
+            "it is checked in full, not refused as malformed"
+        );
     }
 }

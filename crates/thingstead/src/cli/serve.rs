@@ -35,6 +35,7 @@ impl Serve {
             check(&config, output);
             return Ok(());
         }
+        net::seed::prepare();
         start_log();
         crate::leash::watch();
         block_on(crate::serve::run(config, provider()))

@@ -19,7 +19,6 @@ use http_front::platform::platform_api;
 use model::{ServerRole, Uuid};
 use net::executor::Executor;
 use net::https_client::{CallLimits, Client};
-use net::now::Clock;
 use net::seed;
 use net::shutdown::Shutdown;
 use net::tls::ClientCertificates;
@@ -33,7 +32,7 @@ use super::device_socket::{self, LINE_LENGTH, OnSocket};
 use super::enrolled::{Enrolled, enrolled};
 use super::gap_line::{Anew, CLASS_3, GapLine, RoleEnd, Side};
 use super::platform_keys::operator_file;
-use super::{Door, announce, listen_https, open_store, own_issuer};
+use super::{Door, Shared, announce, listen_https, open_store, own_issuer};
 use crate::failure::{Failure, Outcome};
 
 /// How long to wait before the registration server is asked again to sign our keys.
@@ -42,14 +41,10 @@ const SIGN_INTERVAL: Duration = Duration::from_millis(100);
 const CLASS_3_VERSION: u8 = 1;
 
 /// Runs the role until shutdown.
-pub(crate) async fn run(
-    section: Bootstrap,
-    provider: Arc<dyn Provider>,
-    clock: Clock,
-    stop: Shutdown,
-) -> Outcome<RoleEnd> {
+pub(crate) async fn run(section: Bootstrap, shared: Shared, stop: Shutdown) -> Outcome<RoleEnd> {
+    let Shared { provider, clock, starting } = shared;
     let (anew, stop) = Anew::within(&stop);
-    let store = open_store(&section.data, &*provider, clock)?;
+    let store = open_store(&section.data, &provider, clock).await?;
     let role = ServerRole::Bootstrap;
     let enrolled = enrolled(role, &section.authority, &store.executor, &provider, &stop).await?;
     let Some(enrolled) = enrolled else { return Ok(RoleEnd::Stopped) };
@@ -98,6 +93,7 @@ pub(crate) async fn run(
     });
     services.spawn(answer_devices(events, commands_in, server, provider));
     announce("bootstrap", &listeners);
+    starting.one_is_up();
     while services.join_next().await.is_some() {}
     Ok(anew.end())
 }

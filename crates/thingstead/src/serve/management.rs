@@ -13,7 +13,6 @@ use http_front::management::{
     EnrolmentError, GatewayAddress, Hooks, ManagementServer, Owner, RegistrationUser,
 };
 use net::executor::Executor;
-use net::now::Clock;
 use net::seed;
 use net::shutdown::Shutdown;
 use net::tls::ClientCertificates;
@@ -39,11 +38,11 @@ const TICKET_KEY_DURATION: Duration = Duration::from_secs(12 * 60 * 60);
 pub(crate) async fn run(
     section: Management,
     ports: Vec<Listener>,
-    provider: Arc<dyn Provider>,
-    clock: Clock,
+    shared: super::Shared,
     stop: Shutdown,
 ) -> Outcome {
-    let mut store = open_store(&section.data, &*provider, clock)?;
+    let super::Shared { provider, clock, starting } = shared;
+    let mut store = open_store(&section.data, &provider, clock).await?;
     let feed = Feed::over(store.table.clone(), store.executor.bytes(), clock.now());
     let dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
     store.executor = Executor::new(feed.clone(), clock, dice);
@@ -99,10 +98,15 @@ pub(crate) async fn run(
         tracing::info!(?tally, "channels: stopped");
     });
     services.spawn(ChannelDesk::new(store.executor, keys, commands_in).run(events, words));
-    services.spawn(server.run(stop));
-    services.spawn(console.clone().keep_the_log());
+    services.spawn(server.run(stop.clone()));
+    let (log, after) = (console.clone(), starting.clone());
+    services.spawn(async move {
+        after.over(&stop).await;
+        log.keep_the_log().await;
+    });
     listeners.push(("platform", platform));
     announce("management", &listeners);
+    starting.one_is_up();
     if section.console {
         console_line::show(&section, platform, &tls.certificate, &*crypto, &console).await?;
     }

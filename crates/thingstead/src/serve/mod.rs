@@ -10,6 +10,7 @@ pub(crate) mod gap_line;
 pub(crate) mod management;
 pub(crate) mod platform_keys;
 pub(crate) mod registration;
+mod starting;
 pub(crate) mod time;
 
 use std::net::SocketAddr;
@@ -33,6 +34,7 @@ use crate::failure::{Failure, Outcome};
 use crate::{files, storage};
 use config::Config;
 use gap_line::RoleEnd;
+use starting::Starting;
 
 /// Runs every role of `config` until a stop signal; prints `ready` on standard output when all listen.
 pub(crate) async fn run(config: Config, provider: Arc<dyn Provider>) -> Outcome {
@@ -42,17 +44,22 @@ pub(crate) async fn run(config: Config, provider: Arc<dyn Provider>) -> Outcome 
     let clock = Clock::start();
     let ports = config.listeners();
     let mut roles: JoinSet<Outcome> = JoinSet::new();
+    let are_on = [config.registration.is_some(), config.bootstrap.is_some(), config.management.is_some()];
+    let starting = Starting::of(are_on.into_iter().filter(|is_on| *is_on).count());
     if let Some(section) = config.registration {
-        let (provider, stop) = (provider.clone(), stop.clone());
-        roles.spawn(again(move || registration::run(section.clone(), provider.clone(), clock, stop.clone())));
+        let shared = Shared { provider: provider.clone(), clock, starting: starting.clone() };
+        let stop = stop.clone();
+        roles.spawn(again(move || registration::run(section.clone(), shared.clone(), stop.clone())));
     }
     if let Some(section) = config.bootstrap {
-        let (provider, stop) = (provider.clone(), stop.clone());
-        roles.spawn(again(move || bootstrap::run(section.clone(), provider.clone(), clock, stop.clone())));
+        let shared = Shared { provider: provider.clone(), clock, starting: starting.clone() };
+        let stop = stop.clone();
+        roles.spawn(again(move || bootstrap::run(section.clone(), shared.clone(), stop.clone())));
     }
     if let Some(section) = config.management {
         let ports = ports.clone();
-        roles.spawn(management::run(section, ports, provider.clone(), clock, stop.clone()));
+        let shared = Shared { provider, clock, starting };
+        roles.spawn(management::run(section, ports, shared, stop.clone()));
     }
     if roles.is_empty() {
         return Err(Failure::new("config-unreadable", "no role is configured"));
@@ -91,6 +98,14 @@ where
     Ok(())
 }
 
+/// What the roles of one process share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) clock: Clock,
+    pub(crate) starting: Starting,
+}
+
 /// The store of a role and what runs operations on it.
 pub(crate) struct RoleStore {
     pub(crate) table: Arc<dyn Table>,
@@ -98,12 +113,20 @@ pub(crate) struct RoleStore {
     pub(crate) clock: Clock,
 }
 
-/// Opens the store of a role.
-pub(crate) fn open_store(folder: &Path, provider: &dyn Provider, clock: Clock) -> Outcome<RoleStore> {
-    let table = storage::open(folder, provider)?;
-    let dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
-    let executor = Executor::new(Arc::clone(&table), clock, dice);
-    Ok(RoleStore { table, executor, clock })
+/// Opens the store of a role, on a thread that may block: the roles of a process wait for the disk together.
+pub(crate) async fn open_store(
+    folder: &Path,
+    provider: &Arc<dyn Provider>,
+    clock: Clock,
+) -> Outcome<RoleStore> {
+    let (folder, provider) = (folder.to_owned(), Arc::clone(provider));
+    let opened = tokio::task::spawn_blocking(move || {
+        let table = storage::open(&folder, &*provider)?;
+        let dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
+        let executor = Executor::new(Arc::clone(&table), clock, dice);
+        Ok(RoleStore { table, executor, clock })
+    });
+    opened.await.map_err(|error| Failure::new("internal", "opening a store").because(error))?
 }
 
 /// One HTTPS listener to be.

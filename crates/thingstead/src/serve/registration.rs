@@ -11,7 +11,6 @@ use http_front::registration::{RegistrationServer, maker_api, operator_api, owne
 use model::ServerRole;
 use net::executor::Executor;
 use net::https_client::{CallLimits, Client};
-use net::now::Clock;
 use net::seed;
 use net::shutdown::Shutdown;
 use net::tls::ClientCertificates;
@@ -20,19 +19,15 @@ use tokio::task::JoinSet;
 use super::config::{self, Registration};
 use super::enrolled::{Enrolled, enrolled};
 use super::gap_line::{Anew, GapLine, RoleEnd, Side, flush_outbox};
-use super::{Door, RoleStore, announce, listen_https, open_store, own_issuer};
+use super::{Door, RoleStore, Shared, announce, listen_https, open_store, own_issuer};
 use crate::failure::{Failure, Outcome};
 use crate::files;
 
 /// Runs the role until shutdown.
-pub(crate) async fn run(
-    section: Registration,
-    provider: Arc<dyn Provider>,
-    clock: Clock,
-    stop: Shutdown,
-) -> Outcome<RoleEnd> {
+pub(crate) async fn run(section: Registration, shared: Shared, stop: Shutdown) -> Outcome<RoleEnd> {
+    let Shared { provider, clock, starting } = shared;
     let (anew, stop) = Anew::within(&stop);
-    let store = open_store(&section.data, &*provider, clock)?;
+    let store = open_store(&section.data, &provider, clock).await?;
     let role = ServerRole::Registration;
     let enrolled = enrolled(role, &section.authority, &store.executor, &provider, &stop).await?;
     let Some(enrolled) = enrolled else { return Ok(RoleEnd::Stopped) };
@@ -75,8 +70,13 @@ pub(crate) async fn run(
         anew: anew.clone(),
     };
     services.spawn(line.run(ENROLMENT_NUMBER + 1, stop.clone()));
-    services.spawn(server.run(stop.clone()));
+    let (settling, after) = (stop.clone(), starting.clone());
+    services.spawn(async move {
+        after.over(&settling).await;
+        server.run(settling).await;
+    });
     announce("registration", &listeners);
+    starting.one_is_up();
     while services.join_next().await.is_some() {}
     Ok(anew.end())
 }

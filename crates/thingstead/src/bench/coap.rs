@@ -62,16 +62,17 @@ pub(super) fn measure_over_dtls(endpoint_counts: &[usize], effort: Effort) -> Ou
     for count in endpoint_counts.iter().copied() {
         for (proof, name, ours, records) in suites {
             let what = format!("CoAP GET, DTLS {name}, {count} endpoints");
-            // Each endpoint has a session with either server, over sockets of their own.
-            if !load::may_open(2 * count) {
+            // Each endpoint has a session with either server, over one socket.
+            if !load::may_open(count) {
                 lines.push(Line::skipped(what, "bare records", "too many sockets for this process".into()));
                 continue;
             }
-            load::allow_files(2 * count)?;
+            load::allow_files(count)?;
             let (mut ours, mut records) = (Server::start(ours)?, Server::start(records)?);
             let mut to_us = Clients::new(proof, count, ours.at)?;
-            let mut to_records = Clients::new(proof, count, records.at)?;
+            let mut to_records = to_us.beside(proof, records.at)?;
             for clients in [&mut to_us, &mut to_records] {
+                clients.turn()?;
                 if clients.connect()? < count as u64 {
                     return Err(internal("the benchmark", "not every client could connect"));
                 }
@@ -97,6 +98,7 @@ fn ask(server: &mut Server, load: &mut Load, effort: Effort) -> Outcome<f64> {
 }
 
 fn ask_secured(server: &mut Server, clients: &mut Clients, effort: Effort) -> Outcome<f64> {
+    clients.turn()?;
     clients.ask_for(WARM_UP);
     let before = server.used()?;
     let answered = clients.ask_for(effort.span());

@@ -1,6 +1,8 @@
 //! Clients over DTLS: they connect, ask, wait for the answer, and ask again.
 
+use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use dtls_proto::{Output, Session};
@@ -12,8 +14,9 @@ use crate::bench::child::internal;
 use crate::bench::load::{self, Answered};
 use crate::failure::Outcome;
 
-/// Clients with one association each; all of one proof.
+/// Clients with one association each; all of one proof and of one server.
 pub(in crate::bench) struct Clients {
+    server: SocketAddr,
     party: Party,
     clock: Clock,
     all: Vec<Client>,
@@ -21,7 +24,7 @@ pub(in crate::bench) struct Clients {
 }
 
 struct Client {
-    socket: UdpSocket,
+    socket: Rc<UdpSocket>,
     session: Option<Session>,
     is_up: bool,
     /// Plaintext came.
@@ -33,14 +36,31 @@ impl Clients {
     pub(in crate::bench) fn new(proof: Proof, count: usize, server: SocketAddr) -> Outcome<Self> {
         let dice = seed::dice().map_err(|error| internal("randomness", error))?;
         let party = Party::new(proof, dice)?;
-        let client = |_| {
-            let socket = load::socket()?;
-            socket.connect(server)?;
-            Ok(Client { socket, session: None, is_up: false, is_answered: false })
-        };
-        let all: std::io::Result<Vec<Client>> = (0..count).map(client).collect();
-        let all = all.map_err(|error| internal("a socket of the load", error))?;
-        Ok(Self { party, clock: Clock::start(), all, next_id: 0 })
+        let sockets: io::Result<Vec<_>> = (0..count).map(|_| load::socket().map(Rc::new)).collect();
+        let sockets = sockets.map_err(|error| internal("a socket of the load", error))?;
+        let clients = Self::over(sockets, party, server);
+        clients.turn()?;
+        Ok(clients)
+    }
+
+    /// As many clients of another server, over the same sockets: whoever speaks takes its [`turn`](Self::turn).
+    pub(in crate::bench) fn beside(&self, proof: Proof, server: SocketAddr) -> Outcome<Self> {
+        let dice = seed::dice().map_err(|error| internal("randomness", error))?;
+        let sockets = self.all.iter().map(|client| Rc::clone(&client.socket)).collect();
+        Ok(Self::over(sockets, Party::new(proof, dice)?, server))
+    }
+
+    fn over(sockets: Vec<Rc<UdpSocket>>, party: Party, server: SocketAddr) -> Self {
+        let client = |socket| Client { socket, session: None, is_up: false, is_answered: false };
+        let all = sockets.into_iter().map(client).collect();
+        Self { server, party, clock: Clock::start(), all, next_id: 0 }
+    }
+
+    /// From now on the sockets are for these clients: the kernel keeps others' datagrams away.
+    pub(in crate::bench) fn turn(&self) -> Outcome {
+        let turned: io::Result<()> =
+            self.all.iter().try_for_each(|client| client.socket.connect(self.server));
+        turned.map_err(|error| internal("a socket of the load", error))
     }
 
     /// Each makes a full handshake; gives how many came to their end.

@@ -408,11 +408,11 @@ impl Session {
     /// Notes that keys were used, if they were. The moment to look does not move with each record: whoever
     /// keeps deadlines is not troubled by traffic.
     pub(crate) fn note_record(&mut self, now: Moment) {
-        if let Phase::Connected { last_record, look_at, .. } = &mut self.phase
-            && self.line.records.is_prepared()
-        {
+        let Phase::Connected { last_record, look_at, .. } = &mut self.phase else { return };
+        if look_at.is_some() {
             *last_record = now;
-            look_at.get_or_insert(now + PREPARED_DURATION);
+        } else if self.line.records.is_prepared() {
+            (*last_record, *look_at) = (now, Some(now + PREPARED_DURATION));
         }
     }
 

@@ -51,11 +51,10 @@ impl DirectionKey {
     /// # Errors
     /// What the provider says.
     fn prepared(&mut self, provider: &dyn Provider) -> Result<&dyn AeadKey, CryptoError> {
-        let prepared = match self.prepared.take() {
-            Some(prepared) => prepared,
-            None => provider.aead(self.aead, self.key.expose())?,
-        };
-        Ok(&**self.prepared.insert(prepared))
+        if self.prepared.is_none() {
+            self.prepared = Some(provider.aead(self.aead, self.key.expose())?);
+        }
+        Ok(self.prepared.as_deref().expect("it was put there"))
     }
 
     /// Bytes a protected fragment is longer than its plaintext.

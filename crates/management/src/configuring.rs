@@ -22,6 +22,7 @@ use crate::payload::{NoPayload, Payload, Wishes};
 use crate::spaces::{
     CONFIGURATION, DEVICE, IMAGE, by_channel_key, by_public_key, device_key, unversioned, versioned,
 };
+use crate::stored_configuration;
 
 /// Length of the secret of a management channel, in bytes.
 const CHANNEL_SECRET_LENGTH: usize = 32;
@@ -213,21 +214,17 @@ impl Build<'_> {
             derived.expect("32 bytes are a derived secret, and one derivation is enough"),
         );
         let signer = Signer::with_secret(owned.owner_key, Class::ManagementSystem, &owned.owner_secret);
-        let mut issue = |metadata: Metadata| {
-            AuthenticatedKey::issue(
-                provider,
-                Class::Channel,
-                &definition,
-                metadata,
-                &signer,
-                Validity::since(now),
-                dice,
-            )
-            .map(|key| key.encoded().to_vec())
-            .expect("class 2 signs class 5 with an HMAC, which does not fail")
-        };
-        let (device_copy, own_copy) = (issue(Metadata::NONE), issue(Metadata::of_device(self.device)));
-        Ok(Some(ChannelSecret { id, secret, device_copy, own_copy }))
+        let device_copy = AuthenticatedKey::issue(
+            provider,
+            Class::Channel,
+            &definition,
+            Metadata::NONE,
+            &signer,
+            Validity::since(now),
+            dice,
+        )
+        .expect("class 2 signs class 5 with an HMAC, which does not fail");
+        Ok(Some(ChannelSecret { id, secret, device_copy: device_copy.encoded().to_vec() }))
     }
 
     /// By what the device will be found when it sends no name.
@@ -320,7 +317,8 @@ impl ConfigurationArrived {
             at,
         };
         let built = build.build(record, batch)?;
-        batch.put(device_key(CONFIGURATION, self.device), versioned(&self.configuration.to_json()));
+        batch
+            .put(device_key(CONFIGURATION, self.device), stored_configuration::to_bytes(&self.configuration));
         Ok(built)
     }
 }
@@ -350,7 +348,7 @@ impl Rebuild {
             record.choice.clone_from(choice);
         }
         let stored = snapshot.value(&device_key(CONFIGURATION, self.device)).ok_or(NotBuilt::NothingToDo)?;
-        let configuration = Configuration::from_json(unversioned(stored)?).map_err(|_| BadRecord)?;
+        let configuration = stored_configuration::from_bytes(self.device, stored)?;
         let build = Build {
             device: self.device,
             configuration: &configuration,

@@ -92,12 +92,10 @@ pub(crate) struct ChannelSecret {
     pub(crate) id: KeyId,
     #[cbor(n(1), with = "fields::secret")]
     pub(crate) secret: Secret,
-    /// The authenticated key as the device gets it: no metadata.
+    /// The authenticated key as the device gets it: no metadata. Field 3 was our own copy, with metadata that
+    /// named the device: the record it stands in is named after the device.
     #[cbor(n(2), with = "minicbor::bytes")]
     pub(crate) device_copy: Vec<u8>,
-    /// The same as we keep it: metadata names the device.
-    #[cbor(n(3), with = "minicbor::bytes")]
-    pub(crate) own_copy: Vec<u8>,
 }
 
 /// What the last configuration told about a device that is ours.

@@ -23,6 +23,7 @@ mod queries;
 mod registering;
 mod replacing;
 mod spaces;
+mod stored_configuration;
 mod topology;
 
 pub use configuring::{

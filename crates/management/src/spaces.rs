@@ -8,7 +8,7 @@ use store::{Key, Space};
 const OWNER: Space = Space(0x30);
 /// Devices by UUID.
 pub(crate) const DEVICE: Space = Space(0x31);
-/// The last configuration of a device by UUID, as its JSON.
+/// The last configuration of a device by UUID.
 pub(crate) const CONFIGURATION: Space = Space(0x32);
 /// The image last built for a device by UUID.
 pub(crate) const IMAGE: Space = Space(0x33);

@@ -59,7 +59,7 @@ pub struct SecretChain {
     #[n(1)]
     pub wrapping: IssuedSecret,
     /// Owner secrets, used from the front; used ones are erased.
-    #[n(2)]
+    #[cbor(n(2), with = "super::pool")]
     pub pool: Vec<PoolEntry>,
 }
 

@@ -9,6 +9,7 @@ mod keys;
 mod management;
 mod ownership;
 mod parameter_sets;
+mod pool;
 mod queries;
 mod recovery;
 mod refill;

@@ -24,6 +24,13 @@ pub enum OpenError {
     Unavailable(Fault),
 }
 
+impl OpenError {
+    /// The content is not what a store has.
+    pub(crate) fn damaged(detail: &str) -> Self {
+        Self::NotAStore(Fault { detail: detail.to_owned() })
+    }
+}
+
 impl std::fmt::Display for OpenError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -1,9 +1,10 @@
 //! Journals.
 
-use redb::ReadableTable;
+use redb::{ReadableTable, WriteTransaction};
 use store::{Entry, Fault, Journal, JournalError, Position, Space, check_name_size, check_value_size};
 
 use crate::RedbStore;
+use crate::change::Change;
 use crate::layout::{ENTRIES, JOURNALS, entry_key, position_of, stored_key};
 
 impl Journal for RedbStore {
@@ -15,19 +16,9 @@ impl Journal for RedbStore {
             let next = self.read(|moment| next_position(&moment.open_table(JOURNALS)?, &journal));
             return next.map(Position).map_err(JournalError::Unavailable);
         }
-        let appended = self.change(|transaction| {
-            let mut journals = transaction.open_table(JOURNALS)?;
-            let first = next_position(&journals, &journal)?;
-            let mut entries = transaction.open_table(ENTRIES)?;
-            let mut position = first;
-            for value in values {
-                let key = entry_key(space, name, Position(position)).expect("the name's size was checked");
-                entries.insert(&key[..], &value[..])?;
-                position += 1;
-            }
-            journals.insert(&journal[..], position)?;
-            Ok(Some(Position(first)))
-        })?;
+        let change = Change::Append { space, name: name.into(), values: values.into() };
+        let appended =
+            self.change(&change, |transaction| append(transaction, space, name, values).map(Some))?;
         Ok(appended.expect("an append is never taken back by itself"))
     }
 
@@ -51,21 +42,51 @@ impl Journal for RedbStore {
     }
 
     fn trim(&self, space: Space, name: &[u8], before: Position) -> Result<(), JournalError> {
-        let (Some(first), Some(end)) = (entry_key(space, name, Position(0)), entry_key(space, name, before))
-        else {
-            return Ok(());
-        };
-        self.change(|transaction| {
-            let mut entries = transaction.open_table(ENTRIES)?;
-            let nothing_to_drop = entries.range::<&[u8]>(&first[..]..&end[..])?.next().is_none();
-            if nothing_to_drop {
-                return Ok(None);
-            }
-            entries.retain_in::<&[u8], _>(&first[..]..&end[..], |_, _| false)?;
-            Ok(Some(()))
-        })?;
+        let change = Change::Trim { space, name: name.into(), before };
+        self.change(&change, |transaction| trim(transaction, space, name, before))?;
         Ok(())
     }
+}
+
+/// Appends `values` to the journal; gives the position of the first.
+pub(crate) fn append(
+    transaction: &WriteTransaction,
+    space: Space,
+    name: &[u8],
+    values: &[Vec<u8>],
+) -> Result<Position, redb::Error> {
+    let journal = stored_key(space, name);
+    let mut journals = transaction.open_table(JOURNALS)?;
+    let first = next_position(&journals, &journal)?;
+    let mut entries = transaction.open_table(ENTRIES)?;
+    let mut position = first;
+    for value in values {
+        let key = entry_key(space, name, Position(position)).expect("the name's size was checked");
+        entries.insert(&key[..], &value[..])?;
+        position += 1;
+    }
+    journals.insert(&journal[..], position)?;
+    Ok(Position(first))
+}
+
+/// Drops the entries before `before`; `None` when there are none.
+pub(crate) fn trim(
+    transaction: &WriteTransaction,
+    space: Space,
+    name: &[u8],
+    before: Position,
+) -> Result<Option<()>, redb::Error> {
+    let (Some(first), Some(end)) = (entry_key(space, name, Position(0)), entry_key(space, name, before))
+    else {
+        return Ok(None);
+    };
+    let mut entries = transaction.open_table(ENTRIES)?;
+    let nothing_to_drop = entries.range::<&[u8]>(&first[..]..&end[..])?.next().is_none();
+    if nothing_to_drop {
+        return Ok(None);
+    }
+    entries.retain_in::<&[u8], _>(&first[..]..&end[..], |_, _| false)?;
+    Ok(Some(()))
 }
 
 fn next_position(

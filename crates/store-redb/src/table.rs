@@ -2,10 +2,11 @@
 
 use std::ops::Bound;
 
-use redb::ReadableTable;
+use redb::{ReadableTable, WriteTransaction};
 use store::{Batch, CommitError, Fault, Key, Page, Range, ReadSet, Record, Snapshot, Table, Version, Write};
 
 use crate::RedbStore;
+use crate::change::Change;
 use crate::layout::{COUNTER_LAST_COMMIT, COUNTERS, RECORDS, key_of, record_of, stored_key, stored_record};
 use crate::redb_store::counter;
 
@@ -38,26 +39,12 @@ impl Table for RedbStore {
         if batch.is_empty() {
             return self.check(based_on);
         }
-        let committed = self.change(|transaction| {
-            let mut records = transaction.open_table(RECORDS)?;
-            if !is_as_read(&records, based_on)? {
+        let change = Change::Writes((&batch.writes[..]).into());
+        let committed = self.change(&change, |transaction| {
+            if !is_as_read(&transaction.open_table(RECORDS)?, based_on)? {
                 return Ok(None);
             }
-            let mut counters = transaction.open_table(COUNTERS)?;
-            let version = Version(counter(&counters, COUNTER_LAST_COMMIT)? + 1);
-            counters.insert(COUNTER_LAST_COMMIT, version.0)?;
-            for write in &batch.writes {
-                match write {
-                    Write::Put(key, value) => {
-                        let stored = stored_record(version, value);
-                        records.insert(&stored_key(key.space, &key.name)[..], &stored[..])?;
-                    }
-                    Write::Delete(key) => {
-                        records.remove(&stored_key(key.space, &key.name)[..])?;
-                    }
-                }
-            }
-            Ok(Some(version))
+            put_all(transaction, &batch.writes).map(Some)
         })?;
         committed.ok_or(CommitError::Stale)
     }
@@ -73,6 +60,26 @@ impl RedbStore {
         });
         checked.map_err(CommitError::Unavailable)?.ok_or(CommitError::Stale)
     }
+}
+
+/// Writes all of these as one version.
+pub(crate) fn put_all(transaction: &WriteTransaction, writes: &[Write]) -> Result<Version, redb::Error> {
+    let mut records = transaction.open_table(RECORDS)?;
+    let mut counters = transaction.open_table(COUNTERS)?;
+    let version = Version(counter(&counters, COUNTER_LAST_COMMIT)? + 1);
+    counters.insert(COUNTER_LAST_COMMIT, version.0)?;
+    for write in writes {
+        match write {
+            Write::Put(key, value) => {
+                let stored = stored_record(version, value);
+                records.insert(&stored_key(key.space, &key.name)[..], &stored[..])?;
+            }
+            Write::Delete(key) => {
+                records.remove(&stored_key(key.space, &key.name)[..])?;
+            }
+        }
+    }
+    Ok(version)
 }
 
 trait Records: ReadableTable<&'static [u8], &'static [u8]> {}

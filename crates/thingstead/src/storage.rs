@@ -15,7 +15,7 @@ use crate::failure::{Failure, Outcome};
 use crate::files;
 
 /// Memory for pages of one store's file, in bytes: three roles in one process keep within 64 MiB.
-pub(crate) const CACHE_SIZE: usize = 8 * 1024 * 1024;
+pub(crate) const CACHE_SIZE: usize = 6 * 1024 * 1024;
 
 /// Opens the store in `folder`, which is made if needed; the sealing key is made with it.
 pub(crate) fn open(folder: &Path, provider: &dyn Provider) -> Outcome<Arc<dyn Table>> {
@@ -23,7 +23,7 @@ pub(crate) fn open(folder: &Path, provider: &dyn Provider) -> Outcome<Arc<dyn Ta
     let store_path = folder.join("store.redb");
     let key = sealing_key(&folder.join("seal.key"), store_path.exists())?;
     let subject = store_path.display().to_string();
-    let table = RedbStore::open(&store_path, Options { cache_size: CACHE_SIZE })
+    let table = RedbStore::open(&store_path, Options { cache_size: CACHE_SIZE, ..Options::default() })
         .map_err(|error| Failure::new("store-unavailable", subject.as_str()).because(error))?;
     let dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
     let sealed = Sealed::new(table, provider, key.expose(), dice)

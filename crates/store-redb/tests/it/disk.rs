@@ -10,6 +10,9 @@ use store_redb::StorageBackend;
 pub(crate) enum Trouble {
     /// It fails once, without effect.
     Fails(usize, io::ErrorKind),
+    /// It is a sync that fails, and the operating system forgets that anything was to be synced: what was
+    /// written is seen, and is lost with the power.
+    Forgets(usize),
     /// It and every later write or change of length fails with "disk full"; what was there can be
     /// overwritten and synced.
     FullFrom(usize),
@@ -72,6 +75,13 @@ impl Disk {
         self.state().operations
     }
 
+    /// Puts other bytes at `offset`, at rest.
+    pub(crate) fn overwrite(&self, offset: usize, octets: &[u8]) {
+        let mut state = self.state();
+        put(&mut state.seen, offset as u64, octets);
+        state.synced = state.seen.clone();
+    }
+
     pub(crate) fn syncs(&self) -> usize {
         self.state().syncs
     }
@@ -131,6 +141,10 @@ impl State {
         self.operations += 1;
         match self.trouble {
             Some(Trouble::Fails(at, kind)) if at == number => Err(kind.into()),
+            Some(Trouble::Forgets(at)) if at == number => {
+                self.unsynced.clear();
+                Err(io::Error::other("a sync failed"))
+            }
             Some(Trouble::FullFrom(at)) if number >= at => {
                 let length = self.seen.len() as u64;
                 let full_at = *self.full_at.get_or_insert(length);

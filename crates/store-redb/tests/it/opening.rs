@@ -4,6 +4,7 @@ use redb::{Database, ReadableDatabase, TableDefinition};
 use store::{Batch, Key, Snapshot, Space, Table};
 use store_redb::{OpenError, Options, RedbStore};
 
+use crate::disk::Disk;
 use crate::place::Place;
 
 const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
@@ -12,11 +13,32 @@ fn open(place: &Place) -> Result<RedbStore, OpenError> {
     RedbStore::open(place.store(), Options::default())
 }
 
+/// The size of the head of the store's file.
+fn head_size(file: &[u8]) -> usize {
+    u32::from_le_bytes(*file[12..].first_chunk().expect("a head says its size")) as usize
+}
+
+/// Leaves the database of the store's file alone, as files were before they had a head; gives the head.
+fn behead(place: &Place) -> Vec<u8> {
+    let file = std::fs::read(place.store()).expect("readable");
+    let (head, database) = file.split_at(head_size(&file));
+    std::fs::write(place.store(), database).expect("writable");
+    head.to_vec()
+}
+
+fn put_head_back(place: &Place, head: &[u8]) {
+    let database = std::fs::read(place.store()).expect("readable");
+    std::fs::write(place.store(), [head, &database].concat()).expect("writable");
+}
+
 fn write_format(place: &Place, format: u64) {
+    let head = behead(place);
     let database = Database::create(place.store()).expect("opens");
     let transaction = database.begin_write().expect("begins");
     transaction.open_table(COUNTERS).expect("opens").insert("format", format).expect("inserts");
     transaction.commit().expect("commits");
+    drop(database);
+    put_head_back(place, &head);
 }
 
 #[test]
@@ -36,6 +58,7 @@ fn a_newer_format_is_refused_and_stays_newer() {
     for _ in 0..2 {
         assert_eq!(open(&place).expect_err("newer"), OpenError::NewerFormat { found: 2, known: 1 });
     }
+    behead(&place);
     let database = Database::open(place.store()).expect("opens");
     let counters = database.begin_read().expect("begins").open_table(COUNTERS).expect("opens");
     assert_eq!(counters.get("format").expect("readable").map(|format| format.value()), Some(2));
@@ -47,6 +70,53 @@ fn a_format_that_was_never_in_use_is_refused() {
     drop(open(&place).expect("opens"));
     write_format(&place, 0);
     assert!(matches!(open(&place), Err(OpenError::NotAStore(_))));
+}
+
+#[test]
+fn a_file_without_a_head_is_opened_as_it_was_written() {
+    let place = Place::new();
+    let store = open(&place).expect("opens");
+    store.commit(&Snapshot::default(), &one_record()).expect("commits");
+    drop(store);
+    behead(&place);
+    for _ in 0..2 {
+        let store = open(&place).expect("opens");
+        let record = store.get(&Key::new(Space(1), *b"a")).expect("readable").expect("present");
+        assert_eq!(record.value, b"one");
+        store.commit(&Snapshot::default(), &one_record()).expect("goes on");
+        store.compact().expect("compacts");
+    }
+    let file = std::fs::read(place.store()).expect("readable");
+    assert!(file.starts_with(b"redb"), "nothing was put before it");
+}
+
+#[test]
+fn a_head_that_is_damaged_newer_or_of_another_file_is_refused_and_left_alone() {
+    let disk = Disk::default();
+    let open = |disk: &Disk| RedbStore::with_backend(Box::new(disk.clone()), Options::default());
+    let store = open(&disk).expect("opens");
+    let behind = Disk::holding(disk.content());
+    for _ in 0..3 {
+        store.commit(&Snapshot::default(), &one_record()).expect("commits");
+    }
+    let killed = Disk::holding(disk.content());
+    let size = head_size(&killed.content());
+    let damaged: [(usize, &[u8]); 3] = [(12, &[1]), (16, &[1]), (8, &[2])];
+    for (at, bytes) in damaged {
+        let disk = killed.copy();
+        disk.overwrite(at, bytes);
+        let before = disk.content();
+        assert!(matches!(open(&disk), Err(OpenError::NotAStore(_))), "at {at}");
+        assert!(disk.content() == before, "at {at}");
+    }
+    // The second change in front, as if the first one had been made by another file's database.
+    let first = 4096
+        + 28
+        + u32::from_le_bytes(*killed.content()[4096 + 24..].first_chunk().expect("a length")) as usize;
+    let disk = behind;
+    disk.overwrite(4096, &killed.content()[first..size]);
+    let refused = open(&disk).expect_err("a change is missing");
+    assert!(matches!(&refused, OpenError::NotAStore(fault) if fault.detail.contains("missing")), "{refused}");
 }
 
 #[test]
@@ -135,7 +205,7 @@ fn a_new_file_belongs_to_its_owner_alone() {
 #[test]
 fn a_small_cache_holds_large_stores() {
     let place = Place::new();
-    let options = Options { cache_size: 64 * 1024 };
+    let options = Options { cache_size: 64 * 1024, ..Options::default() };
     let store = RedbStore::open(place.store(), options).expect("opens");
     let mut batch = Batch::default();
     for at in 0..50_u8 {

@@ -9,8 +9,16 @@ use crate::disk::{Disk, Trouble};
 
 const SPACE: Space = Space(9);
 
+/// Room at the head of the file: none, so that each commit is durable by itself, and plenty.
+const ROOMS: [u32; 2] = [0, 256 * 1024];
+
 fn open(disk: &Disk) -> RedbStore {
-    RedbStore::with_backend(Box::new(disk.clone()), Options::default()).expect("opens")
+    open_with(disk, 256 * 1024)
+}
+
+fn open_with(disk: &Disk, recent_size: u32) -> RedbStore {
+    let options = Options { recent_size, ..Options::default() };
+    RedbStore::with_backend(Box::new(disk.clone()), options).expect("opens")
 }
 
 fn put(store: &RedbStore, name: &[u8], value: Vec<u8>) -> Result<(), CommitError> {
@@ -24,9 +32,9 @@ fn value(store: &RedbStore, name: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// How many operations `put` of this size takes after the store was opened and used once.
-fn operations_of_a_put(size: usize) -> (usize, usize) {
+fn operations_of_a_put(room: u32, size: usize) -> (usize, usize) {
     let disk = Disk::default();
-    let store = open(&disk);
+    let store = open_with(&disk, room);
     put(&store, b"before", vec![1; 10]).expect("commits");
     let first = disk.operations();
     put(&store, b"it", vec![2; size]).expect("commits");
@@ -35,12 +43,16 @@ fn operations_of_a_put(size: usize) -> (usize, usize) {
 
 #[test]
 fn a_failure_of_any_operation_of_a_commit_is_told_truly_and_the_store_goes_on() {
-    let (first, end) = operations_of_a_put(5000);
-    assert!(end - first >= 4, "a commit of {} operations", end - first);
+    ROOMS.into_iter().for_each(a_failure_is_told_truly);
+}
+
+fn a_failure_is_told_truly(room: u32) {
+    let (first, end) = operations_of_a_put(room, 5000);
+    assert!(end - first >= if room == 0 { 4 } else { 2 }, "a commit of {} operations", end - first);
     let mut refused = 0;
     for at in first..end {
         let disk = Disk::default();
-        let store = open(&disk);
+        let store = open_with(&disk, room);
         put(&store, b"before", vec![1; 10]).expect("commits");
         disk.plan(Trouble::Fails(at, ErrorKind::Other));
         let expected = match put(&store, b"it", vec![2; 5000]) {
@@ -91,12 +103,36 @@ fn a_full_disk_refuses_as_full_keeps_what_it_has_and_goes_on_when_there_is_room(
 }
 
 #[test]
+fn a_full_disk_keeps_what_stands_at_the_head_of_the_file() {
+    let disk = Disk::default();
+    let store = open(&disk);
+    for at in 0..20_u8 {
+        put(&store, &[b'i', at], vec![at; 5000]).expect("commits");
+    }
+    disk.plan(Trouble::FullFrom(disk.operations()));
+    let refused = (0..64).find(|_| put(&store, b"large", vec![2; 300_000]).is_err());
+    assert!(refused.is_some(), "the disk fills up");
+    let left = open(&{
+        let full = disk.copy();
+        full.plan(Trouble::FullFrom(0));
+        full
+    });
+    for store in [&store, &left] {
+        (0..20_u8).for_each(|at| assert_eq!(value(store, &[b'i', at]), Some(vec![at; 5000]), "{at}"));
+    }
+}
+
+#[test]
 fn a_commit_whose_end_nobody_saw_is_unknown() {
-    let (first, end) = operations_of_a_put(5000);
+    ROOMS.into_iter().for_each(an_end_that_nobody_saw_is_unknown);
+}
+
+fn an_end_that_nobody_saw_is_unknown(room: u32) {
+    let (first, end) = operations_of_a_put(room, 5000);
     let mut unknown = 0;
     for at in first..end {
         let disk = Disk::default();
-        let store = open(&disk);
+        let store = open_with(&disk, room);
         put(&store, b"before", vec![1; 10]).expect("commits");
         disk.plan(Trouble::PowerCut(at, 0));
         match put(&store, b"it", vec![2; 5000]) {
@@ -116,7 +152,7 @@ fn a_commit_whose_end_nobody_saw_is_unknown() {
 #[test]
 fn an_unreadable_disk_is_a_fault_and_passes() {
     let disk = Disk::default();
-    let no_cache = Options { cache_size: 0 };
+    let no_cache = Options { cache_size: 0, ..Options::default() };
     let store = RedbStore::with_backend(Box::new(disk.clone()), no_cache).expect("opens");
     put(&store, b"it", vec![2; 50_000]).expect("commits");
     disk.plan(Trouble::Unreadable);

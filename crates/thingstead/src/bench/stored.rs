@@ -109,7 +109,7 @@ impl Place {
 /// A store in a file, behind a sealing key.
 pub(super) fn sealed(path: &Path, dice: &mut Dice) -> Outcome<Arc<dyn Table>> {
     let provider: Arc<dyn Provider> = Arc::new(Server::new());
-    let options = Options { cache_size: CACHE_SIZE };
+    let options = Options { cache_size: CACHE_SIZE, ..Options::default() };
     let table = RedbStore::open(path, options).map_err(|error| internal("a store", error))?;
     let key = dice.bytes::<SEALING_KEY_LENGTH>();
     let sealed = Sealed::new(table, &*provider, &key, dice.split());

@@ -139,6 +139,8 @@ impl Server {
 
     /// Accepts the client: CONNACK, then what its stored session has under way, then what it sent meanwhile.
     ///
+    /// A client whose maximum packet size does not hold CONNACK is closed with `End::Unsendable` instead.
+    ///
     /// # Errors
     /// [`NotAccepted`]; the client still waits for an answer.
     pub fn accept(&mut self, accept: Accept<'_>, now: Moment) -> Result<(), NotAccepted> {

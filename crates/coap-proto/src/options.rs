@@ -200,6 +200,9 @@ impl<'a> Iterator for OptionIter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
         let value = match short(self.rest) {
             Some((delta, value)) => {
                 self.number += delta;

@@ -19,8 +19,8 @@ use super::transfers::Upload;
 use crate::message::empty;
 use crate::reading::{Objection, Reading};
 use crate::{
-    Block, Code, ExchangeId, Incoming, Interest, Kind, Message, MessageId, OptionNumber, Output, Response,
-    Token,
+    Block, Code, ExchangeId, Incoming, Interest, Kind, Message, MessageId, OptionNumber, OptionSet, Output,
+    Response, Token,
 };
 
 /// Seconds after which a client may try again when we are short of room.
@@ -138,16 +138,11 @@ impl Peer {
         }
         let interest = self.read_interest(&message, &reading, block2, shared, now);
         exchange.registers = interest == Some(Interest::Register);
-        let options = if reading.is_steered {
-            message.options.without(steers)
-        } else {
-            message.options.to_set_ending_in(reading.last)
-        };
         shared.emit(Output::Request(Incoming {
             exchange: ExchangeId { peer: self.id, serial: exchange.serial },
             peer: self.id,
             method: message.code,
-            options,
+            options: for_application(&message, &reading),
             payload,
             interest,
             is_fresh,
@@ -226,7 +221,15 @@ impl Peer {
     }
 }
 
-/// Whether an option is the endpoint's business alone.
+/// The options without those that are the endpoint's business alone.
+fn for_application(message: &Message<'_>, reading: &Reading<'_>) -> OptionSet {
+    if reading.is_steered {
+        return message.options.without(steers);
+    }
+    message.options.to_set_ending_in(reading.last)
+}
+
+/// Whether an option is.
 const fn steers(number: OptionNumber) -> bool {
     matches!(number, OptionNumber::OBSERVE | OptionNumber::BLOCK1 | OptionNumber::BLOCK2)
 }

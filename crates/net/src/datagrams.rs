@@ -22,11 +22,13 @@ pub(crate) struct Inbox {
     arrived: Vec<(SocketAddr, usize)>,
     /// How many to ask for: few while few come.
     wanted: usize,
+    /// Whether senders have addresses of IPv4, once the socket was asked.
+    is_v4: Option<bool>,
 }
 
 impl Inbox {
     pub(crate) fn new() -> Self {
-        Self { room: vec![0; BATCH_COUNT_MAX * SLOT_LENGTH], arrived: Vec::new(), wanted: 1 }
+        Self { room: vec![0; BATCH_COUNT_MAX * SLOT_LENGTH], arrived: Vec::new(), wanted: 1, is_v4: None }
     }
 
     /// Takes what is there, in its order; gives how many.
@@ -35,8 +37,12 @@ impl Inbox {
     /// [`io::ErrorKind::WouldBlock`] when nothing is, and what the operating system says.
     pub(crate) fn fill(&mut self, socket: &UdpSocket) -> io::Result<usize> {
         self.arrived.clear();
+        let is_v4 = match self.is_v4 {
+            Some(is_v4) => is_v4,
+            None => *self.is_v4.insert(socket.local_addr()?.is_ipv4()),
+        };
         let slots = self.room.chunks_exact_mut(SLOT_LENGTH).take(self.wanted);
-        call::receive(socket, slots, &mut self.arrived)?;
+        call::receive(socket, is_v4, slots, &mut self.arrived)?;
         self.wanted = (2 * self.arrived.len()).clamp(1, BATCH_COUNT_MAX);
         Ok(self.arrived.len())
     }
@@ -65,32 +71,62 @@ pub(crate) fn send(socket: &UdpSocket, transmits: &[Transmit]) -> io::Result<usi
 mod call {
     //! `recvmmsg` and `sendmmsg`.
 
+    use std::cell::RefCell;
     use std::io::{self, IoSlice, IoSliceMut};
-    use std::net::SocketAddr;
+    use std::net::{SocketAddr, SocketAddrV6};
     use std::os::fd::AsRawFd as _;
 
     use nix::sys::socket::{
-        MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, SockaddrStorage, recvmmsg, sendmmsg,
+        MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, recvmmsg, sendmmsg,
     };
     use tokio::io::Interest;
     use tokio::net::UdpSocket;
 
+    use super::BATCH_COUNT_MAX;
     use crate::udp::Transmit;
+
+    // For receiving, made once a thread: pieces of this size, made anew for each call, have the allocator tidy up all
+    // small ones. One for each kind of address, since the length of an address stays as the call before left it; and
+    // never for sending, which has the headers point elsewhere.
+    thread_local! {
+        static V4: RefCell<MultiHeaders<SockaddrIn>> = headers();
+        static V6: RefCell<MultiHeaders<SockaddrIn6>> = headers();
+    }
+
+    fn headers<S: Copy + SockaddrLike>() -> RefCell<MultiHeaders<S>> {
+        RefCell::new(MultiHeaders::preallocate(BATCH_COUNT_MAX, None))
+    }
 
     pub(super) fn receive<'a>(
         socket: &UdpSocket,
+        is_v4: bool,
         slots: impl Iterator<Item = &'a mut [u8]>,
         arrived: &mut Vec<(SocketAddr, usize)>,
     ) -> io::Result<()> {
+        if is_v4 {
+            let address = |from: SockaddrIn| SocketAddr::from((from.ip(), from.port()));
+            return V4.with_borrow_mut(|headers| receive_of(socket, headers, slots, arrived, address));
+        }
+        let address = |from: SockaddrIn6| {
+            SocketAddrV6::new(from.ip(), from.port(), from.flowinfo(), from.scope_id()).into()
+        };
+        V6.with_borrow_mut(|headers| receive_of(socket, headers, slots, arrived, address))
+    }
+
+    fn receive_of<'a, S: Copy + SockaddrLike>(
+        socket: &UdpSocket,
+        headers: &mut MultiHeaders<S>,
+        slots: impl Iterator<Item = &'a mut [u8]>,
+        arrived: &mut Vec<(SocketAddr, usize)>,
+        address: impl Fn(S) -> SocketAddr,
+    ) -> io::Result<()> {
         let mut slots: Vec<[IoSliceMut<'_>; 1]> = slots.map(|slot| [IoSliceMut::new(slot)]).collect();
-        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(slots.len(), None);
         socket.try_io(Interest::READABLE, || {
             let flags = MsgFlags::MSG_DONTWAIT;
-            let messages = recvmmsg(socket.as_raw_fd(), &mut headers, slots.iter_mut(), flags, None)?;
+            let messages = recvmmsg(socket.as_raw_fd(), headers, slots.iter_mut(), flags, None)?;
             for message in messages {
-                let from = message.address.as_ref().and_then(address);
                 // A sender without an address cannot be answered; its slot keeps the numbers right.
-                arrived.push(from.map_or_else(nowhere, |from| (from, message.bytes)));
+                arrived.push(message.address.map_or_else(nowhere, |from| (address(from), message.bytes)));
             }
             Ok(())
         })
@@ -98,14 +134,6 @@ mod call {
 
     fn nowhere() -> (SocketAddr, usize) {
         (SocketAddr::from(([0, 0, 0, 0], 0)), 0)
-    }
-
-    fn address(from: &SockaddrStorage) -> Option<SocketAddr> {
-        if let Some(from) = from.as_sockaddr_in() {
-            return Some(SocketAddr::from((from.ip(), from.port())));
-        }
-        let from = from.as_sockaddr_in6()?;
-        Some(std::net::SocketAddrV6::new(from.ip(), from.port(), from.flowinfo(), from.scope_id()).into())
     }
 
     pub(super) fn send(socket: &UdpSocket, transmits: &[Transmit]) -> io::Result<usize> {
@@ -128,8 +156,8 @@ mod call {
         transmits: &[Transmit],
         kind: impl Fn(SocketAddr) -> Option<S>,
     ) -> io::Result<usize> {
-        let to: Vec<Option<S>> =
-            transmits.iter().map(|transmit| kind(transmit.to)).take_while(Option::is_some).collect();
+        let mut to = Vec::with_capacity(transmits.len());
+        to.extend(transmits.iter().map(|transmit| kind(transmit.to)).take_while(Option::is_some));
         let slices: Vec<[IoSlice<'_>; 1]> =
             transmits[..to.len()].iter().map(|transmit| [IoSlice::new(&transmit.datagram)]).collect();
         let mut headers = MultiHeaders::<S>::preallocate(to.len(), None);
@@ -153,6 +181,7 @@ mod call {
 
     pub(super) fn receive<'a>(
         socket: &UdpSocket,
+        _is_v4: bool,
         slots: impl Iterator<Item = &'a mut [u8]>,
         arrived: &mut Vec<(SocketAddr, usize)>,
     ) -> io::Result<()> {

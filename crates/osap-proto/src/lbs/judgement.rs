@@ -1,0 +1,201 @@
+//! Which secret an offer is judged under, and whether the device proved that it has it.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crypto::{Curve, Provider, PublicKey, Secret, SignatureScheme};
+use subtle::{Choice, ConstantTimeEq};
+
+use super::{LbsEnd, LbsRun, Lines};
+use crate::key_schedule::{
+    Schedule, end_of_second, fixed_signature, main_of_exchange, main_of_psk, sha256, signed_by_device,
+    signed_by_lbs, transcript_1, transcript_2,
+};
+use crate::messages::SIGNATURE_SIZE;
+use crate::record::RecordLine;
+use crate::{
+    Claim, FakeRecord, First, Frame, Header, MessageKind, ProtocolType, ResultCode, Second, Serial, Third,
+};
+
+/// The kinds that a record allows. A ticket on record is always allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AllowedKinds {
+    /// Kind 2.
+    pub psk: bool,
+    /// Kind 3.
+    pub key_pair: bool,
+}
+
+/// The ticket on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TicketOnRecord {
+    /// Names it.
+    pub id: [u8; 16],
+    /// Its resumption secret, 32 bytes.
+    pub secret: Secret,
+    /// Its end, Unix seconds.
+    pub end_secs: u64,
+}
+
+/// What a load balancer knows of a device, as far as these runs need it.
+#[derive(Clone, Debug)]
+pub struct DeviceRecord {
+    /// What the device may prove itself with.
+    pub allowed: AllowedKinds,
+    /// The floor, by local policy.
+    pub min_type: ProtocolType,
+    /// The pre-shared key: the maker's, a licence, or that of the enrolment.
+    pub psk: Option<Secret>,
+    /// The device key, on P-256.
+    pub device_key: Option<PublicKey>,
+    /// The resumption ticket.
+    pub ticket: Option<TicketOnRecord>,
+}
+
+/// What H1-III is judged by.
+#[derive(Debug)]
+pub(super) struct Proof {
+    serial: Serial,
+    claim: Claim,
+    protocol: ProtocolType,
+    schedule: Schedule,
+    sig_s: Option<[u8; SIGNATURE_SIZE]>,
+    /// The key that a signature is checked under: that on record, or that of all fakes.
+    device_key: PublicKey,
+    /// Whether the credential is one that counts; what does not count is judged all the same.
+    is_real: Choice,
+}
+
+/// The credential of an offer, or what stands for it.
+struct Chosen {
+    psk: Secret,
+    device_key: PublicKey,
+    is_real: Choice,
+}
+
+impl LbsRun {
+    /// Makes H1-II and what the answer to it is judged by.
+    pub(super) fn prepare(
+        &mut self,
+        offer: First,
+        bytes: &[u8],
+        found: Option<&DeviceRecord>,
+        unix_secs: u64,
+    ) -> Result<(Vec<u8>, Proof), LbsEnd> {
+        let provider = Arc::clone(&self.provider);
+        let provider = provider.as_ref();
+        let chosen = self.choose(provider, &offer, found, unix_secs)?;
+        let ephemeral = self.ephemeral.take().ok_or(LbsEnd::OwnFault)?;
+        let share = ephemeral.share().ok_or(LbsEnd::OwnFault)?;
+        let is_signed = matches!(offer.claim, Claim::KeyPair(_));
+        let header = Header { protocol: offer.header.protocol, group: self.setup.served.clone() };
+        let mut answer = Second::encode_before_mac(&header, &ephemeral.random, &share, is_signed);
+        let exporter: &[u8] = self.setup.exporter.as_ref().map_or(&[], |exporter| &exporter[..]);
+        let t1 = transcript_1(provider, exporter, bytes);
+        let own_key = is_signed.then(|| self.setup.key.public());
+        let t2 = transcript_2(provider, &t1, &answer, own_key);
+        // The share was checked when it was read.
+        let z = ephemeral.exchange.finish(&offer.share).map_err(|_| LbsEnd::OwnFault)?;
+        let main = if is_signed {
+            main_of_exchange(provider, &t2, &z)
+        } else {
+            main_of_psk(provider, &t2, &chosen.psk, &z)
+        };
+        let schedule = Schedule::new(provider, main, t2);
+        let sig_s = if is_signed { Some(self.sign(&signed_by_lbs(&t2))?) } else { None };
+        end_of_second(&mut answer, &schedule.mac_of_lbs, sig_s.as_ref());
+        let proof = Proof {
+            serial: offer.serial,
+            claim: offer.claim,
+            protocol: offer.header.protocol,
+            schedule,
+            sig_s,
+            device_key: chosen.device_key,
+            is_real: chosen.is_real,
+        };
+        Ok((answer, proof))
+    }
+
+    fn sign(&mut self, message: &[u8]) -> Result<[u8; SIGNATURE_SIZE], LbsEnd> {
+        let signature = self.setup.key.sign(SignatureScheme::Ecdsa(Curve::P256), message, &mut self.dice);
+        signature.ok().and_then(|signature| fixed_signature(&signature)).ok_or(LbsEnd::OwnFault)
+    }
+
+    /// The secret of the record, or of the fake one: what is not allowed is not said.
+    fn choose(
+        &self,
+        provider: &dyn Provider,
+        offer: &First,
+        found: Option<&DeviceRecord>,
+        unix_secs: u64,
+    ) -> Result<Chosen, LbsEnd> {
+        let FakeRecord { psk: fake_psk, .. } = self.setup.fakes.of(provider, &offer.serial);
+        let fake = Chosen {
+            psk: fake_psk,
+            device_key: self.setup.fakes.device_key().clone(),
+            is_real: Choice::from(0),
+        };
+        let of_ticket = found.and_then(|record| record.ticket.as_ref());
+        if let Claim::Ticket(id) = offer.claim
+            && of_ticket.is_none_or(|ticket| ticket.id != id || unix_secs >= ticket.end_secs)
+        {
+            return Err(LbsEnd::Refused(ResultCode::TICKET));
+        }
+        let protocol = offer.header.protocol;
+        let is_other_certificate =
+            protocol == ProtocolType::MUTUAL && self.setup.certificate_serial.as_ref() != Some(&offer.serial);
+        let Some(record) = found.filter(|record| protocol >= record.min_type && !is_other_certificate) else {
+            return Ok(fake);
+        };
+        Ok(match offer.claim {
+            Claim::Psk if record.allowed.psk => fake.with_psk(record.psk.as_ref()),
+            Claim::Ticket(_) => fake.with_psk(of_ticket.map(|ticket| &ticket.secret)),
+            Claim::KeyPair(key_id) if record.allowed.key_pair => {
+                let is_named = |key: &&PublicKey| sha256(provider, &[key.spki()]) == key_id;
+                match record.device_key.as_ref().filter(is_named) {
+                    Some(key) => Chosen { device_key: key.clone(), is_real: Choice::from(1), ..fake },
+                    None => fake,
+                }
+            }
+            Claim::Psk | Claim::KeyPair(_) | Claim::Code(_) => fake,
+        })
+    }
+
+    /// Judges H1-III; the result is for H1-V.
+    pub(super) fn verify(&self, frame: &Frame<'_>, proof: Proof) -> Result<Lines, ResultCode> {
+        if frame.kind() != Some(MessageKind::Third) {
+            return Err(ResultCode::ORDER);
+        }
+        let provider = self.provider.as_ref();
+        let third = Third::decode(frame.body(), proof.sig_s.is_some()).map_err(|_| ResultCode::MALFORMED)?;
+        let mut is_proven = proof.is_real & proof.schedule.mac_of_device.ct_eq(&third.mac);
+        if let Some(sig_d) = &third.signature {
+            let message = signed_by_device(proof.schedule.transcript());
+            let scheme = SignatureScheme::Ecdsa(Curve::P256);
+            let is_signed = provider.verify(&proof.device_key, scheme, &message, sig_d).is_ok();
+            is_proven &= Choice::from(u8::from(is_signed));
+        }
+        if !bool::from(is_proven) {
+            return Err(ResultCode::NOT_PROVEN);
+        }
+        let keys = proof.schedule.finish(provider, proof.sig_s.as_ref().zip(third.signature.as_ref()));
+        Ok(Lines {
+            serial: proof.serial,
+            claim: proof.claim,
+            protocol: proof.protocol,
+            input: RecordLine::new(keys.from_device),
+            out: RecordLine::new(keys.from_lbs),
+            resume: keys.resume,
+            das: keys.das,
+        })
+    }
+}
+
+impl Chosen {
+    fn with_psk(self, psk: Option<&Secret>) -> Self {
+        match psk {
+            Some(psk) => Self { psk: psk.clone(), is_real: Choice::from(1), ..self },
+            None => self,
+        }
+    }
+}

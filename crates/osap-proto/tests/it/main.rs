@@ -1,0 +1,9 @@
+//! The secure profile against its published vectors, and against whoever means it no good.
+#![expect(clippy::unwrap_used, reason = "a vector or a step that fails is the test failing")]
+
+mod das;
+mod envelopes;
+mod hostile;
+mod negotiation;
+mod runs;
+mod world;

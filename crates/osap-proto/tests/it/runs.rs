@@ -1,0 +1,235 @@
+//! Whole runs with given chance, and published attacks on them.
+
+use osap_proto::*;
+use serde_json::Value;
+
+use crate::world::*;
+
+/// The bytes that a device sends first.
+fn offer(device: &mut DeviceRun) -> Vec<u8> {
+    match &device_outputs(device)[..] {
+        [DeviceOutput::Send(bytes)] => bytes.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What a load balancer sends on an offer of the world.
+pub(crate) fn answer(lbs: &mut LbsRun, world: &World, offer: &[u8], unix_secs: u64) -> Vec<u8> {
+    lbs.receive(offer, &mut SeenShares::new(), NOW);
+    let outputs = lbs_outputs(lbs);
+    let [LbsOutput::LookUp { serial, .. }] = &outputs[..] else { panic!("{outputs:?}") };
+    lbs.record(world.record(serial), unix_secs, NOW);
+    let Some(LbsOutput::Send(answer)) = lbs.next_output() else { panic!("no answer") };
+    answer
+}
+
+/// H1-III of the device's next bytes, and the record behind it.
+fn parted(bytes: &[u8]) -> (&[u8], &[u8]) {
+    bytes.split_at(Frame::read(bytes).unwrap().unwrap().bytes().len())
+}
+
+// verifies: OSAP-5-64, OSAP-5-54, OSAP-5-60, OSAP-5-65, OSAP-5-66, OSAP-5-68, OSAP-5-69, TS-M16, TS-M18
+#[test]
+fn runs_of_kinds_2_3_and_4_are_the_published_ones_byte_for_byte_on_both_sides() {
+    let world = World::new();
+    for run in runs() {
+        let inputs = &run["inputs"];
+        let mut device = device(setup(inputs), inputs);
+        let h1_i = offer(&mut device);
+        assert_eq!(h1_i, hex(&run["h1_i"]), "{}", name(&run));
+        let mut lbs = world.lbs(inputs, Some(serial(&inputs["serial"])));
+        let h1_ii = answer(&mut lbs, &world, &h1_i, 0);
+        assert_eq!(h1_ii, hex(&run["h1_ii"]), "{}", name(&run));
+        assert_eq!(lbs_outputs(&mut lbs), [], "nothing else before the device proved itself");
+        device.receive(&h1_ii, NOW);
+        let sent = offer(&mut device);
+        let (h1_iii, ask) = parted(&sent);
+        assert_eq!(h1_iii, hex(&run["h1_iii"]), "{}", name(&run));
+        complete(&run, &mut device, &mut lbs, h1_iii, ask);
+    }
+}
+
+/// The records of a run, and its secrets.
+fn complete(run: &Value, device: &mut DeviceRun, lbs: &mut LbsRun, h1_iii: &[u8], ask: &[u8]) {
+    let inputs = &run["inputs"];
+    let mut seen = SeenShares::new();
+    lbs.receive(h1_iii, &mut seen, NOW);
+    assert_eq!(lbs_outputs(lbs), [], "the device has to ask first");
+    lbs.receive(ask, &mut seen, NOW);
+    assert_eq!(lbs_outputs(lbs), [LbsOutput::Grant { serial: serial(&inputs["serial"]) }]);
+    lbs.grant(Grant::Devid { devid: devid(), ticket_id: [3; 16], lifetime_secs: 2_592_000 }, NOW);
+    let Some(LbsOutput::Send(granted)) = lbs.next_output() else { panic!("no record 82") };
+    assert!(!granted.windows(32).any(|part| part == devid().as_bytes()), "the id is sealed");
+    device.receive(&granted, NOW);
+    let ticket = Ticket { id: [3; 16], secret: secret(&run["keys"]["resume"]) };
+    let pending = Pending { devid: devid(), ticket: ticket.clone(), lifetime_secs: 2_592_000 };
+    assert_eq!(device_outputs(device), [DeviceOutput::Store(pending)], "nothing is sent before it is stored");
+    device.stored(NOW);
+    lbs.receive(&offer(device), &mut seen, NOW);
+    let outputs = lbs_outputs(lbs);
+    let [LbsOutput::Commit(commit)] = &outputs[..] else { panic!("{outputs:?}") };
+    assert_eq!((commit.devid, &commit.ticket, commit.lifetime_secs), (devid(), &ticket, 2_592_000));
+    assert_eq!(u64::from(commit.claim.kind()), inputs["kind"].as_u64().unwrap());
+    lbs.committed(Committed::Swapped, NOW);
+    let das_secret = secret(&run["keys"]["das"]);
+    assert_eq!(
+        lbs_outputs(lbs),
+        [LbsOutput::AskDas {
+            request: DasRequest { serial: serial(&inputs["serial"]), is_hub: false },
+            protocol: protocol(&inputs["protocol"]),
+            das_secret: das_secret.clone(),
+        }]
+    );
+    let das = das_info(group(&inputs["server_group"]));
+    lbs.das(&DasAnswer::Das(Box::new(das.clone())), NOW);
+    let Some(LbsOutput::Send(told)) = lbs.next_output() else { panic!("no record B2") };
+    assert_eq!(lbs_outputs(lbs), [LbsOutput::Close(LbsEnd::Completed)]);
+    device.receive(&told, NOW);
+    let (ran, own) = (protocol(&inputs["protocol"]), group(&inputs["group"]));
+    let min_type = floor_after(ran, &own, &das.served, ProtocolType::PLAIN);
+    assert_eq!(device_outputs(device), [DeviceOutput::Done(Completed { das, das_secret, min_type })]);
+    assert_eq!((device.next_deadline(), lbs.next_deadline()), (None, None));
+}
+
+/// Attacks that need no code: those on kind 1 are for who runs it.
+fn attacks(side: &str) -> Vec<Value> {
+    let of_code = |vector: &Value| {
+        let inputs = vector["inputs"].as_object();
+        let run = vector["run"].as_str().unwrap();
+        inputs.map_or_else(|| run.starts_with("kind 1") || run == "wrong code", |inputs| inputs["kind"] == 1)
+    };
+    let found: Vec<Value> = vectors("attacks.json")
+        .into_iter()
+        .filter(|vector| vector["side"] == side && !of_code(vector) && !is_of_group_of_two(vector))
+        .collect();
+    assert!(found.len() > 20, "{side}: {}", found.len());
+    found
+}
+
+/// The rows on a group that is cut on the way do not say what the sides drew; `hostile` runs that attack.
+fn is_of_group_of_two(vector: &Value) -> bool {
+    vector["run"] == "kind 2, group of two" || name(vector) == "honest twin of the next vector"
+}
+
+fn inputs_of(vector: &Value) -> Value {
+    if vector["inputs"].is_null() {
+        let named = vector["run"].as_str().unwrap();
+        return run(named)["inputs"].clone();
+    }
+    vector["inputs"].clone()
+}
+
+// verifies: TS-M16, TS-M17, TS-M19, OSAP-5-31, OSAP-5-65, OSAP-5-68, OSAP-8-01
+#[test]
+fn ts_m16_a_device_sends_nothing_after_an_answer_that_proves_nothing() {
+    for vector in attacks("device") {
+        let change = vector["change"].as_str().unwrap();
+        let inputs = inputs_of(&vector);
+        let mut setup = setup(&inputs);
+        if let Some(exporter) = change.strip_prefix("the device's exporter is ") {
+            setup.exporter = Some(unhex(exporter).try_into().unwrap());
+        }
+        let mut device = device(setup, &inputs);
+        offer(&mut device);
+        device.receive(&hex(&vector["h1_ii"]), NOW);
+        let outputs = device_outputs(&mut device);
+        let [DeviceOutput::Failed(end)] = &outputs[..] else { panic!("{}: {outputs:?}", name(&vector)) };
+        let hint = vector["reason"].as_str().unwrap().strip_prefix("result-");
+        match (hint, end) {
+            (Some(number), DeviceEnd::Hint { result, .. }) => assert_eq!(result.0.to_string(), number),
+            (None, DeviceEnd::NotGenuine | DeviceEnd::Malformed | DeviceEnd::Framing(_)) => {}
+            other => panic!("{}: {other:?}", name(&vector)),
+        }
+        device.receive(&hex(&run("kind 2, factory key")["h1_ii"]), NOW);
+        assert_eq!(device_outputs(&mut device), [], "{}: it is over", name(&vector));
+    }
+}
+
+// verifies: TS-M16, TS-M17, TS-M18, TS-M19, TS-L9, OSAP-5-61, OSAP-5-65, OSAP-5-67, OSAP-5-69, OSAP-8-01
+#[test]
+fn ts_m19_a_load_balancer_says_the_same_of_every_wrong_proof_and_keeps_the_ticket() {
+    let mut count = 0;
+    for vector in attacks("lbs") {
+        let mut world = World::new();
+        let camera = world.records.get_mut("T12345678").unwrap();
+        if !vector["ticket"].is_null() {
+            camera.ticket = Some(ticket(&vector["ticket"]));
+        }
+        let honest = &vector["run"];
+        let inputs = inputs_of(&vector);
+        let h1_i = if vector["h1_i"].is_null() {
+            run(honest.as_str().unwrap())["h1_i"].clone()
+        } else {
+            vector["h1_i"].clone()
+        };
+        let certificate = match vector["certificate_serial"].as_str() {
+            Some(other) => Serial::new(other.as_bytes()),
+            None => Some(serial(&inputs["serial"])),
+        };
+        count += 1;
+        let mut lbs = world.lbs(&inputs, certificate);
+        let mut seen = SeenShares::new();
+        if vector["reason"] == "bad-point" {
+            // The same offer again, on a connection of its own.
+            world.lbs(&inputs, None).receive(&hex(&h1_i), &mut seen, NOW);
+        }
+        lbs.receive(&hex(&h1_i), &mut seen, NOW);
+        let mut outputs = lbs_outputs(&mut lbs);
+        if let [LbsOutput::LookUp { serial, .. }] = &outputs[..] {
+            lbs.record(world.record(serial), vector["now"].as_u64().unwrap_or(0), NOW);
+            outputs = lbs_outputs(&mut lbs);
+        }
+        if !vector["h1_iii"].is_null() {
+            let [LbsOutput::Send(h1_ii)] = &outputs[..] else { panic!("{}: {outputs:?}", name(&vector)) };
+            if !vector["h1_ii"].is_null() {
+                assert_eq!(*h1_ii, hex(&vector["h1_ii"]), "{}", name(&vector));
+            }
+            lbs.receive(&hex(&vector["h1_iii"]), &mut seen, NOW);
+            outputs = lbs_outputs(&mut lbs);
+        }
+        if is_good(&vector) {
+            assert_eq!(outputs, [], "{}: goes on", name(&vector));
+            continue;
+        }
+        let [LbsOutput::Send(answer), LbsOutput::Close(LbsEnd::Refused(result))] = &outputs[..] else {
+            panic!("{}: {outputs:?}", name(&vector))
+        };
+        assert_eq!(*answer, hex(&vector["answer"]), "{}", name(&vector));
+        let named = match *result {
+            ResultCode::NOT_PROVEN => "not-proven",
+            ResultCode::ORDER => "order",
+            ResultCode::MALFORMED => "malformed",
+            ResultCode::BAD_POINT => "bad-point",
+            ResultCode::TICKET => "ticket",
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(vector["reason"], named, "{}", name(&vector));
+    }
+    assert!(count > 20, "{count}");
+}
+
+// verifies: TS-L9
+#[test]
+fn ts_l9_fake_records_are_the_published_ones() {
+    let mut count = 0;
+    for vector in vectors("spake2plus.json").iter().filter(|one| one["kind"] == "fake") {
+        count += 1;
+        let fakes = FakeRecords::new(provider().as_ref(), secret(&vector["server_secret"])).unwrap();
+        let fake = fakes.of(provider().as_ref(), &serial(&vector["serial"]));
+        assert_eq!(fake.w0.expose(), hex(&vector["w0"]), "{}", name(vector));
+        assert_eq!(fake.psk.expose(), hex(&vector["psk"]), "{}", name(vector));
+        assert_eq!(u64::from(fake.kdf.number()), vector["kdf"].as_u64().unwrap(), "{}", name(vector));
+        assert_eq!(fakes.point_l().point().unwrap().1, hex(&vector["L"]), "{}", name(vector));
+        assert_eq!(fakes.device_key().point().unwrap().1, hex(&vector["device_point"]), "{}", name(vector));
+    }
+    assert!(count >= 4);
+}
+
+#[test]
+fn kind_1_is_closed_unanswered_and_says_so() {
+    let vector = run("kind 1, scrypt");
+    let world = World::new();
+    let mut lbs = world.lbs(&vector["inputs"], None);
+    lbs.receive(&hex(&vector["h1_i"]), &mut SeenShares::new(), NOW);
+    assert_eq!(lbs_outputs(&mut lbs), [LbsOutput::Close(LbsEnd::CodeNotRun)]);
+}

@@ -45,3 +45,22 @@ fn value_of(digit: u8) -> Option<u32> {
         _ => return None,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // verifies: RFC4648-5
+    #[test]
+    fn every_text_has_one_meaning_and_every_meaning_one_text() {
+        let known: [(&[u8], &[u8]); 5] =
+            [(b"", b""), (b"f", b"Zg"), (b"fo", b"Zm8"), (b"foo", b"Zm9v"), (&[0xFB, 0xFF], b"-_8")];
+        for (bytes, text) in known {
+            assert_eq!(encode(bytes), text);
+            assert_eq!(decode(text).as_deref(), Some(bytes));
+        }
+        for text in [&b"Z"[..], b"Zh", b"Zm9", b"Zg==", b"+/8", b"Zm9vZ", b"Z g", b"Zg\n"] {
+            assert_eq!(decode(text), None, "{text:?}");
+        }
+    }
+}

@@ -210,3 +210,64 @@ impl<'a> Reader<'a> {
         (self.at > start).then_some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_json_is_not_read() {
+        for text in [
+            "",
+            "{",
+            "{}}",
+            "[1,]",
+            "{\"a\":1,}",
+            "{\"a\" 1}",
+            "{a:1}",
+            "01",
+            "-",
+            "1.",
+            ".5",
+            "1e",
+            "+1",
+            "nul",
+            "\"a",
+            "\"\n\"",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"\\ud800\"",
+            "\"\\ud800\\u0041\"",
+            "\"\\udc00\"",
+            "[[[[[[[[[1]]]]]]]]]",
+        ] {
+            assert_eq!(Value::parse(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(Value::parse(b"\"\xFF\""), None);
+    }
+
+    #[test]
+    fn values_are_read_with_their_escapes() {
+        let text = "\"a\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\ud83d\\ude00\"";
+        let value = Value::parse(text.as_bytes()).unwrap();
+        assert_eq!(value.text(), Some("a\"\\/\u{8}\u{C}\n\r\t\u{e9}\u{1F600}"));
+        let value = Value::parse(b" { \"a\" : [ 1 , 255 ] , \"b\" : true , \"c\" : null } ").unwrap();
+        assert_eq!(value.member("a").and_then(Value::bytes), Some([1, 255].to_vec()));
+        assert_eq!(value.member("b").and_then(Value::bool), Some(true));
+        assert_eq!(value.member("c"), Some(&Value::Null));
+        assert_eq!(value.member("d"), None);
+        assert!(Value::parse(b"[[[[[[[[1]]]]]]]]").is_some());
+    }
+
+    #[test]
+    fn numbers_are_whole_and_members_stand_once() {
+        for (text, number) in [("18446744073709551615", Some(u64::MAX)), ("0", Some(0))] {
+            assert_eq!(Value::parse(text.as_bytes()).unwrap().unsigned(), number);
+        }
+        for text in ["-1", "1.0", "1e3", "18446744073709551616"] {
+            assert_eq!(Value::parse(text.as_bytes()).unwrap().unsigned(), None, "{text}");
+        }
+        assert_eq!(Value::parse(b"{\"a\":1,\"a\":1}").unwrap().member("a"), None);
+        assert_eq!(Value::parse(b"[256]").unwrap().bytes(), None);
+    }
+}

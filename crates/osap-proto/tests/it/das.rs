@@ -100,7 +100,7 @@ fn step(
     table.admit(provider().as_ref(), ring, &connect, is_blocked, step["now"].as_u64().unwrap())
 }
 
-// verifies: OSAP-6-19, OSAP-6-09, OSAP-6-12, TS-H11
+// verifies: OSAP-6-19, OSAP-6-12, TS-H11
 #[test]
 fn ts_h11_each_connect_is_taken_once_and_only_from_who_can_prove_it() {
     let mut count = 0;

@@ -28,7 +28,7 @@ fn parted(bytes: &[u8]) -> (&[u8], &[u8]) {
     bytes.split_at(Frame::read(bytes).unwrap().unwrap().bytes().len())
 }
 
-// verifies: OSAP-5-64, OSAP-5-54, OSAP-5-60, OSAP-5-65, OSAP-5-66, OSAP-5-68, OSAP-5-69, TS-M16, TS-M18
+// verifies: OSAP-5-54, OSAP-5-60, OSAP-5-65, OSAP-5-66, OSAP-5-68, OSAP-5-69, TS-M16, TS-M18
 #[test]
 fn runs_of_kinds_2_3_and_4_are_the_published_ones_byte_for_byte_on_both_sides() {
     let world = World::new();
@@ -145,7 +145,7 @@ fn ts_m16_a_device_sends_nothing_after_an_answer_that_proves_nothing() {
     }
 }
 
-// verifies: TS-M16, TS-M17, TS-M18, TS-M19, TS-L9, OSAP-5-61, OSAP-5-65, OSAP-5-67, OSAP-5-69, OSAP-8-01
+// verifies: TS-M16, TS-M17, TS-M18, TS-M19, TS-L9, OSAP-5-61, OSAP-5-65, OSAP-5-69, OSAP-8-01
 #[test]
 fn ts_m19_a_load_balancer_says_the_same_of_every_wrong_proof_and_keeps_the_ticket() {
     let mut count = 0;
@@ -232,4 +232,76 @@ fn kind_1_is_closed_unanswered_and_says_so() {
     let mut lbs = world.lbs(&vector["inputs"], None);
     lbs.receive(&hex(&vector["h1_i"]), &mut SeenShares::new(), NOW);
     assert_eq!(lbs_outputs(&mut lbs), [LbsOutput::Close(LbsEnd::CodeNotRun)]);
+}
+
+/// The JSON of records A2 and B2 in the vectors.
+fn published_json(named: &str) -> Vec<u8> {
+    let vector = vectors("records.json").into_iter().find(|one| one["name"] == named).unwrap();
+    hex(&vector["plain"])
+}
+
+// verifies: OSAP-6-05, OSAP-6-06
+#[test]
+fn the_json_of_a2_and_b2_is_the_published_one() {
+    let request = published_json("A2: which Das");
+    let read = DasRequest::decode(&request).unwrap();
+    assert_eq!((read.serial.as_bytes(), read.is_hub), (&b"E00000042"[..], false));
+    assert_eq!(read.encode(), request);
+    let hub = DasRequest { is_hub: true, ..read };
+    assert_eq!(DasRequest::decode(&hub.encode()), Some(hub));
+    let told = published_json("B2: this one");
+    let das = DasInfo::decode(&told[1..]).unwrap();
+    assert_eq!(
+        (das.address.as_str(), das.port, das.server_id.as_bytes()),
+        ("127.0.0.1", 8883, &b"das-0001"[..])
+    );
+    assert_eq!((das.served.as_bytes(), das.tls_key.is_some()), (&[2, 4, 8][..], true));
+    assert_eq!(das.encode().unwrap(), told[1..]);
+}
+
+// verifies: OSAP-6-06
+#[test]
+fn b2_without_a_member_or_with_one_of_another_kind_is_not_read() {
+    let whole: Value = serde_json::from_slice(&published_json("B2: this one")[1..]).unwrap();
+    let is_read = |value: &Value| DasInfo::decode(value.to_string().as_bytes()).is_some();
+    assert!(is_read(&whole));
+    let mut more = whole.clone();
+    more["More"] = serde_json::json!({"a": [1, null, "\u{e9}"]});
+    assert!(is_read(&more), "unknown members are skipped");
+    for member in whole.as_object().unwrap().keys() {
+        let mut less = whole.clone();
+        less.as_object_mut().unwrap().remove(member);
+        assert!(!is_read(&less), "without {member}");
+        less[member] = serde_json::json!(-1);
+        assert!(!is_read(&less), "{member} of another kind");
+    }
+    for member in whole["DasInfo"].as_object().unwrap().keys() {
+        let mut less = whole.clone();
+        less["DasInfo"].as_object_mut().unwrap().remove(member);
+        assert!(!is_read(&less), "without {member}");
+        less["DasInfo"][member] = serde_json::json!("a".repeat(64));
+        assert!(!is_read(&less), "{member} too long");
+    }
+}
+
+// verifies: OSAP-5-23, TS-M17
+#[test]
+fn ts_m17_a_device_says_which_acceptable_type_comes_next() {
+    let inputs = run("kind 2, value unknown in the group")["inputs"].clone();
+    let wide = TypeGroup::new(&[2, 4]).unwrap();
+    for (answer, end) in [
+        ("2a09040302040801020014", DeviceEnd::Rematch(ProtocolType::TLS)),
+        ("2a09080302040801020014", hint(ResultCode::REMATCH)),
+        ("2a09080302040801020015", hint(ResultCode::NO_COMMON_TYPE)),
+    ] {
+        let header = Header { protocol: ProtocolType::PLAIN, group: wide.clone() };
+        let mut device = device(DeviceSetup { header, ..setup(&inputs) }, &inputs);
+        offer(&mut device);
+        device.receive(&unhex(answer), NOW);
+        assert_eq!(device_outputs(&mut device), [DeviceOutput::Failed(end)], "{answer}");
+    }
+}
+
+const fn hint(result: ResultCode) -> DeviceEnd {
+    DeviceEnd::Hint { result, kdf: None, wait_secs: None }
 }

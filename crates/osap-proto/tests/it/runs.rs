@@ -305,3 +305,16 @@ fn ts_m17_a_device_says_which_acceptable_type_comes_next() {
 const fn hint(result: ResultCode) -> DeviceEnd {
     DeviceEnd::Hint { result, kdf: None, wait_secs: None }
 }
+
+// verifies: TS-L9
+#[test]
+fn ts_l9_a_device_refuses_its_own_share_also_under_a_right_mac() {
+    let world = World::new();
+    let mut inputs = run("kind 2, factory key")["inputs"].clone();
+    inputs["y"] = inputs["x"].clone();
+    let mut device = device(setup(&inputs), &inputs);
+    let h1_i = offer(&mut device);
+    let h1_ii = answer(&mut world.lbs(&inputs, None), &world, &h1_i, 0);
+    device.receive(&h1_ii, NOW);
+    assert_eq!(device_outputs(&mut device), [DeviceOutput::Failed(DeviceEnd::NotGenuine)]);
+}

@@ -168,3 +168,19 @@ fn ts_h11_a_notice_that_comes_late_reopens_no_number() {
     table.replaced(ticket.devid, ticket.issued, ticket.epoch);
     assert_eq!(step(&mut table, &ring, &[], first).err(), Some(ConnectRefusal::Session));
 }
+
+// verifies: OSAP-6-19
+#[test]
+fn tickets_cut_or_changed_anywhere_do_not_open() {
+    let vector = vectors("das_ticket.json").remove(0);
+    let (ring, reader) = (ring(&vector["ticket_keys"]), server_id(&vector["reader"]));
+    let good = hex(&vector["bytes"]);
+    let open = |bytes: &[u8]| DasTicket::open(provider().as_ref(), &ring, &reader, bytes);
+    assert!(open(&good).is_ok());
+    for at in 0..good.len() {
+        assert!(open(&good[..at]).is_err(), "cut at {at}");
+        let mut bytes = good.clone();
+        bytes[at] ^= 0x10;
+        assert!(open(&bytes).is_err(), "changed at {at}");
+    }
+}

@@ -259,3 +259,59 @@ fn ts_m17_a_group_that_is_cut_on_the_way_is_noticed_on_both_sides() {
     device.receive(&to_cut, NOW);
     assert_eq!(device_outputs(&mut device), [DeviceOutput::Failed(DeviceEnd::NotGenuine)]);
 }
+
+/// A message of the same kind with only the first `size` bytes of its body.
+fn cut(message: &[u8], size: usize) -> Vec<u8> {
+    let frame = Frame::read(message).unwrap().unwrap();
+    let mut bytes = vec![message[0]];
+    if size >= 0x80 {
+        bytes.push((size & 0x7F) as u8 | 0x80);
+        bytes.push((size >> 7) as u8);
+    } else {
+        bytes.push(size as u8);
+    }
+    bytes.extend_from_slice(&frame.body()[..size]);
+    bytes
+}
+
+// verifies: OSAP-8-01
+#[test]
+fn messages_cut_at_any_byte_are_refused_on_both_sides() {
+    let world = World::new();
+    for named in ["kind 2, factory key", "kind 3", "kind 4"] {
+        let run = run(named);
+        let messages = ["h1_i", "h1_ii", "h1_iii"].map(|member| hex(&run[member]));
+        let sizes = messages.each_ref().map(|one| Frame::read(one).unwrap().unwrap().body().len());
+        for size in 0..sizes[0] {
+            let mut lbs = world.lbs(&run["inputs"], None);
+            lbs.receive(&cut(&messages[0], size), &mut SeenShares::new(), NOW);
+            let outputs = lbs_outputs(&mut lbs);
+            let refused = LbsEnd::Refused(ResultCode::MALFORMED);
+            assert!(
+                matches!(&outputs[..], [LbsOutput::Send(_), LbsOutput::Close(end)] if *end == refused),
+                "{named}, H1-I of {size}: {outputs:?}"
+            );
+        }
+        for size in 0..sizes[1] {
+            let mut device = device(setup(&run["inputs"]), &run["inputs"]);
+            device_outputs(&mut device);
+            device.receive(&cut(&messages[1], size), NOW);
+            let outputs = device_outputs(&mut device);
+            assert!(
+                matches!(outputs[..], [DeviceOutput::Failed(DeviceEnd::Malformed)]),
+                "{named}, H1-II of {size}: {outputs:?}"
+            );
+        }
+        for size in 0..sizes[2] {
+            let mut lbs = world.lbs(&run["inputs"], None);
+            answer(&mut lbs, &world, &messages[0], 0);
+            lbs.receive(&cut(&messages[2], size), &mut SeenShares::new(), NOW);
+            let outputs = lbs_outputs(&mut lbs);
+            let refused = LbsEnd::Refused(ResultCode::MALFORMED);
+            assert!(
+                matches!(&outputs[..], [LbsOutput::Send(_), LbsOutput::Close(end)] if *end == refused),
+                "{named}, H1-III of {size}: {outputs:?}"
+            );
+        }
+    }
+}

@@ -182,8 +182,9 @@ fn without_one_server_the_step_that_needs_it_fails_and_names_it() {
 /// A demo that is ended by a signal in the midst of its play takes its servers and devices with it.
 fn leaves_nobody_behind(signal: &str) {
     let folder = Folder::new(&format!("demo-ended{signal}"));
-    let mut command = Command::new(PROGRAM);
-    command.arg("demo").arg("--folder").arg(folder.join("play"));
+    // What a shell starts in the background ignores SIGINT, and so does everything that this starts.
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT,TERM", PROGRAM, "demo", "--folder"]).arg(folder.join("play"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut demo = command.spawn().unwrap();
     let mut steps = BufReader::new(demo.stderr.take().unwrap()).lines().map_while(Result::ok);

@@ -53,6 +53,13 @@ fn serve_told(world: &mut World, role: &str) -> String {
     world.pid(&serving(world, role))
 }
 
+/// Ends a role without warning and waits until nobody has its store.
+fn kill(world: &World, role: &str) {
+    world.signal(&serving(world, role), "KILL");
+    let store = world.path(&format!("{role}/store.redb"));
+    until("its store is free", || RedbStore::open(&store, Options::default()).is_ok());
+}
+
 fn fill(world: &World, role: &str, pid: &str, mut one: impl FnMut(usize) -> Output) -> (Vec<String>, Output) {
     let taken = |output: Output| String::from_utf8(output.stdout).unwrap().trim().to_owned();
     // There may be no room at all from now on: one is acknowledged before.
@@ -132,9 +139,7 @@ fn a_registration_server_without_room_refuses_loses_nothing_and_goes_on_with_roo
     until("it goes on", || uploads(&world, TRIES).status.success());
     assert_eq!(world.pid(&serving(&world, "registration")), pid, "the same process");
     let maker = maker(&world);
-    world.signal(&serving(&world, "registration"), "KILL");
-    let store = world.path("registration/store.redb");
-    until("its store is free", || RedbStore::open(&store, Options::default()).is_ok());
+    kill(&world, "registration");
     assert_eq!(lost(&world, maker, &acknowledged), Vec::<String>::new());
     world.serve_again("registration");
     if world.registered(&device, "owner.transfer") == 1 {
@@ -180,9 +185,7 @@ fn a_management_system_without_room_refuses_loses_nothing_and_goes_on_with_room(
     may_grow_to(&pid, "unlimited");
     until("it goes on", || set(&world, "9").status.success());
     assert_eq!(world.pid(&serving(&world, "owner-b")), pid, "the same process");
-    world.signal(&serving(&world, "owner-b"), "KILL");
-    let store = world.path("owner-b/store.redb");
-    until("its store is free", || RedbStore::open(&store, Options::default()).is_ok());
+    kill(&world, "owner-b");
     world.serve_again("owner-b");
     assert_eq!(idle_minutes(&world, "owner-b"), 9);
     for device in &world.devices {
@@ -219,9 +222,7 @@ fn a_bootstrap_server_without_room_keeps_its_images_and_goes_on_with_room() {
     run.wait_for("in-service");
     until("the other image is there", || world.status("owner-b", &later) == IMAGE_WAITS);
     assert_eq!(world.pid(&serving(&world, "bootstrap")), pid, "the same process");
-    world.signal(&serving(&world, "bootstrap"), "KILL");
-    let store = world.path("bootstrap/store.redb");
-    until("its store is free", || RedbStore::open(&store, Options::default()).is_ok());
+    kill(&world, "bootstrap");
     world.serve_again("bootstrap");
     let mut run = switch_on(&world, &later, Command::new(PROGRAM));
     assert_eq!(run.wait_for("bootstrapped")["sequence_number"], 2);

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::aliases::{AliasesOfPeer, OwnAliases, Spelling};
 use super::incoming::{Answer, Arrival, Inbox};
+use super::outbox::Outbox;
 use super::outgoing::{Acked, Outgoing};
 use super::violation::Stop;
 use super::{Incoming, Limits, NotAsked, NotSent, Publication, SavedSession};
@@ -279,8 +280,23 @@ impl Flow {
         Ok(Ok(()))
     }
 
+    /// What became of our messages is told first; what may follow is sent behind it.
+    pub(crate) fn on_ack<E: From<Step>>(
+        &mut self,
+        kind: Kind,
+        ack: &Ack<'_>,
+        outbox: &mut Outbox<E>,
+    ) -> Result<(), Stop> {
+        let mut bytes = Vec::new();
+        for step in self.acked(kind, ack, &mut bytes)? {
+            outbox.event(step.into());
+        }
+        outbox.bytes().extend(bytes);
+        Ok(())
+    }
+
     /// An acknowledgement from the peer. The step is to be handed up before what was written to `out`.
-    pub(crate) fn on_ack(&mut self, kind: Kind, ack: &Ack<'_>, out: &mut Vec<u8>) -> Result<Vec<Step>, Stop> {
+    fn acked(&mut self, kind: Kind, ack: &Ack<'_>, out: &mut Vec<u8>) -> Result<Vec<Step>, Stop> {
         let acked = match kind {
             Kind::PubRel => return self.on_pubrel(ack.id, out),
             Kind::PubAck => self.outgoing.on_puback(ack.id, ack.reason)?,

@@ -23,7 +23,6 @@ mod sign_in;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use clock::Moment;
@@ -36,8 +35,8 @@ use super::outbox::{Item, Outbox};
 use super::violation::Stop;
 use super::{Capabilities, End, Limits, NotAsked, NotSent, Publication, SavedSession, Violation};
 use crate::{
-    Ack, Auth, ConnAck, Disconnect, Flaw, Frame, Framer, Kind, Packet, PacketId, Property, PropertyList,
-    Publish, ReasonCode, Version,
+    Auth, ConnAck, Disconnect, Flaw, Frame, Framer, Kind, Packet, PacketId, Property, PropertyList, Publish,
+    ReasonCode, Version,
 };
 
 /// Where the connection stands.
@@ -171,10 +170,10 @@ impl Client {
     fn on_packet(&mut self, packet: Packet<'_>, now: Moment) -> Result<(), Stop> {
         match packet {
             Packet::Publish(publish) => self.on_publish(&publish),
-            Packet::PubAck(ack) => self.on_ack(Kind::PubAck, &ack),
-            Packet::PubRec(ack) => self.on_ack(Kind::PubRec, &ack),
-            Packet::PubRel(ack) => self.on_ack(Kind::PubRel, &ack),
-            Packet::PubComp(ack) => self.on_ack(Kind::PubComp, &ack),
+            Packet::PubAck(ack) => self.flow.on_ack(Kind::PubAck, &ack, &mut self.outbox),
+            Packet::PubRec(ack) => self.flow.on_ack(Kind::PubRec, &ack, &mut self.outbox),
+            Packet::PubRel(ack) => self.flow.on_ack(Kind::PubRel, &ack, &mut self.outbox),
+            Packet::PubComp(ack) => self.flow.on_ack(Kind::PubComp, &ack, &mut self.outbox),
             Packet::SubAck(suback) => self.on_suback(&suback),
             Packet::UnsubAck(unsuback) => self.on_unsuback(&unsuback),
             Packet::PingResp => {
@@ -198,15 +197,6 @@ impl Client {
         if let Some(incoming) = self.flow.on_publish(publish, self.outbox.bytes())? {
             self.outbox.event(ClientOutput::Message(incoming));
         }
-        Ok(())
-    }
-
-    fn on_ack(&mut self, kind: Kind, ack: &Ack<'_>) -> Result<(), Stop> {
-        let mut bytes = Vec::new();
-        for step in self.flow.on_ack(kind, ack, &mut bytes)? {
-            self.outbox.event(ClientOutput::from(step));
-        }
-        self.outbox.bytes().extend(bytes);
         Ok(())
     }
 

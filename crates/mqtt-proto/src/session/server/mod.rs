@@ -39,7 +39,7 @@ use super::outbox::{Item, Outbox};
 use super::violation::Stop;
 use super::{Absence, End, LastWill, NotAsked, NotSent, Publication, ServerSettings, Violation};
 use crate::{
-    Ack, Auth, Disconnect, EncodeError, Frame, Framer, Kind, Packet, PacketId, Properties, Publish, QoS,
+    Auth, Disconnect, EncodeError, Frame, Framer, Kind, Packet, PacketId, Properties, Publish, QoS,
     ReasonCode, SubAck, Subscribe, TopicFilter, UnsubAck, Unsubscribe, Version,
 };
 
@@ -180,10 +180,10 @@ impl Server {
     fn on_packet(&mut self, packet: Packet<'_>, now: Moment) -> Result<(), Stop> {
         match packet {
             Packet::Publish(publish) => self.on_publish(&publish),
-            Packet::PubAck(ack) => self.on_ack(Kind::PubAck, &ack),
-            Packet::PubRec(ack) => self.on_ack(Kind::PubRec, &ack),
-            Packet::PubRel(ack) => self.on_ack(Kind::PubRel, &ack),
-            Packet::PubComp(ack) => self.on_ack(Kind::PubComp, &ack),
+            Packet::PubAck(ack) => self.flow.on_ack(Kind::PubAck, &ack, &mut self.outbox),
+            Packet::PubRec(ack) => self.flow.on_ack(Kind::PubRec, &ack, &mut self.outbox),
+            Packet::PubRel(ack) => self.flow.on_ack(Kind::PubRel, &ack, &mut self.outbox),
+            Packet::PubComp(ack) => self.flow.on_ack(Kind::PubComp, &ack, &mut self.outbox),
             Packet::Subscribe(subscribe) => self.on_subscribe(&subscribe),
             Packet::Unsubscribe(unsubscribe) => self.on_unsubscribe(&unsubscribe),
             Packet::PingReq => Ok(self.flow.send(&Packet::PingResp, self.outbox.bytes())?),
@@ -221,15 +221,6 @@ impl Server {
             }
             None => self.outbox.event(ServerOutput::Message(incoming)),
         }
-        Ok(())
-    }
-
-    fn on_ack(&mut self, kind: Kind, ack: &Ack<'_>) -> Result<(), Stop> {
-        let mut bytes = Vec::new();
-        for step in self.flow.on_ack(kind, ack, &mut bytes)? {
-            self.outbox.event(ServerOutput::from(step));
-        }
-        self.outbox.bytes().extend(bytes);
         Ok(())
     }
 

@@ -26,6 +26,7 @@ const WITHOUT_STD: &[&str] = &[
     "coap-proto",
     "coaps",
     "osap-proto",
+    "osap-things",
     "mqtt-proto",
     "accounts",
     "agent",

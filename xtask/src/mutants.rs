@@ -26,7 +26,8 @@ enum Fate {
     Void(String),
 }
 
-/// Runs the mutants whose name begins with one of `wanted`, or all; writes the page when all were run.
+/// Runs the mutants of the ids or names `wanted`, or all, and writes what became of them into the page; the
+/// rows of others stay as they are.
 pub(crate) fn run(repository: &Repository, wanted: &[&str]) -> Outcome {
     let patches = patches(repository, wanted);
     if patches.is_empty() {
@@ -34,18 +35,20 @@ pub(crate) fn run(repository: &Repository, wanted: &[&str]) -> Outcome {
     }
     let (tags, _) = tags::find_all(repository);
     let copy = Copy::of(repository).map_err(|reason| vec![reason])?;
+    let names: Vec<String> = self::patches(repository, &[]).iter().map(|patch| name_of(patch)).collect();
+    let written = repository.read(PAGE).unwrap_or_default();
     let mut fates = Vec::new();
     for (number, patch) in patches.iter().enumerate() {
-        let name = patch.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = name_of(patch);
         println!("[{}/{}] {name}", number + 1, patches.len());
         let fate = copy.fate_of(repository, patch, &tests_of(&name, &tags)).unwrap_or_else(Fate::Void);
         println!("[{}/{}] {name}: {}", number + 1, patches.len(), in_words(&fate));
         fates.push((name, fate));
+        // After each, since all of them take an hour.
+        let page = page(&names, &written, &fates, &today());
+        repository.write(PAGE, &page).map_err(|reason| vec![reason])?;
     }
-    if wanted.is_empty() {
-        repository.write(PAGE, &page(&fates, &today())).map_err(|reason| vec![reason])?;
-        println!("wrote {PAGE}");
-    }
+    println!("wrote {PAGE}");
     let complaints: Vec<String> = fates
         .iter()
         .filter(|(_, fate)| !matches!(fate, Fate::Noticed(_)))
@@ -68,10 +71,14 @@ pub(crate) fn check(repository: &Repository) -> Outcome {
 fn patches(repository: &Repository, wanted: &[&str]) -> Vec<PathBuf> {
     let mut patches = crate::files::below(&repository.path(PATCHES), &["patch"]);
     patches.retain(|patch| {
-        let name = patch.file_stem().unwrap_or_default().to_string_lossy();
+        let name = name_of(patch);
         wanted.is_empty() || wanted.iter().any(|wanted| name == *wanted || id_of(&name) == *wanted)
     });
     patches
+}
+
+fn name_of(patch: &Path) -> String {
+    patch.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn id_of(name: &str) -> &str {
@@ -189,13 +196,20 @@ fn in_words(fate: &Fate) -> String {
     }
 }
 
-fn page(fates: &[(String, Fate)], date: &str) -> String {
+/// The page after `fates` were seen on `date`: a row for each of `names`, from `written` where it was not run
+/// this time.
+fn page(names: &[String], written: &str, fates: &[(String, Fate)], date: &str) -> String {
     let mut page = format!(
-        "# Mutants\n\nWritten by `cargo xtask mutants` on {date}. Each patch in `{PATCHES}` breaks what one row \
-         asks for; the tests that name the row must then fail.\n\n| Mutant | What became of it |\n|---|---|\n"
+        "# Mutants\n\nWritten by `cargo xtask mutants`. Each patch in `{PATCHES}` breaks what one row asks for; the \
+         tests that name the row must then fail.\n\n| Mutant | Run on | What became of it |\n|---|---|---|\n"
     );
-    for (name, fate) in fates {
-        let _ = writeln!(page, "| {name} | {} |", in_words(fate));
+    for name in names {
+        let fresh = fates.iter().find(|(of, _)| of == name);
+        let row = fresh.map(|(_, fate)| format!("| {name} | {date} | {} |", in_words(fate)));
+        let earlier =
+            || written.lines().find(|line| line.starts_with(&format!("| {name} | "))).map(String::from);
+        let row = row.or_else(earlier).unwrap_or_else(|| format!("| {name} | never | |"));
+        let _ = writeln!(page, "{row}");
     }
     page
 }
@@ -232,13 +246,22 @@ mod tests {
     }
 
     #[test]
-    fn the_page_names_every_fate() {
+    fn the_page_names_every_fate_and_keeps_those_of_earlier_days() {
+        let names = ["TS-C1", "TS-C2", "TS-C3", "TS-C4"].map(str::to_owned);
+        let written = "| TS-C1 | 2026-01-01 | VOID: x |\n| TS-C3 | 2026-01-01 | noticed by net: three |\n\
+                       | TS-GONE | 2026-01-01 | noticed by net: gone |\n";
         let fates = [
             ("TS-C1".to_owned(), Fate::Noticed(vec!["net: one".to_owned()])),
             ("TS-C2".to_owned(), Fate::Survived),
         ];
-        let page = page(&fates, "2026-01-02");
-        assert!(page.contains("on 2026-01-02.") && page.contains("| TS-C1 | noticed by net: one |"));
-        assert!(page.contains("| TS-C2 | SURVIVED: its tests do not notice |"));
+        let page = page(&names, written, &fates, "2026-01-02");
+        let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| TS-")).collect();
+        let expected = [
+            "| TS-C1 | 2026-01-02 | noticed by net: one |",
+            "| TS-C2 | 2026-01-02 | SURVIVED: its tests do not notice |",
+            "| TS-C3 | 2026-01-01 | noticed by net: three |",
+            "| TS-C4 | never | |",
+        ];
+        assert_eq!(rows, expected);
     }
 }

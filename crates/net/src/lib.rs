@@ -9,6 +9,7 @@ pub mod https_server;
 pub mod now;
 pub mod seed;
 pub mod shutdown;
+pub mod stream;
 pub mod tls;
 pub mod udp;
 pub mod x509_path;

@@ -7,5 +7,6 @@ mod foreign;
 mod hostile;
 mod paths;
 mod stopping;
+mod streams;
 mod udp;
 mod world;

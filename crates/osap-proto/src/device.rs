@@ -102,6 +102,8 @@ pub struct Pending {
     pub ticket: Ticket,
     /// How long it lives, in seconds.
     pub lifetime_secs: u32,
+    /// The pre-shared key that takes the place of the code, after a run of kind 1.
+    pub enrol_psk: Option<Secret>,
 }
 
 /// A completed run.
@@ -410,7 +412,7 @@ impl DeviceRun {
             let lifetime_secs = cursor.u32()?;
             cursor.clone().finish()?;
             let ticket = Ticket { id, secret: lines.resume.clone() };
-            Ok::<_, wire::DecodeError>(Pending { devid, ticket, lifetime_secs })
+            Ok::<_, wire::DecodeError>(Pending { devid, ticket, lifetime_secs, enrol_psk: None })
         };
         let pending = read().map_err(|_| DeviceEnd::Malformed)?;
         if pending.lifetime_secs > TICKET_LIFETIME_MAX_SECS {

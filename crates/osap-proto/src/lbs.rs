@@ -29,17 +29,35 @@ use clock::{Dice, Moment};
 use crypto::{PrivateKey, Provider, Secret};
 use wire::Cursor;
 
-pub use judgement::{AllowedKinds, DeviceRecord, TicketOnRecord};
+pub use judgement::{AllowedKinds, CodeRecord, DeviceRecord, TicketOnRecord};
 
 use crate::messages::encode_fifth;
 use crate::negotiation::mismatch;
 use crate::record::{RecordError, RecordLine};
 use crate::run_clock::RunClock;
 use crate::{
-    Claim, Connection, DasInfo, DasRequest, Devid, Ephemeral, FakeRecords, First, Frame, FrameError, Header,
-    Inlet, MessageKind, Mode, ProtocolType, ResultCode, Second, SeenShares, Serial, Ticket, TypeGroup,
+    AddressPrefix, Claim, CodeTries, Connection, DasInfo, DasRequest, Devid, Ephemeral, FakeRecords, First,
+    Frame, FrameError, Header, Inlet, MessageKind, Mode, ProtocolType, ResultCode, Second, SeenShares,
+    Serial, Ticket, TypeGroup,
 };
 use judgement::Proof;
+
+/// What one load balancer remembers over all its runs; in memory only.
+#[derive(Debug, Default)]
+pub struct LbsMemory {
+    /// Shares of devices.
+    pub seen: SeenShares,
+    /// Tries with codes.
+    pub tries: CodeTries,
+}
+
+impl LbsMemory {
+    /// Nothing is remembered.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { seen: SeenShares::new(), tries: CodeTries::new() }
+    }
+}
 
 /// What a run begins with.
 #[derive(Clone, Debug)]
@@ -50,6 +68,10 @@ pub struct LbsSetup {
     pub connection: Connection,
     /// The exporter of the TLS connection (RFC 9266); none on plain TCP.
     pub exporter: Option<[u8; 32]>,
+    /// Where the connection comes from.
+    pub from: AddressPrefix,
+    /// The lower-case name under which devices reach this load balancer, 1 to 255 bytes.
+    pub realm: Arc<[u8]>,
     /// The serial in the client certificate.
     pub certificate_serial: Option<Serial>,
     /// The key of the load balancer, on P-256.
@@ -97,6 +119,11 @@ pub enum LbsOutput {
         /// How it means to prove that.
         claim: Claim,
     },
+    /// The serial was tried with codes a hundred times within a day: raise an alert. The run goes on.
+    ManyTries {
+        /// Which serial; it need not exist.
+        serial: Serial,
+    },
     /// The device proved itself and asks for its id: call [`LbsRun::grant`].
     Grant {
         /// Who it is.
@@ -130,6 +157,8 @@ pub struct Commit {
     pub ticket: Ticket,
     /// How long it lives, in seconds.
     pub lifetime_secs: u32,
+    /// The pre-shared key of the enrolment, after a run of kind 1.
+    pub enrol_psk: Option<Secret>,
 }
 
 /// What a device that proved itself gets in record 82.
@@ -201,6 +230,8 @@ pub struct LbsRun {
     state: State,
     inlet: Inlet,
     clock: RunClock,
+    /// Who proved itself by a code just now: its tries are to be cleared.
+    proven_by_code: Option<Serial>,
     outputs: VecDeque<LbsOutput>,
 }
 
@@ -223,12 +254,13 @@ impl LbsRun {
             state: State::AwaitFirst,
             inlet,
             clock,
+            proven_by_code: None,
             outputs,
         }
     }
 
-    /// Takes bytes of the connection, in segments of any size; `seen` is of the whole load balancer.
-    pub fn receive(&mut self, bytes: &[u8], seen: &mut SeenShares, now: Moment) {
+    /// Takes bytes of the connection, in segments of any size; `memory` is of the whole load balancer.
+    pub fn receive(&mut self, bytes: &[u8], memory: &mut LbsMemory, now: Moment) {
         self.expire(now);
         if matches!(self.state, State::Over) {
             return;
@@ -242,21 +274,33 @@ impl LbsRun {
                 return self.close(LbsEnd::NoOffer);
             }
             match self.inlet.take() {
-                Ok(Some(message)) => self.first(message, seen),
+                Ok(Some(message)) => self.first(message, memory, now),
                 Ok(None) => {}
                 Err(error) => self.close(LbsEnd::Framing(error)),
             }
         }
         self.pump(now);
+        self.clear_tries(memory);
     }
 
     /// Answers [`LbsOutput::LookUp`]; `None` for a serial that has no record. `unix_secs` judges the ticket.
     ///
     /// Without effect in another state, as all commands.
-    pub fn record(&mut self, found: Option<&DeviceRecord>, unix_secs: u64, now: Moment) {
+    pub fn record(
+        &mut self,
+        found: Option<&DeviceRecord>,
+        unix_secs: u64,
+        memory: &mut LbsMemory,
+        now: Moment,
+    ) {
         self.expire(now);
         match core::mem::replace(&mut self.state, State::Over) {
             State::AwaitRecord { offer, bytes } => {
+                if matches!(offer.claim, Claim::Code(_))
+                    && memory.tries.count(&offer.serial, self.setup.from, now)
+                {
+                    self.outputs.push_back(LbsOutput::ManyTries { serial: offer.serial.clone() });
+                }
                 let header = Header { protocol: offer.header.protocol, group: self.setup.served.clone() };
                 match self.prepare(*offer, &bytes, found, unix_secs) {
                     Ok((answer, proof)) => {
@@ -264,6 +308,7 @@ impl LbsRun {
                         self.clock.await_message(now);
                         self.state = State::AwaitThird(Box::new(proof));
                         self.pump(now);
+                        self.clear_tries(memory);
                     }
                     Err(LbsEnd::Refused(result)) => self.refuse(&header, result),
                     Err(end) => self.close(end),
@@ -346,13 +391,23 @@ impl LbsRun {
         self.outputs.pop_front()
     }
 
+    fn clear_tries(&mut self, memory: &mut LbsMemory) {
+        if let Some(serial) = self.proven_by_code.take() {
+            memory.tries.clear(&serial, self.setup.from);
+        }
+    }
+
     fn close(&mut self, end: LbsEnd) {
         self.state = State::Over;
         self.outputs.push_back(LbsOutput::Close(end));
     }
 
     fn refuse(&mut self, header: &Header, result: ResultCode) {
-        self.outputs.push_back(LbsOutput::Send(Second::encode_refusal(header, result, &[])));
+        self.refuse_with(header, result, &[]);
+    }
+
+    fn refuse_with(&mut self, header: &Header, result: ResultCode, behind: &[u8]) {
+        self.outputs.push_back(LbsOutput::Send(Second::encode_refusal(header, result, behind)));
         self.close(LbsEnd::Refused(result));
     }
 
@@ -367,7 +422,7 @@ impl LbsRun {
     }
 
     /// Judges an offer as far as no record is needed.
-    fn first(&mut self, message: Vec<u8>, seen: &mut SeenShares) {
+    fn first(&mut self, message: Vec<u8>, memory: &mut LbsMemory, now: Moment) {
         let frame = Frame::read(&message).ok().flatten().expect("the inlet gives whole messages");
         let mut cursor = Cursor::new(frame.body());
         let Ok(header) = Header::decode(&mut cursor) else {
@@ -385,10 +440,13 @@ impl LbsRun {
             Ok(offer) => offer,
             Err(error) => return self.refuse(&answered, error.result()),
         };
-        if !seen.note(&offer.share) {
+        if !memory.seen.note(&offer.share) {
             return self.refuse(&answered, ResultCode::BAD_POINT);
         }
         if matches!(offer.claim, Claim::Code(_)) {
+            if let Some(secs) = memory.tries.wait_secs(&offer.serial, self.setup.from, now) {
+                return self.refuse_with(&answered, ResultCode::LATER, &secs.to_be_bytes());
+            }
             return self.close(LbsEnd::CodeNotRun);
         }
         self.outputs.push_back(LbsOutput::LookUp {
@@ -419,6 +477,7 @@ impl LbsRun {
             State::AwaitThird(proof) => match self.verify(&frame, *proof) {
                 Ok(lines) => {
                     self.clock.await_message(now);
+                    self.proven_by_code = matches!(lines.claim, Claim::Code(_)).then(|| lines.serial.clone());
                     self.state = State::AwaitApply(Box::new(lines));
                 }
                 Err(result) => self.refuse_proof(result),
@@ -454,6 +513,7 @@ impl LbsRun {
             devid,
             ticket: Ticket { id: ticket_id, secret: lines.resume.clone() },
             lifetime_secs,
+            enrol_psk: None,
         }));
         self.clock.await_ourselves();
         self.state = State::AwaitCommit(lines);

@@ -14,16 +14,31 @@ use crate::key_schedule::{
 use crate::messages::SIGNATURE_SIZE;
 use crate::record::RecordLine;
 use crate::{
-    Claim, FakeRecord, First, Frame, Header, MessageKind, ProtocolType, ResultCode, Second, Serial, Third,
+    Claim, FakeRecord, First, Frame, Header, Kdf, MessageKind, ProtocolType, ResultCode, Second, Serial,
+    Third,
 };
 
 /// The kinds that a record allows. A ticket on record is always allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AllowedKinds {
+    /// Kind 1: as the record says, or in the owner's window, and not burned.
+    pub code: bool,
     /// Kind 2.
     pub psk: bool,
     /// Kind 3.
     pub key_pair: bool,
+}
+
+/// The record of a code: what SPAKE2+ verifies it by, never the code itself.
+/// Source: OSAP secure profile section 5.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodeRecord {
+    /// w0, 32 bytes.
+    pub w0: Secret,
+    /// L, on P-256.
+    pub point_l: PublicKey,
+    /// How the code was stretched.
+    pub kdf: Kdf,
 }
 
 /// The ticket on record.
@@ -44,6 +59,8 @@ pub struct DeviceRecord {
     pub allowed: AllowedKinds,
     /// The floor, by local policy.
     pub min_type: ProtocolType,
+    /// The record of the code on its label.
+    pub code: Option<CodeRecord>,
     /// The pre-shared key: the maker's, a licence, or that of the enrolment.
     pub psk: Option<Secret>,
     /// The device key, on P-256.

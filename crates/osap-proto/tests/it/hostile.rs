@@ -22,7 +22,7 @@ fn messages_may_come_byte_by_byte() {
     let mut device = device(setup(&run["inputs"]), &run["inputs"]);
     bytes_of(device_outputs(&mut device));
     let mut lbs = world.lbs(&run["inputs"], None);
-    let mut seen = SeenShares::new();
+    let mut seen = LbsMemory::new();
     let offer = hex(&run["h1_i"]);
     for (at, byte) in offer.iter().enumerate() {
         assert_eq!(lbs_outputs(&mut lbs), [], "at {at}");
@@ -30,7 +30,7 @@ fn messages_may_come_byte_by_byte() {
     }
     let outputs = lbs_outputs(&mut lbs);
     let [LbsOutput::LookUp { serial, .. }] = &outputs[..] else { panic!("{outputs:?}") };
-    lbs.record(world.record(serial), 0, NOW);
+    lbs.record(world.record(serial), 0, &mut LbsMemory::new(), NOW);
     for byte in hex(&run["h1_ii"]) {
         assert_eq!(device_outputs(&mut device), []);
         device.receive(&[byte], NOW);
@@ -68,7 +68,7 @@ fn no_proof_with_one_bit_changed_is_taken() {
         bytes[bit / 8] ^= 1 << (bit % 8);
         let mut lbs = world.lbs(&run["inputs"], None);
         answer(&mut lbs, &world, &hex(&run["h1_i"]), 0);
-        lbs.receive(&bytes, &mut SeenShares::new(), NOW);
+        lbs.receive(&bytes, &mut LbsMemory::new(), NOW);
         lbs.expire(NOW + Duration::from_secs(5));
         for output in lbs_outputs(&mut lbs) {
             match output {
@@ -91,7 +91,7 @@ fn proven(world: &World) -> (DeviceRun, LbsRun, Vec<u8>) {
     device.receive(&h1_ii, NOW);
     let sent = bytes_of(device_outputs(&mut device));
     let (h1_iii, ask) = sent.split_at(hex(&run["h1_iii"]).len());
-    lbs.receive(h1_iii, &mut SeenShares::new(), NOW);
+    lbs.receive(h1_iii, &mut LbsMemory::new(), NOW);
     (device, lbs, ask.to_vec())
 }
 
@@ -102,7 +102,7 @@ const GRANT: fn() -> Grant = || Grant::Devid { devid: devid(), ticket_id: [3; 16
 fn a_repeated_record_closes_the_connection_unanswered() {
     let world = World::new();
     let (_, mut lbs, ask) = proven(&world);
-    lbs.receive(&[&ask[..], &ask[..]].concat(), &mut SeenShares::new(), NOW);
+    lbs.receive(&[&ask[..], &ask[..]].concat(), &mut LbsMemory::new(), NOW);
     assert!(matches!(lbs_outputs(&mut lbs)[..], [LbsOutput::Grant { .. }]));
     lbs.grant(GRANT(), NOW);
     let outputs = lbs_outputs(&mut lbs);
@@ -117,7 +117,7 @@ fn a_repeated_record_closes_the_connection_unanswered() {
 fn ts_m19_the_loser_of_a_race_for_a_ticket_is_told_inside_a_record_and_gets_no_service() {
     let world = World::new();
     let (mut device, mut lbs, ask) = proven(&world);
-    let mut seen = SeenShares::new();
+    let mut seen = LbsMemory::new();
     lbs.receive(&ask, &mut seen, NOW);
     lbs_outputs(&mut lbs);
     lbs.grant(GRANT(), NOW);
@@ -140,7 +140,7 @@ fn ts_m19_the_loser_of_a_race_for_a_ticket_is_told_inside_a_record_and_gets_no_s
 fn a_blocked_device_that_proved_itself_is_told_inside_a_record() {
     let world = World::new();
     let (mut device, mut lbs, ask) = proven(&world);
-    lbs.receive(&ask, &mut SeenShares::new(), NOW);
+    lbs.receive(&ask, &mut LbsMemory::new(), NOW);
     lbs_outputs(&mut lbs);
     lbs.grant(Grant::Blocked, NOW);
     let outputs = lbs_outputs(&mut lbs);
@@ -167,7 +167,7 @@ fn commands_out_of_place_do_nothing() {
     lbs.grant(GRANT(), NOW);
     lbs.committed(Committed::Swapped, NOW);
     lbs.das(&DasAnswer::None, NOW);
-    lbs.record(None, 0, NOW);
+    lbs.record(None, 0, &mut LbsMemory::new(), NOW);
     device.stored(NOW);
     assert_eq!(lbs_outputs(&mut lbs), []);
     assert_eq!(device_outputs(&mut device), []);
@@ -193,11 +193,11 @@ fn a_side_that_waits_in_vain_closes() {
 fn a_peer_that_sends_far_ahead_is_closed() {
     let (world, run) = (World::new(), run(RUN));
     let mut lbs = world.lbs(&run["inputs"], None);
-    lbs.receive(&hex(&run["h1_i"]), &mut SeenShares::new(), NOW);
+    lbs.receive(&hex(&run["h1_i"]), &mut LbsMemory::new(), NOW);
     lbs_outputs(&mut lbs);
-    lbs.receive(&[0x32; 4096], &mut SeenShares::new(), NOW);
+    lbs.receive(&[0x32; 4096], &mut LbsMemory::new(), NOW);
     assert_eq!(lbs_outputs(&mut lbs), [], "a full inlet waits");
-    lbs.receive(&[0x32], &mut SeenShares::new(), NOW);
+    lbs.receive(&[0x32], &mut LbsMemory::new(), NOW);
     assert_eq!(lbs_outputs(&mut lbs), [LbsOutput::Close(LbsEnd::Framing(FrameError::TooFarAhead))]);
 }
 
@@ -245,9 +245,9 @@ fn ts_m17_a_group_that_is_cut_on_the_way_is_noticed_on_both_sides() {
     let to_cut = answer(&mut deceived, &world, &cut, 0);
     device.receive(&to_whole, NOW);
     let proof = bytes_of(device_outputs(&mut device));
-    honest.receive(&proof, &mut SeenShares::new(), NOW);
+    honest.receive(&proof, &mut LbsMemory::new(), NOW);
     assert!(matches!(lbs_outputs(&mut honest)[..], [LbsOutput::Grant { .. }]));
-    deceived.receive(&proof, &mut SeenShares::new(), NOW);
+    deceived.receive(&proof, &mut LbsMemory::new(), NOW);
     let outputs = lbs_outputs(&mut deceived);
     assert!(matches!(
         outputs[..],
@@ -284,7 +284,7 @@ fn messages_cut_at_any_byte_are_refused_on_both_sides() {
         let sizes = messages.each_ref().map(|one| Frame::read(one).unwrap().unwrap().body().len());
         for size in 0..sizes[0] {
             let mut lbs = world.lbs(&run["inputs"], None);
-            lbs.receive(&cut(&messages[0], size), &mut SeenShares::new(), NOW);
+            lbs.receive(&cut(&messages[0], size), &mut LbsMemory::new(), NOW);
             let outputs = lbs_outputs(&mut lbs);
             let refused = LbsEnd::Refused(ResultCode::MALFORMED);
             assert!(
@@ -305,7 +305,7 @@ fn messages_cut_at_any_byte_are_refused_on_both_sides() {
         for size in 0..sizes[2] {
             let mut lbs = world.lbs(&run["inputs"], None);
             answer(&mut lbs, &world, &messages[0], 0);
-            lbs.receive(&cut(&messages[2], size), &mut SeenShares::new(), NOW);
+            lbs.receive(&cut(&messages[2], size), &mut LbsMemory::new(), NOW);
             let outputs = lbs_outputs(&mut lbs);
             let refused = LbsEnd::Refused(ResultCode::MALFORMED);
             assert!(

@@ -1,5 +1,7 @@
 //! Headers, types and fields of offers; what a device makes of answers.
 
+use std::sync::Arc;
+
 use osap_proto::*;
 use serde_json::Value;
 
@@ -16,6 +18,8 @@ fn answer_to(world: &World, vector: &Value) -> Option<Vec<u8>> {
         served: group(&vector["server_group"]),
         connection,
         exporter: (connection != Connection::Plain).then_some([1; 32]),
+        from: AddressPrefix::of(std::net::IpAddr::from([192, 0, 2, 1])),
+        realm: Arc::from(&b"lbs.example"[..]),
         certificate_serial: None,
         key: world.key.clone(),
         fakes: world.fakes.clone(),
@@ -23,7 +27,7 @@ fn answer_to(world: &World, vector: &Value) -> Option<Vec<u8>> {
     let mut dice = clock::Dice::numbered(3);
     let ephemeral = Ephemeral::draw(provider().as_ref(), &mut dice).unwrap();
     let mut lbs = LbsRun::new(provider(), setup, ephemeral, dice, NOW);
-    lbs.receive(&hex(&vector["h1_i"]), &mut SeenShares::new(), NOW);
+    lbs.receive(&hex(&vector["h1_i"]), &mut LbsMemory::new(), NOW);
     let mut outputs = lbs_outputs(&mut lbs);
     if outputs.is_empty() {
         // What is no whole message is waited for, and then closed unanswered as well.

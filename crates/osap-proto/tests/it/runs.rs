@@ -15,10 +15,10 @@ fn offer(device: &mut DeviceRun) -> Vec<u8> {
 
 /// What a load balancer sends on an offer of the world.
 pub(crate) fn answer(lbs: &mut LbsRun, world: &World, offer: &[u8], unix_secs: u64) -> Vec<u8> {
-    lbs.receive(offer, &mut SeenShares::new(), NOW);
+    lbs.receive(offer, &mut LbsMemory::new(), NOW);
     let outputs = lbs_outputs(lbs);
     let [LbsOutput::LookUp { serial, .. }] = &outputs[..] else { panic!("{outputs:?}") };
-    lbs.record(world.record(serial), unix_secs, NOW);
+    lbs.record(world.record(serial), unix_secs, &mut LbsMemory::new(), NOW);
     let Some(LbsOutput::Send(answer)) = lbs.next_output() else { panic!("no answer") };
     answer
 }
@@ -52,7 +52,7 @@ fn runs_of_kinds_2_3_and_4_are_the_published_ones_byte_for_byte_on_both_sides() 
 /// The records of a run, and its secrets.
 fn complete(run: &Value, device: &mut DeviceRun, lbs: &mut LbsRun, h1_iii: &[u8], ask: &[u8]) {
     let inputs = &run["inputs"];
-    let mut seen = SeenShares::new();
+    let mut seen = LbsMemory::new();
     lbs.receive(h1_iii, &mut seen, NOW);
     assert_eq!(lbs_outputs(lbs), [], "the device has to ask first");
     lbs.receive(ask, &mut seen, NOW);
@@ -62,7 +62,8 @@ fn complete(run: &Value, device: &mut DeviceRun, lbs: &mut LbsRun, h1_iii: &[u8]
     assert!(!granted.windows(32).any(|part| part == devid().as_bytes()), "the id is sealed");
     device.receive(&granted, NOW);
     let ticket = Ticket { id: [3; 16], secret: secret(&run["keys"]["resume"]) };
-    let pending = Pending { devid: devid(), ticket: ticket.clone(), lifetime_secs: 2_592_000 };
+    let pending =
+        Pending { devid: devid(), ticket: ticket.clone(), lifetime_secs: 2_592_000, enrol_psk: None };
     assert_eq!(device_outputs(device), [DeviceOutput::Store(pending)], "nothing is sent before it is stored");
     device.stored(NOW);
     lbs.receive(&offer(device), &mut seen, NOW);
@@ -168,7 +169,7 @@ fn ts_m19_a_load_balancer_says_the_same_of_every_wrong_proof_and_keeps_the_ticke
         };
         count += 1;
         let mut lbs = world.lbs(&inputs, certificate);
-        let mut seen = SeenShares::new();
+        let mut seen = LbsMemory::new();
         if vector["reason"] == "bad-point" {
             // The same offer again, on a connection of its own.
             world.lbs(&inputs, None).receive(&hex(&h1_i), &mut seen, NOW);
@@ -176,7 +177,7 @@ fn ts_m19_a_load_balancer_says_the_same_of_every_wrong_proof_and_keeps_the_ticke
         lbs.receive(&hex(&h1_i), &mut seen, NOW);
         let mut outputs = lbs_outputs(&mut lbs);
         if let [LbsOutput::LookUp { serial, .. }] = &outputs[..] {
-            lbs.record(world.record(serial), vector["now"].as_u64().unwrap_or(0), NOW);
+            lbs.record(world.record(serial), vector["now"].as_u64().unwrap_or(0), &mut LbsMemory::new(), NOW);
             outputs = lbs_outputs(&mut lbs);
         }
         if !vector["h1_iii"].is_null() {
@@ -230,7 +231,7 @@ fn kind_1_is_closed_unanswered_and_says_so() {
     let vector = run("kind 1, scrypt");
     let world = World::new();
     let mut lbs = world.lbs(&vector["inputs"], None);
-    lbs.receive(&hex(&vector["h1_i"]), &mut SeenShares::new(), NOW);
+    lbs.receive(&hex(&vector["h1_i"]), &mut LbsMemory::new(), NOW);
     assert_eq!(lbs_outputs(&mut lbs), [LbsOutput::Close(LbsEnd::CodeNotRun)]);
 }
 

@@ -126,6 +126,8 @@ impl World {
             served: group(&inputs["server_group"]),
             connection,
             exporter: exporter(inputs),
+            from: AddressPrefix::of(std::net::IpAddr::from([192, 0, 2, 1])),
+            realm: Arc::from(&b"lbs.example"[..]),
             certificate_serial: certificate,
             key: Arc::clone(&self.key),
             fakes: Arc::clone(&self.fakes),
@@ -141,8 +143,17 @@ fn record(one: &Value) -> DeviceRecord {
     let point = |value: &Value| PublicKey::from_point(Curve::P256, &hex(value)).unwrap();
     let present = |member: &str| Some(&one[member]).filter(|value| !value.is_null());
     DeviceRecord {
-        allowed: AllowedKinds { psk: kinds.contains(&2), key_pair: kinds.contains(&3) },
+        allowed: AllowedKinds {
+            code: kinds.contains(&1),
+            psk: kinds.contains(&2),
+            key_pair: kinds.contains(&3),
+        },
         min_type: protocol(&one["min_type"]),
+        code: present("w0").map(|w0| CodeRecord {
+            w0: secret(w0),
+            point_l: point(&one["L"]),
+            kdf: Kdf::from_number(one["kdf"].as_u64().unwrap() as u8).unwrap(),
+        }),
         psk: present("psk").map(secret),
         device_key: present("device_point").map(point),
         ticket: present("ticket").map(ticket),

@@ -75,6 +75,9 @@ pub enum UpMessage {
         at: Timestamp,
         /// What the event carries; null when nothing.
         data: Value,
+        /// Events that the device had to drop so far for want of room, in all its life: a rise says that
+        /// some are missing before this one.
+        dropped: u64,
     },
     /// The answer to [`DownMessage::Operate`]: `model/service/operate_reply`.
     Operated {

@@ -18,6 +18,8 @@ use crate::{Child, Module, Node, Resource, ThingTopic, TooLarge, UpMessage, date
 const CHILD_COUNT_MAX: usize = 64;
 /// The member of an event that says when, and which.
 const BASIC: &str = "basic";
+/// The member of it that says how many events are missing.
+const DROPPED: &str = "Dropped";
 /// The member that carries an event's data when those are no object.
 const DATA: &str = "data";
 
@@ -30,8 +32,11 @@ pub fn encode_up(message: &UpMessage, serial: &Serial) -> Result<(String, Vec<u8
         UpMessage::Attribute { node, place, value } => {
             (of_model(serial, node, place, "attribute", "report"), of_value(value))
         }
-        UpMessage::Event { node, place, id, at, data } => {
-            let basic = json!({ "dateTime": date_time::print(*at), "UUID": alloc::format!("{id}") });
+        UpMessage::Event { node, place, id, at, data, dropped } => {
+            let mut basic = json!({ "dateTime": date_time::print(*at), "UUID": alloc::format!("{id}") });
+            if *dropped > 0 {
+                basic[DROPPED] = json!(dropped);
+            }
             (of_model(serial, node, place, "event", "report"), of_event(data, basic))
         }
         UpMessage::Operated { node, place, result } => {
@@ -125,6 +130,10 @@ fn event(
     let bad = DecodeError::new(0, Reason::OutOfRange);
     let id = member("UUID")?.parse::<Uuid>().map_err(|_| bad)?;
     let at = date_time::parse(member("dateTime")?).ok_or(bad)?;
+    let dropped = match basic.get(DROPPED) {
+        None => 0,
+        Some(count) => count.as_u64().ok_or(wrong())?,
+    };
     let data = if members.is_empty() {
         Value::Null
     } else if members.len() == 1 && members.contains_key(DATA) {
@@ -132,7 +141,7 @@ fn event(
     } else {
         Value::Object(members)
     };
-    Ok(UpMessage::Event { node, place: topic.place()?, id, at, data })
+    Ok(UpMessage::Event { node, place: topic.place()?, id, at, data, dropped })
 }
 
 fn of_children(children: &[Child]) -> Result<Value, TooLarge> {

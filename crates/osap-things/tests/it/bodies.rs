@@ -75,7 +75,10 @@ fn every_value_returns_in_every_message() {
                 returns_down(&DownMessage::CallAnswered { node: node.clone(), place: place.clone(), result });
             }
             let data = value.clone();
-            returns_up(&UpMessage::Event { node: node.clone(), place: place.clone(), id, at, data });
+            for dropped in [0, 7] {
+                let (node, place, data) = (node.clone(), place.clone(), data.clone());
+                returns_up(&UpMessage::Event { node, place, id, at, data, dropped });
+            }
             let (n, p, v) = (node.clone(), place.clone(), value.clone());
             returns_up(&UpMessage::Attribute { node: n, place: p, value: v });
             let (n, p, v) = (node.clone(), place.clone(), value.clone());
@@ -128,6 +131,7 @@ fn an_event_without_its_own_name_and_time_is_refused() {
         r#"{"basic":{"dateTime":"now","UUID":"ffffffff-ffff-4fff-bfff-ffffffffffff"}}"#,
         r#"{"basic":{"dateTime":"2026-11-22T16:00:00.000+00:00","UUID":"f"}}"#,
         r#"{"basic":{"dateTime":1,"UUID":2}}"#,
+        r#"{"basic":{"dateTime":"2026-11-22T16:00:00Z","UUID":"ffffffff-ffff-4fff-bfff-ffffffffffff","Dropped":-1}}"#,
         r#"[]"#,
     ] {
         assert!(decode_up(topic, bad.as_bytes()).is_err(), "{bad}");

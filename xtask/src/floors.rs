@@ -50,6 +50,7 @@ const PLACES: &[Place] = &[
     beside("authority", 2, &["accounts", "ledger"]),
     beside("management", 2, &["accounts", "ledger"]),
     place("consent", 2),
+    beside("depot", 2, &["accounts", "ledger"]),
     beside("hub", 2, &["accounts", "consent"]),
     place("registry", 2),
     place("broker", 2),

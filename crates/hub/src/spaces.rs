@@ -1,0 +1,115 @@
+//! The key spaces of things. Whatever belongs to one thing starts with its UUID, so that it can be erased.
+
+use model::Uuid;
+use store::{Key, Range, Space};
+
+use crate::model::{AffordanceKind, Place};
+use crate::thing::Binding;
+
+/// Things by UUID.
+pub(crate) const THING: Space = Space(0x51);
+/// Models: whole under the UUID; each affordance under its kind and name; names under kind and place.
+pub(crate) const MODEL: Space = Space(0x52);
+/// Last values by UUID and property.
+pub(crate) const VALUE: Space = Space(0x53);
+/// Desired values by UUID and property.
+pub(crate) const DESIRED: Space = Space(0x54);
+/// Operations by UUID and number; under the UUID alone the head.
+pub(crate) const OPERATION: Space = Space(0x55);
+/// Events by UUID and number; under the UUID alone the head.
+pub(crate) const EVENT: Space = Space(0x56);
+/// Numbers of kept events by UUID and the event's own id.
+pub(crate) const EVENT_ID: Space = Space(0x57);
+/// Things by what they are bound to.
+const BINDING: Space = Space(0x58);
+
+/// Spaces whose names start with the UUID of the thing they belong to.
+pub(crate) const OF_ONE_THING: [Space; 6] = [MODEL, VALUE, DESIRED, OPERATION, EVENT, EVENT_ID];
+
+pub(crate) fn thing_key(thing: Uuid) -> Key {
+    Key::new(THING, thing.0)
+}
+
+pub(crate) fn model_key(thing: Uuid) -> Key {
+    Key::new(MODEL, thing.0)
+}
+
+pub(crate) fn affordance_key(thing: Uuid, kind: AffordanceKind, name: &str) -> Key {
+    let mark: &[u8] = match kind {
+        AffordanceKind::Property => b"p",
+        AffordanceKind::Action => b"a",
+        AffordanceKind::Event => b"e",
+    };
+    Key::new(MODEL, [&thing.0[..], mark, clipped(name)].concat())
+}
+
+pub(crate) fn place_key(thing: Uuid, kind: AffordanceKind, place: &Place) -> Key {
+    let mark: &[u8] = match kind {
+        AffordanceKind::Property => b"P",
+        AffordanceKind::Action => b"A",
+        AffordanceKind::Event => b"E",
+    };
+    let Place { resource, area, identifier } = place;
+    let path = [clipped(resource), &[0], clipped(area), &[0], clipped(identifier)].concat();
+    Key::new(MODEL, [&thing.0[..], mark, &path].concat())
+}
+
+/// Names come from peers: one that is longer than any stored name is looked up, and absent, by its beginning
+/// and a byte that no name has.
+fn clipped(name: &str) -> &[u8] {
+    if name.len() <= crate::model::NAME_SIZE_MAX { name.as_bytes() } else { b"\xff" }
+}
+
+pub(crate) fn named_key(space: Space, thing: Uuid, name: &str) -> Key {
+    Key::new(space, [&thing.0[..], clipped(name)].concat())
+}
+
+pub(crate) fn head_key(space: Space, thing: Uuid) -> Key {
+    Key::new(space, thing.0)
+}
+
+pub(crate) fn numbered_key(space: Space, thing: Uuid, number: u64) -> Key {
+    Key::new(space, [&thing.0[..], &number.to_be_bytes()].concat())
+}
+
+pub(crate) fn number_of(key: &Key) -> Option<u64> {
+    key.name.get(16..)?.try_into().ok().map(u64::from_be_bytes)
+}
+
+pub(crate) fn name_of(key: &Key) -> Option<&str> {
+    std::str::from_utf8(key.name.get(16..)?).ok()
+}
+
+/// Records of one thing behind its head, or behind `after`.
+pub(crate) fn numbered(space: Space, thing: Uuid, after: Option<u64>, limit: usize) -> Range {
+    let after = after.map_or_else(|| thing.0.to_vec(), |number| numbered_key(space, thing, number).name);
+    Range { space, prefix: thing.0.to_vec(), after: Some(after), limit }
+}
+
+/// Everything of one thing in `space`.
+pub(crate) fn all_of(space: Space, thing: Uuid, limit: usize) -> Range {
+    Range { space, prefix: thing.0.to_vec(), after: None, limit }
+}
+
+pub(crate) fn event_id_key(thing: Uuid, id: Uuid) -> Key {
+    Key::new(EVENT_ID, [thing.0, id.0].concat())
+}
+
+pub(crate) fn binding_key(binding: &Binding) -> Key {
+    let (mark, text): (&[u8], _) = match binding {
+        Binding::Osap { serial, .. } => (b"o", serial),
+        Binding::Mqtt { client } => (b"m", client),
+    };
+    Key::new(BINDING, [mark, text.as_bytes()].concat())
+}
+
+/// The version byte of values that are no records.
+pub(crate) const FORMAT: u8 = 1;
+
+pub(crate) fn versioned(bytes: &[u8]) -> Vec<u8> {
+    [&[FORMAT], bytes].concat()
+}
+
+pub(crate) fn unversioned(stored: &[u8]) -> Result<&[u8], ledger::BadRecord> {
+    stored.strip_prefix(&[FORMAT]).ok_or(ledger::BadRecord)
+}

@@ -11,6 +11,7 @@ pub mod console;
 pub mod management;
 pub mod platform;
 pub mod registration;
+pub mod shelf;
 
 mod answer;
 mod caller;

@@ -79,6 +79,18 @@ impl Absence {
         self.session.as_mut()
     }
 
+    /// When the session ends; `None` when it has no end, or is over.
+    #[must_use]
+    pub fn ends(&self) -> Option<Moment> {
+        self.ends.filter(|_| self.session.is_some())
+    }
+
+    /// The will that waits, and when its delay is over.
+    #[must_use]
+    pub fn will(&self) -> Option<(&Publication, Moment)> {
+        self.will.as_ref().map(|(will, due)| (will, *due))
+    }
+
     /// Ends the absence: the client is back and goes on. A will that waits is not published.
     ///
     /// `None` when the session was over. Outputs that were not drained are lost: drain first.

@@ -1,0 +1,54 @@
+//! Shared subscriptions.
+
+use crate::desk::{FOR_NOW, KEPT, Q1, Q2, default, message};
+
+// verifies: MQTT-4.8.2-4
+#[test]
+fn each_share_gets_a_message_once_and_its_members_take_turns() {
+    let mut desk = default();
+    let publisher = desk.connect("p", &FOR_NOW);
+    let members: Vec<u64> = (0..3).map(|name| desk.connect(&format!("m{name}"), &FOR_NOW)).collect();
+    members.iter().for_each(|member| {
+        desk.subscribe(*member, "$share/g/a/#", Q1);
+    });
+    desk.subscribe(members[0], "$share/h/a/#", Q1);
+    for _ in 0..9 {
+        desk.publish(publisher, &message("a/b", "x", Q1));
+    }
+    let counts: Vec<usize> = members.iter().map(|member| desk.copies(*member).len()).collect();
+    assert_eq!(counts, [3 + 9, 3, 3], "its own share has one member");
+}
+
+#[test]
+fn a_member_without_connection_has_its_turn_only_when_nobody_is_there() {
+    let mut desk = default();
+    let publisher = desk.connect("p", &FOR_NOW);
+    let (away, here) = (desk.connect("away", &KEPT), desk.connect("here", &FOR_NOW));
+    desk.subscribe(away, "$share/g/a", Q2);
+    desk.subscribe(here, "$share/g/a", Q2);
+    desk.leave(away, false);
+    for _ in 0..4 {
+        desk.publish(publisher, &message("a", "live", Q2));
+    }
+    assert_eq!(desk.came(here).len(), 4);
+    desk.leave(here, false);
+    desk.publish(publisher, &message("a", "kept", Q2));
+    let away = desk.connect("away", &KEPT);
+    assert_eq!(desk.came(away), ["a kept"]);
+}
+
+#[test]
+fn a_client_in_a_share_and_with_its_own_subscription_gets_both() {
+    let mut desk = default();
+    let client = desk.connect("c", &FOR_NOW);
+    desk.subscribe(client, "a", Q1);
+    desk.subscribe(client, "$share/g/a", Q1);
+    desk.publish(client, &message("a", "x", Q1));
+    assert_eq!(desk.came(client), ["a x", "a x"]);
+    desk.unsubscribe(client, "a");
+    desk.publish(client, &message("a", "y", Q1));
+    assert_eq!(desk.came(client), ["a y"]);
+    desk.unsubscribe(client, "$share/g/a");
+    desk.publish(client, &message("a", "z", Q1));
+    assert!(desk.came(client).is_empty());
+}

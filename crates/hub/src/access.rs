@@ -1,6 +1,6 @@
 //! The only door to a thing for whoever asks from outside.
 
-use clock::Now;
+use clock::{Now, Timestamp};
 use consent::{Act, Grant, Party, Verdict};
 use ledger::BadRecord;
 use model::Uuid;
@@ -29,6 +29,19 @@ impl Standing {
     #[must_use]
     pub fn may(&self, act: Act, name: &str) -> bool {
         self.judge(act, name).is_allowed
+    }
+
+    /// Whether the caller may still do `act` with `name` at a later time, as far as grants end by themselves.
+    #[must_use]
+    pub fn may_still(&self, act: Act, name: &str, now: Now) -> bool {
+        let holding: Vec<_> = self.grants.iter().filter(|grant| grant.holds(now)).cloned().collect();
+        consent::permitted(&self.party, &holding, act, name).is_allowed
+    }
+
+    /// When the first of the grants ends by itself.
+    #[must_use]
+    pub fn until(&self) -> Option<Timestamp> {
+        self.grants.iter().filter_map(|grant| grant.until).min()
     }
 
     /// Whether the caller is the owner.

@@ -156,8 +156,9 @@ pub struct TakePending {
     pub thing: Uuid,
     /// At most so many; the others wait.
     pub room: usize,
-    /// Also the values that are wanted: these go again with every new connection of the device.
-    pub with_desired: bool,
+    /// Also the values that are wanted, behind the order of this number (0: all of them): these go again with
+    /// every new connection of the device.
+    pub desired_behind: Option<u64>,
 }
 
 impl TakePending {
@@ -171,11 +172,12 @@ impl TakePending {
         at: Timestamp,
     ) -> Result<Result<(Batch, Vec<Order>), ReadSet>, BadRecord> {
         let mut orders = Vec::new();
-        if self.with_desired {
+        if let Some(behind) = self.desired_behind {
             match wanted(snapshot, self.thing, at)? {
                 Ok(wanted) => orders = wanted,
                 Err(missing) => return Ok(Err(missing)),
             }
+            orders.retain(|order| order.id >> 2 > behind);
         }
         let (mut calls, mut missing) = (Vec::new(), ReadSet::default());
         for call in kept(snapshot.page(&self.calls())) {
@@ -215,7 +217,7 @@ impl Operation for TakePending {
 
     fn reads(&self) -> ReadSet {
         let mut reads = ReadSet::of([thing_key(self.thing)]).with_range(self.calls());
-        if self.with_desired {
+        if self.desired_behind.is_some() {
             reads = reads.with_range(all_of(DESIRED, self.thing, PROPERTY_COUNT_MAX));
         }
         reads

@@ -1,12 +1,12 @@
 //! Desired values: what is wanted of a property until its device has taken it, also while it is away.
 
 use clock::{Now, Timestamp};
-use consent::Act;
+use consent::{Act, Party};
 use ledger::BadRecord;
 use minicbor::{Decode, Encode};
 use model::Uuid;
 use serde_json::Value;
-use store::{Batch, Decision, Operation, ReadSet, Snapshot};
+use store::{Batch, Decision, Operation, ReadSet, Snapshot, decided};
 
 use crate::access::{admit, admit_reads, affordance};
 use crate::asked::Asked;
@@ -247,5 +247,36 @@ impl Operation for Write {
             }
             Err(why) => Decision::Done { batch: Batch::default(), reply: Err(why), effects: Vec::new() },
         }
+    }
+}
+
+/// Looks at what is wanted of a property: for whoever may write it.
+#[derive(Clone, Debug)]
+pub struct ReadDesired {
+    /// Of which thing.
+    pub thing: Uuid,
+    /// Which property.
+    pub name: String,
+    /// For whom.
+    pub party: Party,
+}
+
+impl Operation for ReadDesired {
+    type Reply = Result<DesiredView, Refusal>;
+    type Effect = ();
+
+    fn reads(&self) -> ReadSet {
+        let mut reads = admit_reads(&self.party, self.thing);
+        reads.keys.push(named_key(DESIRED, self.thing, &self.name));
+        reads
+    }
+
+    fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
+        decided(|_| {
+            admit(snapshot, &self.party, self.thing, now)?.permit(Act::Write, &self.name)?;
+            let stored = snapshot.value(&named_key(DESIRED, self.thing, &self.name));
+            let stored = stored.ok_or(Refusal::NoSuchName)?;
+            Ok(Desired::from_value(stored)?.view(&self.name)?)
+        })
     }
 }

@@ -21,6 +21,7 @@ mod json;
 mod listing;
 mod model;
 mod notice;
+mod observing;
 mod operations;
 mod order;
 mod refusal;
@@ -37,7 +38,7 @@ pub use answering::{Answer, Answered, DesiredOf, TakePending};
 pub use asked::Asked;
 pub use command::{Command, Interest, Pick, Reply};
 pub use consent::{Act, Acts, Grant, GrantPage, Names, NotGranted, Party, Rule, Verdict};
-pub use desired::{DesiredState, DesiredView, Write, Written};
+pub use desired::{DesiredState, DesiredView, ReadDesired, Write, Written};
 pub use events::{EVENT_COUNT_MAX, Event, EventPage, ListEvents, Raise, Raised, StoredEvent};
 pub use granting::{AddThingGrant, Judge, Judgement, WhoMay};
 pub use json::{VALUE_DEPTH_MAX, VALUE_SIZE_MAX, check_value};
@@ -45,6 +46,7 @@ pub use ledger::{BadRecord, Origin};
 pub use listing::{FindThing, ListThings, ReadThing, ThingFilter, ThingPage, ThingView};
 pub use model::{Affordance, AffordanceKind, BadModel, BadModelReason, MODEL_SIZE_MAX, Place, ThingModel};
 pub use notice::{Effect, Notice, Settled};
+pub use observing::{MayManage, Subscribe};
 pub use operations::{
     CALL_DEADLINE_MAX, CALLS_KEPT_MAX, Invoke, OperationState, OperationView, ReadOperation, Withdraw,
 };

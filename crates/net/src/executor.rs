@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clock::{Dice, Now};
 use model::CorrelationId;
-use store::{Operation, RunError, Table, run};
+use store::{Committed, Operation, RunError, Table, run};
 
 use crate::now::Clock;
 
@@ -51,15 +51,28 @@ impl Executor {
     /// Runs `operation` to its commit on a thread that may block, and gives its reply.
     ///
     /// # Errors
-    /// See [`RunError`]; a panic inside the operation counts as an unknown outcome.
+    /// As [`Self::commit`].
     pub async fn run<O>(&self, operation: O) -> Result<O::Reply, RunError>
     where
         O: Operation + Send + 'static,
         O::Reply: Send + 'static,
         O::Effect: Send + 'static,
     {
+        Ok(self.commit(operation).await?.reply)
+    }
+
+    /// Runs `operation` to its commit on a thread that may block, and gives its reply with what is to leave now.
+    ///
+    /// # Errors
+    /// See [`RunError`]; a panic inside the operation counts as an unknown outcome.
+    pub async fn commit<O>(&self, operation: O) -> Result<Committed<O::Reply, O::Effect>, RunError>
+    where
+        O: Operation + Send + 'static,
+        O::Reply: Send + 'static,
+        O::Effect: Send + 'static,
+    {
         let (table, now) = (Arc::clone(&self.table), self.clock.now());
-        let ran = tokio::task::spawn_blocking(move || run(&*table, &operation, now).map(|done| done.reply));
+        let ran = tokio::task::spawn_blocking(move || run(&*table, &operation, now));
         match ran.await {
             Ok(outcome) => outcome,
             Err(_) => Err(RunError::OutcomeUnknown(store::Fault { detail: "the operation panicked".into() })),

@@ -1,0 +1,95 @@
+//! Brings what waits in the store to a device that is there, as fast as its line takes it.
+
+use hub::{Order, OrderKind, TakePending, order_number};
+use model::Uuid;
+use tokio::sync::mpsc::Sender;
+
+use crate::desk::HubDesk;
+use crate::lines::PumpAgain;
+
+/// Which values go along.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Load {
+    /// Queued operations and every value that is wanted.
+    Everything,
+    /// Queued operations alone.
+    Operations,
+}
+
+impl HubDesk {
+    /// Starts a pump for the device of `thing`, or tells the one that runs to look once more.
+    pub(crate) fn start_pump(&self, thing: Uuid, load: Load) {
+        let start = self.desk.lines.look(thing, |line| {
+            let device = line.device.as_mut()?;
+            if device.pump.is_some() {
+                device.pump = Some(PumpAgain::Yes);
+                return None;
+            }
+            device.pump = Some(PumpAgain::No);
+            Some((device.orders.clone(), device.generation))
+        });
+        if let Some((orders, generation)) = start.flatten() {
+            let desk = self.clone();
+            tokio::spawn(async move { desk.pump(thing, generation, orders, load).await });
+        }
+    }
+
+    async fn pump(self, thing: Uuid, generation: u64, orders: Sender<Order>, load: Load) {
+        // Values that were brought already are not brought again by the same pump.
+        let mut behind = match load {
+            Load::Everything => Some(0),
+            Load::Operations => None,
+        };
+        loop {
+            // Waits for room; the line is closed when the device is gone.
+            match orders.reserve().await {
+                Ok(permit) => drop(permit),
+                Err(_) => return,
+            }
+            let room = orders.capacity().max(1);
+            let Ok(permits) = orders.try_reserve_many(room) else { continue };
+            let take = TakePending { thing, room, desired_behind: behind };
+            let taken = self.desk.executor.run(take).await;
+            let Ok(Ok(taken)) = taken else {
+                drop(permits);
+                self.desk.lines.look(thing, |line| {
+                    line.device
+                        .iter_mut()
+                        .filter(|it| it.generation == generation)
+                        .for_each(|it| it.pump = None);
+                });
+                return;
+            };
+            let count = taken.len();
+            for (order, permit) in taken.into_iter().zip(permits) {
+                if let Some((OrderKind::Set, number)) = order_number(order.id) {
+                    behind = behind.map(|behind| behind.max(number));
+                }
+                permit.send(order);
+            }
+            if count < room && self.may_stop(thing, generation) {
+                return;
+            }
+        }
+    }
+
+    /// Whether nobody asked for another look; then the next one starts a pump of its own.
+    fn may_stop(&self, thing: Uuid, generation: u64) -> bool {
+        let may = self.desk.lines.look(thing, |line| {
+            let Some(device) = line.device.as_mut().filter(|device| device.generation == generation) else {
+                return true;
+            };
+            match device.pump {
+                Some(PumpAgain::Yes) => {
+                    device.pump = Some(PumpAgain::No);
+                    false
+                }
+                Some(PumpAgain::No) | None => {
+                    device.pump = None;
+                    true
+                }
+            }
+        });
+        may.unwrap_or(true)
+    }
+}

@@ -12,6 +12,7 @@ mod cbc;
 mod ec;
 mod exchange;
 mod hash;
+mod pake;
 mod rsa;
 mod wrap;
 
@@ -22,8 +23,8 @@ use core::num::NonZeroU32;
 
 use clock::Dice;
 use crypto::{
-    Aead, AeadKey, CryptoError, Curve, Digest, Group, HashAlgorithm, KeyExchange, KeyKind, PrivateKey,
-    PrivateKeyInfo, Provider, PublicKey, Secret, SignatureScheme,
+    Aead, AeadKey, CryptoError, Curve, Digest, Group, HashAlgorithm, KeyExchange, KeyKind, PakeExchange,
+    PakePassword, PrivateKey, PrivateKeyInfo, Provider, PublicKey, ScryptCost, Secret, SignatureScheme,
 };
 use p256::NistP256;
 use p384::NistP384;
@@ -144,5 +145,23 @@ impl Provider for Portable {
             Group::Nist(Curve::P521) => exchange::NistExchange::<NistP521>::start(dice),
             Group::X25519 => Ok(exchange::X25519Exchange::start(dice)),
         }
+    }
+
+    fn scrypt(
+        &self,
+        passphrase: &[u8],
+        salt: &[u8],
+        cost: ScryptCost,
+        out: &mut [u8],
+    ) -> Result<(), CryptoError> {
+        pake::scrypt(passphrase, salt, cost, out)
+    }
+
+    fn pake_password(&self, stretched: &Secret) -> Result<PakePassword, CryptoError> {
+        pake::password(stretched)
+    }
+
+    fn start_pake(&self, scalar: &[u8]) -> Result<Box<dyn PakeExchange>, CryptoError> {
+        pake::Exchange::start(scalar)
     }
 }

@@ -1,6 +1,6 @@
 //! The provider for servers: aws-lc-rs, with RustCrypto where it has gaps.
 //!
-//! The one gap is AES-CCM, which comes from `ccm` and `aes`. Keys for key exchange and for EC key pairs
+//! The gaps are AES-CCM, which comes from `ccm` and `aes`, sums of points for SPAKE2+ from `p256`, and `scrypt`. Keys for key exchange and for EC key pairs
 //! are drawn from the caller's dice; ECDSA nonces, RSA keys and OAEP seeds come from the generator of the
 //! library, which offers no other way.
 //! Source: section 6 of the dependency sheet; ADR 0010.
@@ -10,6 +10,7 @@ mod cbc;
 mod ec;
 mod exchange;
 mod hash;
+mod pake;
 mod rsa;
 mod wrap;
 
@@ -18,8 +19,8 @@ use std::sync::Arc;
 
 use clock::Dice;
 use crypto::{
-    Aead, AeadKey, CryptoError, Digest, Group, HashAlgorithm, KeyExchange, KeyKind, PrivateKey,
-    PrivateKeyInfo, Provider, PublicKey, Secret, SignatureScheme,
+    Aead, AeadKey, CryptoError, Digest, Group, HashAlgorithm, KeyExchange, KeyKind, PakeExchange,
+    PakePassword, PrivateKey, PrivateKeyInfo, Provider, PublicKey, ScryptCost, Secret, SignatureScheme,
 };
 
 /// The provider for programs with an operating system.
@@ -126,5 +127,23 @@ impl Provider for Server {
 
     fn start_exchange(&self, group: Group, dice: &mut Dice) -> Result<Box<dyn KeyExchange>, CryptoError> {
         Ok(Box::new(exchange::Exchange::start(group, dice)?))
+    }
+
+    fn scrypt(
+        &self,
+        passphrase: &[u8],
+        salt: &[u8],
+        cost: ScryptCost,
+        out: &mut [u8],
+    ) -> Result<(), CryptoError> {
+        pake::scrypt(passphrase, salt, cost, out)
+    }
+
+    fn pake_password(&self, stretched: &Secret) -> Result<PakePassword, CryptoError> {
+        pake::password(stretched)
+    }
+
+    fn start_pake(&self, scalar: &[u8]) -> Result<Box<dyn PakeExchange>, CryptoError> {
+        pake::Exchange::start(scalar)
     }
 }

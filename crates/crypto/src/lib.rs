@@ -9,6 +9,7 @@ extern crate alloc;
 mod algorithm;
 mod ecdsa_der;
 mod kdf;
+mod pake;
 mod pkcs8;
 mod provider;
 mod public_key;
@@ -20,6 +21,9 @@ pub mod suite;
 pub use algorithm::{Aead, Curve, Group, HashAlgorithm, KeyKind, SignatureScheme};
 pub use ecdsa_der::{ecdsa_from_der, ecdsa_to_der};
 pub use kdf::x963_kdf;
+pub use pake::{
+    PakeExchange, PakePassword, PakePoint, PakeSecrets, PakeSide, SPAKE2PLUS_M, SPAKE2PLUS_N, ScryptCost,
+};
 pub use pkcs8::{PrivateKeyInfo, ec_to_pkcs8};
 pub use provider::{AeadKey, CryptoError, Digest, KeyExchange, PrivateKey, Provider};
 pub use public_key::{BadPublicKey, PublicKey, SPKI_LENGTH_MAX};

@@ -7,7 +7,10 @@ use core::num::NonZeroU32;
 
 use clock::Dice;
 
-use crate::{Aead, Group, HashAlgorithm, KeyKind, PublicKey, Secret, SignatureScheme};
+use crate::{
+    Aead, Group, HashAlgorithm, KeyKind, PakeExchange, PakePassword, PublicKey, ScryptCost, Secret,
+    SignatureScheme,
+};
 
 /// Why an operation did not come off. Which check failed inside is deliberately not told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,6 +242,42 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// [`CryptoError::Unsupported`] when this provider does not have the group.
     fn start_exchange(&self, group: Group, dice: &mut Dice) -> Result<Box<dyn KeyExchange>, CryptoError>;
+
+    /// scrypt (RFC 7914): fills `out`.
+    ///
+    /// # Errors
+    /// [`CryptoError::BadInput`] when the cost is none, [`CryptoError::Unsupported`] as above.
+    fn scrypt(
+        &self,
+        passphrase: &[u8],
+        salt: &[u8],
+        cost: ScryptCost,
+        out: &mut [u8],
+    ) -> Result<(), CryptoError> {
+        let _ = (passphrase, salt, cost, out);
+        Err(CryptoError::Unsupported)
+    }
+
+    /// The secrets and the record of a password for SPAKE2+ over P-256, from two halves of equal size that a
+    /// password was stretched to.
+    ///
+    /// # Errors
+    /// [`CryptoError::BadInput`] when the size is odd, a half is shorter than 40 bytes or no multiple of 8, or
+    /// L would be infinity, [`CryptoError::Unsupported`] as above.
+    fn pake_password(&self, stretched: &Secret) -> Result<PakePassword, CryptoError> {
+        let _ = stretched;
+        Err(CryptoError::Unsupported)
+    }
+
+    /// Begins SPAKE2+ over P-256 with a secret scalar: 32 random bytes, big-endian; see [`crate::draw_scalar`].
+    ///
+    /// # Errors
+    /// [`CryptoError::BadInput`] when the scalar is zero or not below the order,
+    /// [`CryptoError::Unsupported`] as above.
+    fn start_pake(&self, scalar: &[u8]) -> Result<Box<dyn PakeExchange>, CryptoError> {
+        let _ = scalar;
+        Err(CryptoError::Unsupported)
+    }
 }
 
 impl core::fmt::Debug for dyn Provider {

@@ -149,3 +149,64 @@ impl CodeTries {
         Some(tries)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    const NOW: Moment = Moment::from_micros(1_000_000);
+
+    fn prefix(number: u32) -> AddressPrefix {
+        AddressPrefix::of(IpAddr::from((u128::from(number) << 72).to_be_bytes()))
+    }
+
+    fn serial(number: u32) -> Serial {
+        Serial::new(format!("T{number}").as_bytes()).expect("a serial")
+    }
+
+    // verifies: TS-H12
+    #[test]
+    fn an_alert_is_raised_once_in_a_day_and_serial() {
+        let mut tries = CodeTries::new();
+        let alerts = |tries: &mut CodeTries, now| {
+            (1..=300)
+                .filter(|number| tries.count(&serial(1), prefix(*number), now))
+                .collect::<alloc::vec::Vec<_>>()
+        };
+        assert_eq!(alerts(&mut tries, NOW), [100]);
+        assert_eq!(alerts(&mut tries, NOW + (DAY - Duration::from_secs(1))), [0; 0]);
+        assert_eq!(alerts(&mut tries, NOW + DAY), [100], "another day");
+        assert!((1..100).all(|number| !tries.count(&serial(2), prefix(number), NOW)), "another serial");
+    }
+
+    #[test]
+    fn of_too_many_pairs_the_one_whose_wait_ends_first_is_forgotten() {
+        let mut tries = CodeTries::new();
+        for _ in 0..4 {
+            tries.count(&serial(0), prefix(0), NOW);
+        }
+        let most = u32::try_from(PAIR_COUNT_MAX).expect("it fits");
+        for number in 1..=most {
+            tries.count(&serial(number), prefix(number), NOW);
+        }
+        assert_eq!((tries.pairs.len(), tries.by_wait_end.len()), (PAIR_COUNT_MAX, PAIR_COUNT_MAX));
+        assert_eq!((tries.days.len(), tries.by_day.len()), (SERIAL_COUNT_MAX, SERIAL_COUNT_MAX));
+        assert_eq!(tries.wait_secs(&serial(0), prefix(0), NOW), Some(2), "who has to wait stays");
+        tries.clear(&serial(0), prefix(0));
+        assert_eq!(tries.wait_secs(&serial(0), prefix(0), NOW), None);
+        assert_eq!(tries.pairs.len(), tries.by_wait_end.len());
+    }
+
+    #[test]
+    fn no_number_of_tries_is_too_great() {
+        let mut tries = CodeTries::new();
+        for _ in 0..200 {
+            tries.count(&serial(0), prefix(0), NOW);
+        }
+        assert_eq!(tries.wait_secs(&serial(0), prefix(0), NOW), Some(3600));
+        assert_eq!(tries.wait_secs(&serial(0), prefix(0), NOW + Duration::from_millis(3_599_001)), Some(1));
+        assert_eq!(tries.wait_secs(&serial(0), prefix(0), NOW + Duration::from_secs(3600)), None);
+    }
+}

@@ -9,28 +9,31 @@
 //! 92, A2          -------------------->             once the device has stored what 82 brought
 //!                 <--------------------   B2
 //! ```
-//! Kinds 2, 3 and 4; kind 1 is not among the credentials.
 //! Source: OSAP secure profile sections 4 to 8 and 14.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use clock::{Dice, Moment};
-use crypto::{Curve, KeyKind, PrivateKey, Provider, PublicKey, Secret, SignatureScheme};
+use crypto::{
+    Curve, KeyExchange, KeyKind, PakeSide, PrivateKey, Provider, PublicKey, Secret, SignatureScheme,
+};
 use subtle::ConstantTimeEq;
 use wire::{Cursor, Reason};
 
 use crate::key_schedule::{
-    Hash, RunKeys, Schedule, fixed_signature, main_of_exchange, main_of_psk, sha256, signed_by_device,
-    signed_by_lbs, transcript_1, transcript_2,
+    Hash, RunKeys, Schedule, fixed_signature, main_of_code, main_of_exchange, main_of_psk, sha256,
+    signed_by_device, signed_by_lbs, transcript_1, transcript_2,
 };
 use crate::messages::{SHARE_SIZE, check_share, decode_fifth};
 use crate::record::{RecordError, RecordLine};
 use crate::run_clock::RunClock;
 use crate::{
     Answer, Claim, DasInfo, DasRequest, Devid, Ephemeral, First, Frame, FrameError, Header, Inlet, Kdf,
-    MessageKind, Mode, ProtocolType, ResultCode, Second, Serial, Third, TypeGroup, floor_after, rematch,
+    MessageKind, Mode, ProtocolType, Realm, ResultCode, Second, Serial, StretchedCode, Third, TypeGroup,
+    floor_after, rematch,
 };
 
 /// Seconds that a ticket lives at most.
@@ -39,6 +42,13 @@ const TICKET_LIFETIME_MAX_SECS: u32 = 2_592_000;
 /// What the device proves itself with.
 #[derive(Clone, Debug)]
 pub enum DeviceCredential {
+    /// Kind 1: the stretched code of the label, and where it is good.
+    Code {
+        /// See [`StretchedCode::of_label`].
+        code: StretchedCode,
+        /// The name of the load balancer.
+        realm: Realm,
+    },
     /// Kind 2: 16 to 64 bytes with at least 128 bits of entropy.
     Psk(Secret),
     /// Kind 3: a key pair on P-256, and the keys of the load balancer that count: one or two.
@@ -164,6 +174,7 @@ struct Lines {
     input: RecordLine,
     resume: Secret,
     das: Secret,
+    enrol: Option<Secret>,
     served: TypeGroup,
 }
 
@@ -201,7 +212,14 @@ impl DeviceRun {
         now: Moment,
     ) -> Result<Self, SetupError> {
         let claim = check(provider.as_ref(), &setup)?;
-        let share = ephemeral.share().ok_or(SetupError::Exchange)?;
+        let share = match &setup.credential {
+            DeviceCredential::Code { code, .. } => {
+                ephemeral.pake.share(PakeSide::Prover, &code.w0).map_err(|_| SetupError::Credential)?
+            }
+            DeviceCredential::Psk(_) | DeviceCredential::KeyPair { .. } | DeviceCredential::Ticket(_) => {
+                ephemeral.share().ok_or(SetupError::Exchange)?
+            }
+        };
         let offer = First {
             header: setup.header.clone(),
             mode: setup.mode,
@@ -322,13 +340,13 @@ impl DeviceRun {
         if answer.header.protocol != self.setup.header.protocol || answer.share == *own_share || !is_point {
             return Err(DeviceEnd::NotGenuine);
         }
-        let z = ephemeral.exchange.finish(&answer.share).map_err(|_| DeviceEnd::NotGenuine)?;
-        let (proof, keys) = self.prove(&answer, t1, &z)?;
+        let (proof, keys) = self.prove(&answer, t1, ephemeral, own_share)?;
         let mut lines = Lines {
             out: RecordLine::new(keys.from_device),
             input: RecordLine::new(keys.from_lbs),
             resume: keys.resume,
             das: keys.das,
+            enrol: keys.enrol,
             served: answer.header.group,
         };
         let mut bytes = proof.encode();
@@ -348,25 +366,41 @@ impl DeviceRun {
     }
 
     /// Checks what the load balancer proves, and makes the device's own proof and the keys.
-    fn prove(&mut self, answer: &Answer<'_>, t1: &Hash, z: &Secret) -> Result<(Third, RunKeys), DeviceEnd> {
+    fn prove(
+        &mut self,
+        answer: &Answer<'_>,
+        t1: &Hash,
+        ephemeral: Ephemeral,
+        own_share: &[u8; SHARE_SIZE],
+    ) -> Result<(Third, RunKeys), DeviceEnd> {
         let provider = Arc::clone(&self.provider);
         let provider = provider.as_ref();
-        let is_right = |schedule: &Schedule| bool::from(schedule.mac_of_lbs.ct_eq(&answer.mac));
-        let psk = match &self.setup.credential {
-            DeviceCredential::Psk(psk) => psk,
-            DeviceCredential::Ticket(ticket) => &ticket.secret,
-            DeviceCredential::KeyPair { key, pins } => {
-                let (key, pins) = (Arc::clone(key), pins.clone());
-                return self.prove_by_key(answer, t1, z, key.as_ref(), &pins);
-            }
+        let z = |exchange: Box<dyn KeyExchange>| {
+            exchange.finish(&answer.share).map_err(|_| DeviceEnd::NotGenuine)
         };
         let t2 = transcript_2(provider, t1, answer.before_mac, None);
-        let schedule = Schedule::new(provider, main_of_psk(provider, &t2, psk, z), t2);
-        if !is_right(&schedule) {
+        let (main, is_code) = match &self.setup.credential {
+            DeviceCredential::Code { code, realm } => {
+                let found = ephemeral.pake.finish_prover(&code.w0, &code.w1, &answer.share);
+                let secrets = found.map_err(|_| DeviceEnd::NotGenuine)?;
+                let (names, shares) = ((&self.setup.serial, realm), [own_share, &answer.share]);
+                (main_of_code(provider, &t2, names, shares, &secrets, &code.w0), true)
+            }
+            DeviceCredential::Psk(psk) => (main_of_psk(provider, &t2, psk, &z(ephemeral.exchange)?), false),
+            DeviceCredential::Ticket(ticket) => {
+                (main_of_psk(provider, &t2, &ticket.secret, &z(ephemeral.exchange)?), false)
+            }
+            DeviceCredential::KeyPair { key, pins } => {
+                let (key, pins) = (Arc::clone(key), pins.clone());
+                return self.prove_by_key(answer, t1, &z(ephemeral.exchange)?, key.as_ref(), &pins);
+            }
+        };
+        let schedule = Schedule::new(provider, main, t2);
+        if !bool::from(schedule.mac_of_lbs.ct_eq(&answer.mac)) {
             return Err(DeviceEnd::NotGenuine);
         }
         let proof = Third { mac: schedule.mac_of_device, signature: None };
-        Ok((proof, schedule.finish(provider, None)))
+        Ok((proof, schedule.finish(provider, None, is_code)))
     }
 
     fn prove_by_key(
@@ -395,7 +429,7 @@ impl DeviceRun {
             .and_then(|signature| fixed_signature(&signature))
             .ok_or(DeviceEnd::NotGenuine)?;
         let proof = Third { mac: schedule.mac_of_device, signature: Some(sig_d) };
-        Ok((proof, schedule.finish(provider, Some((&sig_s, &sig_d)))))
+        Ok((proof, schedule.finish(provider, Some((&sig_s, &sig_d)), false)))
     }
 
     fn devid(&mut self, frame: &Frame<'_>, mut lines: Lines) -> Result<(), DeviceEnd> {
@@ -412,7 +446,12 @@ impl DeviceRun {
             let lifetime_secs = cursor.u32()?;
             cursor.clone().finish()?;
             let ticket = Ticket { id, secret: lines.resume.clone() };
-            Ok::<_, wire::DecodeError>(Pending { devid, ticket, lifetime_secs, enrol_psk: None })
+            Ok::<_, wire::DecodeError>(Pending {
+                devid,
+                ticket,
+                lifetime_secs,
+                enrol_psk: lines.enrol.clone(),
+            })
         };
         let pending = read().map_err(|_| DeviceEnd::Malformed)?;
         if pending.lifetime_secs > TICKET_LIFETIME_MAX_SECS {
@@ -457,6 +496,9 @@ fn check(provider: &dyn Provider, setup: &DeviceSetup) -> Result<Claim, SetupErr
     }
     let is_p256 = |key: &PublicKey| key.kind() == KeyKind::Ec(Curve::P256);
     match &setup.credential {
+        DeviceCredential::Code { code, .. } if code.w0.len() == 32 && code.w1.len() == 32 => {
+            Ok(Claim::Code(code.kdf))
+        }
         DeviceCredential::Psk(psk) if (16..=64).contains(&psk.len()) => Ok(Claim::Psk),
         DeviceCredential::Ticket(ticket) if ticket.secret.len() == 32 => Ok(Claim::Ticket(ticket.id)),
         DeviceCredential::KeyPair { key, pins }
@@ -464,8 +506,9 @@ fn check(provider: &dyn Provider, setup: &DeviceSetup) -> Result<Claim, SetupErr
         {
             Ok(Claim::KeyPair(sha256(provider, &[key.public().spki()])))
         }
-        DeviceCredential::Psk(_) | DeviceCredential::Ticket(_) | DeviceCredential::KeyPair { .. } => {
-            Err(SetupError::Credential)
-        }
+        DeviceCredential::Code { .. }
+        | DeviceCredential::Psk(_)
+        | DeviceCredential::Ticket(_)
+        | DeviceCredential::KeyPair { .. } => Err(SetupError::Credential),
     }
 }

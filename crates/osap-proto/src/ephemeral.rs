@@ -3,29 +3,33 @@
 use alloc::boxed::Box;
 
 use clock::Dice;
-use crypto::{CryptoError, Curve, Group, KeyExchange, Provider};
+use crypto::{CryptoError, Curve, Group, KeyExchange, PakeExchange, Provider, draw_scalar};
 
 use crate::messages::SHARE_SIZE;
 
-/// Random bytes and a key exchange on P-256, fresh for each run.
+/// Random bytes and secret scalars of P-256, fresh for each run. Which of the exchanges is used hangs on the kind.
 pub struct Ephemeral {
     /// random_d or random_s.
     pub random: [u8; 32],
-    /// The secret scalar, and its point as the share.
+    /// For kinds 2 to 4: the scalar's point is the share.
     pub exchange: Box<dyn KeyExchange>,
+    /// For kind 1: the share is blinded with the code.
+    pub pake: Box<dyn PakeExchange>,
 }
 
 impl Ephemeral {
-    /// Draws both.
+    /// Draws all of it.
     ///
     /// # Errors
-    /// What the provider says when it has no P-256.
+    /// What the provider says when it has no P-256 or no SPAKE2+.
     pub fn draw(provider: &dyn Provider, dice: &mut Dice) -> Result<Self, CryptoError> {
         let exchange = provider.start_exchange(Group::Nist(Curve::P256), dice)?;
-        Ok(Self { random: dice.bytes(), exchange })
+        let random = dice.bytes();
+        let pake = draw_scalar(Curve::P256, dice, |scalar| provider.start_pake(scalar))?;
+        Ok(Self { random, exchange, pake })
     }
 
-    /// The share that goes on the wire; `None` when the exchange is on another group.
+    /// The share of kinds 2 to 4; `None` when the exchange is on another group.
     pub(crate) fn share(&self) -> Option<[u8; SHARE_SIZE]> {
         self.exchange.public().try_into().ok()
     }

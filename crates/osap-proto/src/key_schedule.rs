@@ -4,11 +4,15 @@
 
 use alloc::vec::Vec;
 
-use crypto::{HashAlgorithm, Provider, PublicKey, Secret};
+use crypto::{
+    HashAlgorithm, PakePoint, PakeSecrets, Provider, PublicKey, SPAKE2PLUS_M, SPAKE2PLUS_N, Secret,
+};
 use zeroize::Zeroize;
 
+use crate::code::len64le;
 use crate::messages::{SIGNATURE_SIZE, put_signature};
 use crate::record::{RecordKeys, Way};
+use crate::{Realm, Serial};
 
 /// One digest.
 pub(crate) type Hash = [u8; 32];
@@ -83,6 +87,35 @@ pub(crate) fn transcript_2(
     }
 }
 
+/// K_main of kind 1: the hash of TT, in which every part stands behind its length. `shares` are share_d and share_s.
+pub(crate) fn main_of_code(
+    provider: &dyn Provider,
+    t2: &Hash,
+    (serial, realm): (&Serial, &Realm),
+    shares: [&PakePoint; 2],
+    secrets: &PakeSecrets,
+    w0: &Secret,
+) -> Secret {
+    let mut context = [0; 42];
+    context[..10].copy_from_slice(b"OSAP-H1 v1");
+    context[10..].copy_from_slice(t2);
+    let parts: [&[u8]; 10] = [
+        &context,
+        serial.as_bytes(),
+        realm.as_bytes(),
+        &SPAKE2PLUS_M,
+        &SPAKE2PLUS_N,
+        shares[0],
+        shares[1],
+        secrets.z.expose(),
+        secrets.v.expose(),
+        w0.expose(),
+    ];
+    let sizes = parts.map(len64le);
+    let prefixed: Vec<&[u8]> = sizes.iter().zip(parts).flat_map(|(size, part)| [&size[..], part]).collect();
+    secret_of(sha256(provider, &prefixed))
+}
+
 /// K_main of kinds 2 and 4.
 pub(crate) fn main_of_psk(provider: &dyn Provider, t2: &Hash, psk: &Secret, z: &Secret) -> Secret {
     let size = u16::try_from(psk.len()).expect("a pre-shared key has at most 64 bytes");
@@ -128,11 +161,12 @@ impl Schedule {
         &self.t2
     }
 
-    /// The keys of the run; K_main ends here. `signatures` are sig_s and sig_d of kind 3.
+    /// The keys of the run; K_main ends here. `signatures` are sig_s and sig_d of kind 3, `is_code` tells kind 1.
     pub(crate) fn finish(
         self,
         provider: &dyn Provider,
         signatures: Option<(&[u8; SIGNATURE_SIZE], &[u8; SIGNATURE_SIZE])>,
+        is_code: bool,
     ) -> RunKeys {
         let (sig_s, sig_d): (&[u8], &[u8]) = match signatures {
             Some((sig_s, sig_d)) => (sig_s, sig_d),
@@ -146,6 +180,7 @@ impl Schedule {
             from_lbs: way(Way::FromLbs, key("lbs s2d key", 16), key("lbs s2d iv", 12)),
             resume: key("resume", 32),
             das: key("das", 32),
+            enrol: is_code.then(|| key("enrol", 32)),
         }
     }
 }
@@ -169,6 +204,8 @@ pub(crate) struct RunKeys {
     pub(crate) resume: Secret,
     /// The das secret.
     pub(crate) das: Secret,
+    /// enrol_psk, of kind 1.
+    pub(crate) enrol: Option<Secret>,
 }
 
 /// A signature as T3 and the messages take it.

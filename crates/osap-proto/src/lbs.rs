@@ -15,7 +15,7 @@
 //!                 <--------------------   B2, closed
 //! ```
 //! Before mac_d is verified nothing but H1-II goes out, and it looks alike for devices that exist and that
-//! do not. Kinds 2, 3 and 4; an offer of kind 1 is closed with [`LbsEnd::CodeNotRun`].
+//! do not. Kind 1 may have to wait, before anything is looked up; what it tries is counted when H1-II goes out.
 //! Source: OSAP secure profile sections 3 to 8, 10 and 14.
 
 mod judgement;
@@ -29,7 +29,8 @@ use clock::{Dice, Moment};
 use crypto::{PrivateKey, Provider, Secret};
 use wire::Cursor;
 
-pub use judgement::{AllowedKinds, CodeRecord, DeviceRecord, TicketOnRecord};
+use judgement::NoAnswer;
+pub use judgement::{AllowedKinds, DeviceRecord, TicketOnRecord};
 
 use crate::messages::encode_fifth;
 use crate::negotiation::mismatch;
@@ -37,7 +38,7 @@ use crate::record::{RecordError, RecordLine};
 use crate::run_clock::RunClock;
 use crate::{
     AddressPrefix, Claim, CodeTries, Connection, DasInfo, DasRequest, Devid, Ephemeral, FakeRecords, First,
-    Frame, FrameError, Header, Inlet, MessageKind, Mode, ProtocolType, ResultCode, Second, SeenShares,
+    Frame, FrameError, Header, Inlet, MessageKind, Mode, ProtocolType, Realm, ResultCode, Second, SeenShares,
     Serial, Ticket, TypeGroup,
 };
 use judgement::Proof;
@@ -70,8 +71,8 @@ pub struct LbsSetup {
     pub exporter: Option<[u8; 32]>,
     /// Where the connection comes from.
     pub from: AddressPrefix,
-    /// The lower-case name under which devices reach this load balancer, 1 to 255 bytes.
-    pub realm: Arc<[u8]>,
+    /// The name under which devices reach this load balancer.
+    pub realm: Realm,
     /// The serial in the client certificate.
     pub certificate_serial: Option<Serial>,
     /// The key of the load balancer, on P-256.
@@ -99,8 +100,6 @@ pub enum LbsEnd {
     Malformed,
     /// The time is over.
     TimeOver,
-    /// The offer is of kind 1, which this machine does not run; nothing was answered.
-    CodeNotRun,
     /// Our own key or exchange does not do its work; nothing was answered.
     OwnFault,
 }
@@ -204,6 +203,7 @@ struct Lines {
     out: RecordLine,
     resume: Secret,
     das: Secret,
+    enrol: Option<Secret>,
 }
 
 #[derive(Debug)]
@@ -296,22 +296,24 @@ impl LbsRun {
         self.expire(now);
         match core::mem::replace(&mut self.state, State::Over) {
             State::AwaitRecord { offer, bytes } => {
-                if matches!(offer.claim, Claim::Code(_))
-                    && memory.tries.count(&offer.serial, self.setup.from, now)
-                {
-                    self.outputs.push_back(LbsOutput::ManyTries { serial: offer.serial.clone() });
-                }
                 let header = Header { protocol: offer.header.protocol, group: self.setup.served.clone() };
+                let tried = matches!(offer.claim, Claim::Code(_)).then(|| offer.serial.clone());
                 match self.prepare(*offer, &bytes, found, unix_secs) {
                     Ok((answer, proof)) => {
+                        // It lets the other side test one code, even when it never answers.
+                        if let Some(serial) = tried
+                            && memory.tries.count(&serial, self.setup.from, now)
+                        {
+                            self.outputs.push_back(LbsOutput::ManyTries { serial });
+                        }
                         self.outputs.push_back(LbsOutput::Send(answer));
                         self.clock.await_message(now);
                         self.state = State::AwaitThird(Box::new(proof));
                         self.pump(now);
                         self.clear_tries(memory);
                     }
-                    Err(LbsEnd::Refused(result)) => self.refuse(&header, result),
-                    Err(end) => self.close(end),
+                    Err(NoAnswer::Refused(result, behind)) => self.refuse_with(&header, result, &behind),
+                    Err(NoAnswer::OwnFault) => self.close(LbsEnd::OwnFault),
                 }
             }
             other => self.state = other,
@@ -443,11 +445,10 @@ impl LbsRun {
         if !memory.seen.note(&offer.share) {
             return self.refuse(&answered, ResultCode::BAD_POINT);
         }
-        if matches!(offer.claim, Claim::Code(_)) {
-            if let Some(secs) = memory.tries.wait_secs(&offer.serial, self.setup.from, now) {
-                return self.refuse_with(&answered, ResultCode::LATER, &secs.to_be_bytes());
-            }
-            return self.close(LbsEnd::CodeNotRun);
+        if matches!(offer.claim, Claim::Code(_))
+            && let Some(secs) = memory.tries.wait_secs(&offer.serial, self.setup.from, now)
+        {
+            return self.refuse_with(&answered, ResultCode::LATER, &secs.to_be_bytes());
         }
         self.outputs.push_back(LbsOutput::LookUp {
             serial: offer.serial.clone(),
@@ -513,7 +514,7 @@ impl LbsRun {
             devid,
             ticket: Ticket { id: ticket_id, secret: lines.resume.clone() },
             lifetime_secs,
-            enrol_psk: None,
+            enrol_psk: lines.enrol.clone(),
         }));
         self.clock.await_ourselves();
         self.state = State::AwaitCommit(lines);

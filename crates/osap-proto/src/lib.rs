@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod base64url;
+mod code;
 mod code_tries;
 mod connect;
 mod das_info;
@@ -29,6 +30,7 @@ mod run_clock;
 mod seen_shares;
 mod serial;
 
+pub use code::{CodeRecord, Realm, StretchedCode};
 pub use code_tries::{AddressPrefix, CodeTries};
 pub use connect::{
     Admitted, Connect, ConnectHeader, ConnectRefusal, ConnectTable, ConnectionNumbers, connect_password,
@@ -45,8 +47,8 @@ pub use ephemeral::Ephemeral;
 pub use fake::{FakeRecord, FakeRecords};
 pub use frame::{Frame, FrameError, Inlet, MessageKind, VERSION};
 pub use lbs::{
-    AllowedKinds, CodeRecord, Commit, Committed, DasAnswer, DeviceRecord, Grant, LbsEnd, LbsMemory,
-    LbsOutput, LbsRun, LbsSetup, TicketOnRecord,
+    AllowedKinds, Commit, Committed, DasAnswer, DeviceRecord, Grant, LbsEnd, LbsMemory, LbsOutput, LbsRun,
+    LbsSetup, TicketOnRecord,
 };
 pub use messages::{Answer, Claim, First, Kdf, Mode, OfferError, Second, Third};
 pub use negotiation::{

@@ -4,7 +4,8 @@ use std::num::NonZeroU32;
 
 use clock::Dice;
 use crypto::{
-    Aead, Curve, Group, HashAlgorithm, KeyKind, Provider, PublicKey, Secret, SignatureScheme, x963_kdf,
+    Aead, Curve, Group, HashAlgorithm, KeyKind, PakeSide, Provider, PublicKey, ScryptCost, Secret,
+    SignatureScheme, draw_scalar, x963_kdf,
 };
 use crypto_portable::Portable;
 use crypto_server::Server;
@@ -185,4 +186,39 @@ fn rsa_public_work_fits_the_servers_private_work() {
             }
         }
     }
+}
+
+#[test]
+fn both_providers_run_spake2plus_with_each_other() {
+    let mut dice = Dice::numbered(7);
+    for _ in 0..8 {
+        let stretched = Secret::new(random(&mut dice, 80));
+        let password = Server.pake_password(&stretched).unwrap();
+        assert_eq!(Portable.pake_password(&stretched).as_ref(), Ok(&password));
+        for (one, other) in pairs() {
+            let begin = |provider: &'static dyn Provider, dice: &mut Dice| {
+                draw_scalar(Curve::P256, dice, |scalar| provider.start_pake(scalar)).unwrap()
+            };
+            let (prover, verifier) = (begin(one, &mut dice), begin(other, &mut dice));
+            let share_p = prover.share(PakeSide::Prover, &password.w0).unwrap();
+            let share_v = verifier.share(PakeSide::Verifier, &password.w0).unwrap();
+            let at_prover = prover.finish_prover(&password.w0, &password.w1, &share_v).unwrap();
+            let at_verifier = verifier.finish_verifier(&password.w0, &password.point_l, &share_p).unwrap();
+            assert_eq!(at_prover, at_verifier);
+            // The same scalar, the same everything, whoever computes it.
+            let scalar = random(&mut dice, 32);
+            let of = |provider: &dyn Provider| {
+                let exchange = provider.start_pake(&scalar).unwrap();
+                let share = exchange.share(PakeSide::Verifier, &password.w0).unwrap();
+                (share, exchange.finish_verifier(&password.w0, &password.point_l, &share_p).unwrap())
+            };
+            assert_eq!(of(one), of(other));
+        }
+    }
+    let stretch = |provider: &dyn Provider| {
+        let mut out = [0; 80];
+        provider.scrypt(b"code", b"salt", ScryptCost { log2_n: 10, r: 8, p: 1 }, &mut out).unwrap();
+        out
+    };
+    assert_eq!(stretch(&Server), stretch(&Portable));
 }

@@ -10,6 +10,7 @@ pub mod ec;
 pub mod exchange;
 pub mod hash;
 pub mod keys;
+pub mod pake;
 pub mod rsa;
 pub mod wrap;
 
@@ -247,6 +248,28 @@ macro_rules! provider_suite {
         #[test]
         fn x25519_refuses_points_of_small_order() {
             $crate::suite::exchange::small_order(&$provider);
+        }
+
+        // verifies: RFC9383-C
+        #[test]
+        fn spake2plus_gives_the_published_shares_and_secrets() {
+            $crate::suite::pake::vectors(&$provider);
+        }
+
+        #[test]
+        fn stretched_passwords_are_taken_modulo_the_order() {
+            $crate::suite::pake::passwords(&$provider);
+        }
+
+        #[test]
+        fn spake2plus_refuses_what_is_out_of_range_and_infinity() {
+            $crate::suite::pake::refusals(&$provider);
+        }
+
+        // verifies: RFC7914-12
+        #[test]
+        fn scrypt_gives_the_published_keys() {
+            $crate::suite::pake::scrypt_vectors(&$provider);
         }
 
         #[test]

@@ -1,21 +1,22 @@
 //! Which secret an offer is judged under, and whether the device proved that it has it.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crypto::{Curve, Provider, PublicKey, Secret, SignatureScheme};
+use crypto::{CryptoError, Curve, KeyExchange, PakeSide, Provider, PublicKey, Secret, SignatureScheme};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::{LbsEnd, LbsRun, Lines};
+use super::{LbsRun, Lines};
 use crate::key_schedule::{
-    Schedule, end_of_second, fixed_signature, main_of_exchange, main_of_psk, sha256, signed_by_device,
-    signed_by_lbs, transcript_1, transcript_2,
+    Hash, Schedule, end_of_second, fixed_signature, main_of_code, main_of_exchange, main_of_psk, sha256,
+    signed_by_device, signed_by_lbs, transcript_1, transcript_2,
 };
-use crate::messages::SIGNATURE_SIZE;
+use crate::messages::{SHARE_SIZE, SIGNATURE_SIZE};
 use crate::record::RecordLine;
 use crate::{
-    Claim, FakeRecord, First, Frame, Header, Kdf, MessageKind, ProtocolType, ResultCode, Second, Serial,
-    Third,
+    Claim, CodeRecord, Ephemeral, FakeRecord, First, Frame, Header, MessageKind, ProtocolType, ResultCode,
+    Second, Serial, Third,
 };
 
 /// The kinds that a record allows. A ticket on record is always allowed.
@@ -27,18 +28,6 @@ pub struct AllowedKinds {
     pub psk: bool,
     /// Kind 3.
     pub key_pair: bool,
-}
-
-/// The record of a code: what SPAKE2+ verifies it by, never the code itself.
-/// Source: OSAP secure profile section 5.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CodeRecord {
-    /// w0, 32 bytes.
-    pub w0: Secret,
-    /// L, on P-256.
-    pub point_l: PublicKey,
-    /// How the code was stretched.
-    pub kdf: Kdf,
 }
 
 /// The ticket on record.
@@ -69,6 +58,15 @@ pub struct DeviceRecord {
     pub ticket: Option<TicketOnRecord>,
 }
 
+/// Why no H1-II with result 0 was made.
+#[derive(Debug)]
+pub(super) enum NoAnswer {
+    /// This result, and what follows it.
+    Refused(ResultCode, Vec<u8>),
+    /// Our own key or exchange does not do its work.
+    OwnFault,
+}
+
 /// What H1-III is judged by.
 #[derive(Debug)]
 pub(super) struct Proof {
@@ -85,6 +83,8 @@ pub(super) struct Proof {
 
 /// The credential of an offer, or what stands for it.
 struct Chosen {
+    w0: Secret,
+    point_l: PublicKey,
     psk: Secret,
     device_key: PublicKey,
     is_real: Choice,
@@ -98,12 +98,16 @@ impl LbsRun {
         bytes: &[u8],
         found: Option<&DeviceRecord>,
         unix_secs: u64,
-    ) -> Result<(Vec<u8>, Proof), LbsEnd> {
+    ) -> Result<(Vec<u8>, Proof), NoAnswer> {
         let provider = Arc::clone(&self.provider);
         let provider = provider.as_ref();
         let chosen = self.choose(provider, &offer, found, unix_secs)?;
-        let ephemeral = self.ephemeral.take().ok_or(LbsEnd::OwnFault)?;
-        let share = ephemeral.share().ok_or(LbsEnd::OwnFault)?;
+        let ephemeral = self.ephemeral.take().ok_or(NoAnswer::OwnFault)?;
+        let share = match offer.claim {
+            Claim::Code(_) => ephemeral.pake.share(PakeSide::Verifier, &chosen.w0).ok(),
+            Claim::Psk | Claim::KeyPair(_) | Claim::Ticket(_) => ephemeral.share(),
+        }
+        .ok_or(NoAnswer::OwnFault)?;
         let is_signed = matches!(offer.claim, Claim::KeyPair(_));
         let header = Header { protocol: offer.header.protocol, group: self.setup.served.clone() };
         let mut answer = Second::encode_before_mac(&header, &ephemeral.random, &share, is_signed);
@@ -111,15 +115,10 @@ impl LbsRun {
         let t1 = transcript_1(provider, exporter, bytes);
         let own_key = is_signed.then(|| self.setup.key.public());
         let t2 = transcript_2(provider, &t1, &answer, own_key);
-        // The share was checked when it was read.
-        let z = ephemeral.exchange.finish(&offer.share).map_err(|_| LbsEnd::OwnFault)?;
-        let main = if is_signed {
-            main_of_exchange(provider, &t2, &z)
-        } else {
-            main_of_psk(provider, &t2, &chosen.psk, &z)
-        };
+        let main = self.main_of(&offer, ephemeral, &chosen, &t2, &share)?;
         let schedule = Schedule::new(provider, main, t2);
-        let sig_s = if is_signed { Some(self.sign(&signed_by_lbs(&t2))?) } else { None };
+        let sig_s =
+            if is_signed { Some(self.sign(&signed_by_lbs(&t2)).ok_or(NoAnswer::OwnFault)?) } else { None };
         end_of_second(&mut answer, &schedule.mac_of_lbs, sig_s.as_ref());
         let proof = Proof {
             serial: offer.serial,
@@ -133,9 +132,40 @@ impl LbsRun {
         Ok((answer, proof))
     }
 
-    fn sign(&mut self, message: &[u8]) -> Result<[u8; SIGNATURE_SIZE], LbsEnd> {
+    /// K_main, from the share of the offer, which was checked when it was read.
+    fn main_of(
+        &mut self,
+        offer: &First,
+        ephemeral: Ephemeral,
+        chosen: &Chosen,
+        t2: &Hash,
+        share: &[u8; SHARE_SIZE],
+    ) -> Result<Secret, NoAnswer> {
+        let provider = self.provider.as_ref();
+        let z =
+            |exchange: Box<dyn KeyExchange>| exchange.finish(&offer.share).map_err(|_| NoAnswer::OwnFault);
+        match offer.claim {
+            Claim::Code(_) => match ephemeral.pake.finish_verifier(&chosen.w0, &chosen.point_l, &offer.share)
+            {
+                Ok(secrets) => {
+                    let shares = [&offer.share, share];
+                    let names = (&offer.serial, &self.setup.realm);
+                    Ok(main_of_code(provider, t2, names, shares, &secrets, &chosen.w0))
+                }
+                // Infinity: told as a wrong mac, since anything else would confirm a guess for nothing.
+                Err(CryptoError::BadInput) => Ok(Secret::from(&self.dice.bytes::<32>()[..])),
+                Err(_) => Err(NoAnswer::OwnFault),
+            },
+            Claim::KeyPair(_) => Ok(main_of_exchange(provider, t2, &z(ephemeral.exchange)?)),
+            Claim::Psk | Claim::Ticket(_) => {
+                Ok(main_of_psk(provider, t2, &chosen.psk, &z(ephemeral.exchange)?))
+            }
+        }
+    }
+
+    fn sign(&mut self, message: &[u8]) -> Option<[u8; SIGNATURE_SIZE]> {
         let signature = self.setup.key.sign(SignatureScheme::Ecdsa(Curve::P256), message, &mut self.dice);
-        signature.ok().and_then(|signature| fixed_signature(&signature)).ok_or(LbsEnd::OwnFault)
+        signature.ok().and_then(|signature| fixed_signature(&signature))
     }
 
     /// The secret of the record, or of the fake one: what is not allowed is not said.
@@ -145,18 +175,27 @@ impl LbsRun {
         offer: &First,
         found: Option<&DeviceRecord>,
         unix_secs: u64,
-    ) -> Result<Chosen, LbsEnd> {
-        let FakeRecord { psk: fake_psk, .. } = self.setup.fakes.of(provider, &offer.serial);
+    ) -> Result<Chosen, NoAnswer> {
+        let FakeRecord { w0, psk, kdf: fake_kdf } = self.setup.fakes.of(provider, &offer.serial);
         let fake = Chosen {
-            psk: fake_psk,
+            w0,
+            point_l: self.setup.fakes.point_l().clone(),
+            psk,
             device_key: self.setup.fakes.device_key().clone(),
             is_real: Choice::from(0),
         };
+        let of_code = found.and_then(|record| record.code.as_ref());
+        if let Claim::Code(kdf) = offer.claim {
+            let right = of_code.map_or(fake_kdf, |code| code.kdf);
+            if kdf != right {
+                return Err(NoAnswer::Refused(ResultCode::KDF, [right.number()].to_vec()));
+            }
+        }
         let of_ticket = found.and_then(|record| record.ticket.as_ref());
         if let Claim::Ticket(id) = offer.claim
             && of_ticket.is_none_or(|ticket| ticket.id != id || unix_secs >= ticket.end_secs)
         {
-            return Err(LbsEnd::Refused(ResultCode::TICKET));
+            return Err(NoAnswer::Refused(ResultCode::TICKET, Vec::new()));
         }
         let protocol = offer.header.protocol;
         let is_other_certificate =
@@ -165,6 +204,7 @@ impl LbsRun {
             return Ok(fake);
         };
         Ok(match offer.claim {
+            Claim::Code(_) if record.allowed.code => fake.with_code(of_code),
             Claim::Psk if record.allowed.psk => fake.with_psk(record.psk.as_ref()),
             Claim::Ticket(_) => fake.with_psk(of_ticket.map(|ticket| &ticket.secret)),
             Claim::KeyPair(key_id) if record.allowed.key_pair => {
@@ -195,7 +235,8 @@ impl LbsRun {
         if !bool::from(is_proven) {
             return Err(ResultCode::NOT_PROVEN);
         }
-        let keys = proof.schedule.finish(provider, proof.sig_s.as_ref().zip(third.signature.as_ref()));
+        let signatures = proof.sig_s.as_ref().zip(third.signature.as_ref());
+        let keys = proof.schedule.finish(provider, signatures, matches!(proof.claim, Claim::Code(_)));
         Ok(Lines {
             serial: proof.serial,
             claim: proof.claim,
@@ -204,11 +245,21 @@ impl LbsRun {
             out: RecordLine::new(keys.from_lbs),
             resume: keys.resume,
             das: keys.das,
+            enrol: keys.enrol,
         })
     }
 }
 
 impl Chosen {
+    fn with_code(self, code: Option<&CodeRecord>) -> Self {
+        match code {
+            Some(code) => {
+                Self { w0: code.w0.clone(), point_l: code.point_l.clone(), is_real: Choice::from(1), ..self }
+            }
+            None => self,
+        }
+    }
+
     fn with_psk(self, psk: Option<&Secret>) -> Self {
         match psk {
             Some(psk) => Self { psk: psk.clone(), is_real: Choice::from(1), ..self },

@@ -1,6 +1,7 @@
 //! The secure profile against its published vectors, and against whoever means it no good.
 #![expect(clippy::unwrap_used, reason = "a vector or a step that fails is the test failing")]
 
+mod codes;
 mod das;
 mod envelopes;
 mod hostile;

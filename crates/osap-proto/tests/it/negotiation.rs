@@ -1,7 +1,5 @@
 //! Headers, types and fields of offers; what a device makes of answers.
 
-use std::sync::Arc;
-
 use osap_proto::*;
 use serde_json::Value;
 
@@ -19,7 +17,7 @@ fn answer_to(world: &World, vector: &Value) -> Option<Vec<u8>> {
         connection,
         exporter: (connection != Connection::Plain).then_some([1; 32]),
         from: AddressPrefix::of(std::net::IpAddr::from([192, 0, 2, 1])),
-        realm: Arc::from(&b"lbs.example"[..]),
+        realm: Realm::new(b"lbs.example").unwrap(),
         certificate_serial: None,
         key: world.key.clone(),
         fakes: world.fakes.clone(),
@@ -35,7 +33,7 @@ fn answer_to(world: &World, vector: &Value) -> Option<Vec<u8>> {
         outputs = lbs_outputs(&mut lbs);
     }
     match &outputs[..] {
-        [LbsOutput::LookUp { .. } | LbsOutput::Close(LbsEnd::CodeNotRun)] => None,
+        [LbsOutput::LookUp { .. }] => None,
         [LbsOutput::Send(answer), LbsOutput::Close(LbsEnd::Refused(_))] => Some(answer.clone()),
         [LbsOutput::Close(LbsEnd::Framing(_) | LbsEnd::NoOffer | LbsEnd::TimeOver)] => Some(Vec::new()),
         other => panic!("{}: {other:?}", name(vector)),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use clock::{Dice, Moment};
 use crypto::{CryptoError, Curve, KeyExchange, PrivateKey, Provider, PublicKey, Secret};
@@ -75,7 +75,8 @@ impl KeyExchange for Given {
 pub(crate) fn ephemeral(scalar: &Value, random: &Value) -> Ephemeral {
     let key = key_of(&hex(scalar));
     let share = key.public().point().unwrap().1.to_vec();
-    Ephemeral { random: array(random), exchange: Box::new(Given { key, share }) }
+    let pake = Portable.start_pake(&hex(scalar)).unwrap();
+    Ephemeral { random: array(random), exchange: Box::new(Given { key, share }), pake }
 }
 
 pub(crate) fn group(value: &Value) -> TypeGroup {
@@ -127,7 +128,7 @@ impl World {
             connection,
             exporter: exporter(inputs),
             from: AddressPrefix::of(std::net::IpAddr::from([192, 0, 2, 1])),
-            realm: Arc::from(&b"lbs.example"[..]),
+            realm: Realm::new(b"lbs.example").unwrap(),
             certificate_serial: certificate,
             key: Arc::clone(&self.key),
             fakes: Arc::clone(&self.fakes),
@@ -165,9 +166,34 @@ pub(crate) fn ticket(value: &Value) -> TicketOnRecord {
     TicketOnRecord { id: array(&value["id"]), secret: secret(&value["secret"]), end_secs }
 }
 
+pub(crate) fn realm(inputs: &Value) -> Realm {
+    Realm::new(inputs["realm"].as_str().unwrap().as_bytes()).unwrap()
+}
+
+/// The code of these inputs, stretched once for all tests.
+pub(crate) fn stretched(inputs: &Value) -> StretchedCode {
+    of_label(inputs).0
+}
+
+/// What both sides keep of it; a code takes seconds to stretch here.
+pub(crate) fn of_label(inputs: &Value) -> (StretchedCode, CodeRecord) {
+    static KNOWN: Mutex<BTreeMap<String, (StretchedCode, CodeRecord)>> = Mutex::new(BTreeMap::new());
+    let text = |member: &str| inputs[member].as_str().unwrap().to_owned();
+    let kdf = Kdf::from_number(inputs["kdf"].as_u64().unwrap() as u8).unwrap();
+    let name = format!("{} {} {} {kdf:?}", text("code"), text("serial"), text("realm"));
+    let mut known = KNOWN.lock().unwrap();
+    let stretched = known.entry(name).or_insert_with(|| {
+        let code = Secret::from(text("code").as_bytes());
+        let (serial, realm) = (serial(&inputs["serial"]), realm(inputs));
+        StretchedCode::of_label(&Portable, &code, &serial, &realm, kdf).unwrap()
+    });
+    stretched.clone()
+}
+
 /// What a device begins a run of these inputs with.
 pub(crate) fn setup(inputs: &Value) -> DeviceSetup {
     let credential = match inputs["kind"].as_u64().unwrap() {
+        1 => DeviceCredential::Code { code: stretched(inputs), realm: realm(inputs) },
         2 => DeviceCredential::Psk(secret(&inputs["psk"])),
         3 => DeviceCredential::KeyPair {
             key: key_of(&hex(&inputs["device_key"])),
@@ -203,11 +229,10 @@ pub(crate) fn lbs_outputs(lbs: &mut LbsRun) -> Vec<LbsOutput> {
     std::iter::from_fn(|| lbs.next_output()).collect()
 }
 
-/// Runs whose credential is not a code, by name.
+/// All published runs.
 pub(crate) fn runs() -> Vec<Value> {
-    let runs: Vec<Value> =
-        vectors("handshake.json").into_iter().filter(|run| run["inputs"]["kind"] != 1).collect();
-    assert_eq!(runs.len(), 9);
+    let runs = vectors("handshake.json");
+    assert_eq!(runs.len(), 12);
     runs
 }
 

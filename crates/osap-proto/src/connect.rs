@@ -171,18 +171,17 @@ impl ConnectTable {
         Self { server_id, entries, by_issue, floor: 0, entry_count_max }
     }
 
-    /// Judges a CONNECT; `now_secs` is Unix time, `is_blocked` tells about the device of the client id.
+    /// Who a CONNECT is from, as far as ticket and password prove it: all checks that need no more than these.
     ///
     /// # Errors
-    /// See [`ConnectRefusal`]; a refused CONNECT leaves the table as it was.
-    pub fn admit(
-        &mut self,
+    /// See [`ConnectRefusal`].
+    pub fn claimed(
+        &self,
         provider: &dyn Provider,
         ring: &TicketKeyRing,
         connect: &Connect<'_>,
-        is_blocked: bool,
         now_secs: u64,
-    ) -> Result<Admitted, ConnectRefusal> {
+    ) -> Result<(DasTicket, ConnectionNumbers), ConnectRefusal> {
         let ticket = base64url::decode(connect.user_name).ok_or(ConnectRefusal::Password)?;
         let given = base64url::decode(connect.password).ok_or(ConnectRefusal::Password)?;
         let given = <[u8; 52]>::try_from(given).map_err(|_| ConnectRefusal::Password)?;
@@ -200,9 +199,26 @@ impl ConnectTable {
         numbers.conn_nonce.copy_from_slice(&given[4..20]);
         let expected =
             proof(provider, &ticket.das_secret, &self.server_id, &ticket.serial, &numbers, connect.header);
-        if !bool::from(expected.ct_eq(&given[20..])) {
-            return Err(ConnectRefusal::Password);
+        if bool::from(expected.ct_eq(&given[20..])) {
+            Ok((ticket, numbers))
+        } else {
+            Err(ConnectRefusal::Password)
         }
+    }
+
+    /// Judges a CONNECT; `now_secs` is Unix time, `is_blocked` tells about the device of the client id.
+    ///
+    /// # Errors
+    /// See [`ConnectRefusal`]; a refused CONNECT leaves the table as it was.
+    pub fn admit(
+        &mut self,
+        provider: &dyn Provider,
+        ring: &TicketKeyRing,
+        connect: &Connect<'_>,
+        is_blocked: bool,
+        now_secs: u64,
+    ) -> Result<Admitted, ConnectRefusal> {
+        let (ticket, numbers) = self.claimed(provider, ring, connect, now_secs)?;
         self.forget(now_secs);
         if !self.is_new(&ticket, numbers.conn_no) {
             return Err(ConnectRefusal::Session);

@@ -375,6 +375,15 @@ impl LbsRun {
         }
     }
 
+    /// The type that the offer asks for, while its record is looked up; `None` in other states.
+    #[must_use]
+    pub fn protocol(&self) -> Option<ProtocolType> {
+        match &self.state {
+            State::AwaitRecord { offer, .. } => Some(offer.header.protocol),
+            _ => None,
+        }
+    }
+
     /// Ends the run when its time is over.
     pub fn expire(&mut self, now: Moment) {
         if !matches!(self.state, State::Over) && self.clock.is_over(now) {

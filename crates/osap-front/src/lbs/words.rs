@@ -1,0 +1,160 @@
+//! What a load balancer asks and is answered.
+
+use std::net::IpAddr;
+
+use clock::Moment;
+use crypto::Secret;
+use osap_proto::{
+    Claim, Commit, Committed, DasAnswer, DasRequest, DeviceRecord, Devid, Grant, LbsEnd, Mode, ProtocolType,
+    Serial,
+};
+
+use crate::LineId;
+
+/// How a connection came.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// From where.
+    pub from: IpAddr,
+    /// When it was accepted, TLS included.
+    pub accepted: Moment,
+    /// TLS 1.3, where the connection runs in it.
+    pub tls: Option<Tls>,
+}
+
+/// The TLS connection under a run.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// Label `EXPORTER-Channel-Binding`, empty context.
+    pub exporter: [u8; 32],
+    /// What the client proved to have the key of.
+    pub certificate: Option<DeviceCertificate>,
+}
+
+/// A certificate that a device showed.
+/// Source: OSAP secure profile section 3.
+#[derive(Clone, Debug)]
+pub struct DeviceCertificate {
+    /// The `serialNumber` of its subject; `None` when there is none that is a serial.
+    pub serial: Option<Serial>,
+    /// Its key as SubjectPublicKeyInfo.
+    pub key: Vec<u8>,
+    /// Whether an issuer on the list of the load balancer vouches for it.
+    pub is_vouched: bool,
+}
+
+impl DeviceCertificate {
+    /// Whether it may stand for the device of this record.
+    pub(super) fn is_of(&self, record: &DeviceRecord) -> bool {
+        self.is_vouched || record.device_key.as_ref().is_some_and(|key| key.spki() == self.key)
+    }
+}
+
+/// What a load balancer asks of its owner.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LbsEvent {
+    /// Answer with [`LbsCommand::Found`].
+    LookUp {
+        /// The run.
+        line: LineId,
+        /// Who the device says it is.
+        serial: Serial,
+        /// What the serial is.
+        mode: Mode,
+    },
+    /// The serial was tried with codes a hundred times within a day. No answer.
+    ManyTries {
+        /// Which; it need not exist.
+        serial: Serial,
+    },
+    /// The device proved itself. Answer with [`LbsCommand::Granted`].
+    Grant {
+        /// The run.
+        line: LineId,
+        /// Who it is.
+        serial: Serial,
+        /// What it proved.
+        claim: Claim,
+    },
+    /// The device has stored its id. Answer with [`LbsCommand::Committed`], after the commit.
+    Commit {
+        /// The run.
+        line: LineId,
+        /// What to swap.
+        commit: Box<Commit>,
+        /// As it came with [`LbsCommand::Found`].
+        generation: u64,
+    },
+    /// The device asks where to go. Answer with [`LbsCommand::Das`].
+    ChooseDas {
+        /// The run.
+        line: LineId,
+        /// What it asks.
+        request: DasRequest,
+        /// Its id.
+        devid: Devid,
+        /// The type of the run.
+        protocol: ProtocolType,
+        /// The das secret, for the ticket.
+        das_secret: Secret,
+    },
+    /// A run of this serial is over. No answer.
+    Ended {
+        /// Who the device said it was; before a proof that may be anybody.
+        serial: Serial,
+        /// How.
+        end: LbsEnd,
+    },
+}
+
+/// What the owner answers. For a run that is gone it has no effect.
+#[derive(Clone, Debug)]
+pub enum LbsCommand {
+    /// Answers [`LbsEvent::LookUp`].
+    Found {
+        /// The run.
+        line: LineId,
+        /// The record; `None` when there is none.
+        record: Option<Box<DeviceRecord>>,
+        /// Comes back with [`LbsEvent::Commit`].
+        generation: u64,
+    },
+    /// Answers [`LbsEvent::Grant`].
+    Granted {
+        /// The run.
+        line: LineId,
+        /// What the device gets.
+        grant: Grant,
+    },
+    /// Answers [`LbsEvent::Commit`].
+    Committed {
+        /// The run.
+        line: LineId,
+        /// How it went.
+        outcome: Committed,
+    },
+    /// Answers [`LbsEvent::ChooseDas`].
+    Das {
+        /// The run.
+        line: LineId,
+        /// Where the device goes.
+        answer: Box<DasAnswer>,
+    },
+    /// Answers any of them: it could not be found out. The device comes again.
+    Unable {
+        /// The run.
+        line: LineId,
+    },
+}
+
+impl LbsCommand {
+    pub(super) const fn line(&self) -> LineId {
+        match self {
+            Self::Found { line, .. }
+            | Self::Granted { line, .. }
+            | Self::Committed { line, .. }
+            | Self::Das { line, .. }
+            | Self::Unable { line } => *line,
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Load balancer and access service with devices at the other end, in memory.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up is to fail at that line")]
+
+mod das;
+mod das_hostile;
+mod lbs;
+mod world;

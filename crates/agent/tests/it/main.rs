@@ -11,6 +11,7 @@ mod channels;
 mod counting;
 mod hints;
 mod oracle;
+mod osap;
 mod party;
 mod power;
 mod server;

@@ -80,7 +80,10 @@ mod tests {
     }
 
     fn code() -> FactoryCredential {
-        FactoryCredential::Code { code: Secret::from(&b"QWERTY"[..]), realm: "r".into() }
+        FactoryCredential::Code {
+            code: Secret::from(&b"QWERTY"[..]),
+            realm: osap_proto::Realm::new(b"r").unwrap(),
+        }
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! What a maker gives a smart device for life.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use assure_proto::cbor::{Reader, Writer};
 use crypto::{PublicKey, Secret};
-use osap_proto::{Mode, Serial, TypeGroup};
+use osap_proto::{Mode, Realm, Serial, TypeGroup};
 use wire::{DecodeError, Reason};
 
 use super::state::Stored;
@@ -18,7 +17,7 @@ pub enum FactoryCredential {
         /// As it stands there.
         code: Secret,
         /// The realm that the code was made for.
-        realm: String,
+        realm: Realm,
     },
     /// A key of 16 to 64 bytes that the load balancer has too.
     Psk(Secret),
@@ -62,7 +61,7 @@ impl SmartFactory {
         out.bool(self.mode == Mode::ProductKey).bool(self.is_hub).bytes(self.types.as_bytes());
         match &self.credential {
             FactoryCredential::Code { code, realm } => {
-                out.array(3).uint(1_u8).bytes(code.expose()).text(realm);
+                out.array(3).uint(1_u8).bytes(code.expose()).bytes(realm.as_bytes());
             }
             FactoryCredential::Psk(psk) => {
                 out.array(2).uint(2_u8).bytes(psk.expose());
@@ -91,9 +90,10 @@ impl SmartFactory {
         let types = TypeGroup::new(reader.bytes()?).ok_or(bad)?;
         let count = reader.array()?;
         let credential = match (count, reader.u8()?) {
-            (3, 1) => {
-                FactoryCredential::Code { code: Secret::from(reader.bytes()?), realm: reader.text()?.into() }
-            }
+            (3, 1) => FactoryCredential::Code {
+                code: Secret::from(reader.bytes()?),
+                realm: Realm::new(reader.bytes()?).ok_or(bad)?,
+            },
             (2, 2) => FactoryCredential::Psk(Secret::from(reader.bytes()?)),
             (3, 3) => {
                 let pkcs8 = Secret::from(reader.bytes()?);

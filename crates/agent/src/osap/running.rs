@@ -10,7 +10,7 @@ use core::time::Duration;
 use clock::Now;
 use osap_proto::{
     Completed, DeviceCredential, DeviceEnd, DeviceOutput, DeviceRun, DeviceSetup, Ephemeral, Header, Kdf,
-    Pending, ProtocolType, ResultCode, asked_next,
+    Pending, ProtocolType, ResultCode, StretchedCode, asked_next,
 };
 
 use super::credential::{Choice, choices};
@@ -77,6 +77,11 @@ impl SmartDevice {
         let list = choices(&self.factory.credential, &self.stored, course.enrols_again);
         let choice = list[course.turn % list.len()];
         let offer = Offer { protocol, choice };
+        if choice == Choice::Code
+            && let Err(trouble) = self.stretch()
+        {
+            return self.attempt_failed(trouble, None, now);
+        }
         self.tell(SmartEvent::Attempting { protocol, credential: choice.kind() });
         let is_tls = protocol != ProtocolType::PLAIN;
         let tls_key = self.factory.lbs_tls_key.filter(|_| is_tls);
@@ -145,8 +150,24 @@ impl SmartDevice {
                 let FactoryCredential::KeyPair { pins, .. } = &self.factory.credential else { return None };
                 Some(DeviceCredential::KeyPair { key: Arc::clone(self.key.as_ref()?), pins: pins.clone() })
             }
-            Choice::Code => None,
+            Choice::Code => {
+                let FactoryCredential::Code { realm, .. } = &self.factory.credential else { return None };
+                Some(DeviceCredential::Code { code: self.stretched.clone()?, realm: realm.clone() })
+            }
         }
+    }
+
+    /// Stretches the code, which takes a good while, before a stream is opened that would wait for it.
+    fn stretch(&mut self) -> Result<(), Trouble> {
+        let FactoryCredential::Code { code, realm } = &self.factory.credential else { return Ok(()) };
+        let kdf = self.course.kdf;
+        if self.stretched.as_ref().is_none_or(|stretched| stretched.kdf != kdf) {
+            let made =
+                StretchedCode::of_label(self.provider.as_ref(), code, &self.factory.serial, realm, kdf);
+            let (stretched, _) = made.map_err(|_| Trouble::Provider)?;
+            self.stretched = Some(stretched);
+        }
+        Ok(())
     }
 
     pub(crate) fn receive_run(&mut self, bytes: &[u8], now: Now) {
@@ -213,7 +234,7 @@ impl SmartDevice {
         if offer.choice == Choice::PendingTicket {
             self.stored.promote_ticket();
         }
-        self.stored.begin(pending.devid, pending.ticket, made_psk(), proven.as_ref());
+        self.stored.begin(pending.devid, pending.ticket, pending.enrol_psk, proven.as_ref());
         let write = self.persist();
         if let Phase::Running(running) = &mut self.phase {
             running.storing = Some(write);
@@ -225,6 +246,7 @@ impl SmartDevice {
         let is_enrolment = matches!(offer.choice, Choice::Code | Choice::PendingPsk(_));
         let floor_before = self.stored.min_type;
         self.stored.complete(min_type, is_enrolment);
+        self.stretched = None;
         self.persist();
         self.course = Course { kdf: self.course.kdf, ..Course::new() };
         self.told_time = Some((now.moment, das.time_ms));
@@ -274,9 +296,4 @@ impl SmartDevice {
         self.tell(SmartEvent::Failed { trouble, wait_millis });
         self.phase = Phase::Waiting { until: now.moment + wait };
     }
-}
-
-/// Kind 1 is not run yet.
-const fn made_psk() -> Option<crypto::Secret> {
-    None
 }

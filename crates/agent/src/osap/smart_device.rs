@@ -9,7 +9,7 @@ use core::time::Duration;
 use clock::{Dice, Moment, Now, Timestamp};
 use crypto::{CryptoError, PrivateKey, Provider, Secret};
 use model::Uuid;
-use osap_proto::Serial;
+use osap_proto::{Serial, StretchedCode};
 use osap_things::{Child, Failure, Node, Place, UpMessage};
 use serde_json::Value;
 use wire::DecodeError;
@@ -87,6 +87,8 @@ pub struct SmartDevice {
     pub(crate) factory: SmartFactory,
     pub(crate) key: Option<Arc<dyn PrivateKey>>,
     pub(crate) stored: Stored,
+    /// The code of the label as runs need it, until the enrolment is final.
+    pub(crate) stretched: Option<StretchedCode>,
     pub(crate) course: Course,
     /// Attempts and connections in a row that came to nothing.
     pub(crate) failures: u32,
@@ -138,6 +140,7 @@ impl SmartDevice {
             factory,
             key,
             stored,
+            stretched: None,
             course: Course::new(),
             failures: 0,
             phase: Phase::Waiting { until: now.moment },

@@ -10,11 +10,13 @@ use agent::osap::{
 use clock::{Dice, Moment, Now, Timestamp};
 use crypto::{Curve, KeyKind, Provider, PublicKey, Secret};
 use crypto_portable::Portable;
-use osap_proto::{AllowedKinds, DeviceRecord, Mode, ProtocolType, Serial, TypeGroup};
+use osap_proto::{
+    AllowedKinds, CodeRecord, DeviceRecord, Kdf, Mode, ProtocolType, Serial, StretchedCode, TypeGroup,
+};
 use osap_things::{DownMessage, Failure, Node, Place, Resource, UpMessage};
 use serde_json::Value;
 
-use super::cloud::{Cloud, Said, UNIX_SECS};
+use super::cloud::{Cloud, Said, UNIX_SECS, realm};
 
 pub(crate) const PSK: [u8; 32] = [7; 32];
 
@@ -127,6 +129,21 @@ impl Bench {
         let mut cloud = Cloud::new();
         cloud.add(&serial(), record(Some(&PSK), None));
         Self::of(&factory(FactoryCredential::Psk(Secret::from(&PSK[..])), &[2]), cloud)
+    }
+
+    /// A device with a code on its label.
+    pub(crate) fn with_code() -> Self {
+        let mut cloud = Cloud::new();
+        let code = Secret::from(&b"ABCDEFGHJKLM"[..]);
+        // Stretched once for all tests: that is meant to be slow.
+        static RECORD: std::sync::OnceLock<CodeRecord> = std::sync::OnceLock::new();
+        let made = RECORD.get_or_init(|| {
+            StretchedCode::of_label(&Portable, &code, &serial(), &realm(), Kdf::Scrypt).unwrap().1
+        });
+        let mut known = record(None, None);
+        (known.allowed.code, known.code) = (true, Some(made.clone()));
+        cloud.add(&serial(), known);
+        Self::of(&factory(FactoryCredential::Code { code, realm: realm() }, &[2]), cloud)
     }
 
     pub(crate) fn with_key_pair() -> Self {

@@ -23,6 +23,8 @@ pub(crate) struct Known {
     pub(crate) record: DeviceRecord,
     pub(crate) devid: Option<Devid>,
     pub(crate) is_blocked: bool,
+    /// Whether the code counts also after an enrolment.
+    pub(crate) is_window_open: bool,
     pub(crate) issued: u64,
 }
 
@@ -121,7 +123,7 @@ impl Cloud {
     }
 
     pub(crate) fn add(&mut self, serial: &Serial, record: DeviceRecord) {
-        let known = Known { record, devid: None, is_blocked: false, issued: 0 };
+        let known = Known { record, devid: None, is_blocked: false, is_window_open: false, issued: 0 };
         self.devices.insert(serial.clone(), known);
     }
 
@@ -237,7 +239,7 @@ impl Cloud {
             secret: commit.ticket.secret,
             end_secs: UNIX_SECS + u64::from(commit.lifetime_secs),
         });
-        known.record.allowed.code = false;
+        known.record.allowed.code &= known.is_window_open;
         if let Some(psk) = commit.enrol_psk {
             known.record.psk = Some(psk);
             known.record.allowed.psk = true;
@@ -382,6 +384,6 @@ impl Cloud {
     }
 }
 
-pub(crate) fn realm() -> Arc<[u8]> {
-    Arc::from(&b"lbs.example"[..])
+pub(crate) fn realm() -> Realm {
+    Realm::new(b"lbs.example").unwrap()
 }

@@ -31,6 +31,25 @@ fn a_cut_at_every_step_of_the_first_run_comes_out_right() {
     }
 }
 
+/// Between record 92 and record B2 the code is spent at the load balancer and the device does not know it.
+// verifies: OSAP-5-44
+#[test]
+fn a_cut_in_the_enrolment_leaves_a_device_that_comes_back_by_itself() {
+    // The steps before H1-III are like those of other kinds.
+    let mut cut_at = 3;
+    while let Some(mut bench) = cut(Bench::with_code(), cut_at) {
+        bench.restart();
+        bench.until_online();
+        assert!(!bench.cloud.devices[&serial()].record.allowed.code, "cut after {cut_at}");
+        bench.restart();
+        bench.until_online();
+        assert_eq!(bench.cloud.runs.last(), Some(&4), "cut after {cut_at}: {:?}", bench.cloud.runs);
+        assert_eq!(bench.cloud.runs.iter().filter(|kind| **kind == 1).count(), 1, "cut after {cut_at}");
+        cut_at += 1;
+    }
+    assert!(cut_at > 10, "{cut_at}");
+}
+
 // verifies: OSAP-5-44, OSAP-5-69
 #[test]
 fn a_cut_at_every_step_of_a_run_with_a_ticket_comes_out_right() {

@@ -149,6 +149,59 @@ fn type_1_is_never_sent_however_often_it_fails() {
     assert!(attempts(&bench).iter().any(|(protocol, _)| *protocol == 2));
 }
 
+// verifies: OSAP-5-64
+#[test]
+fn a_code_enrols_once_and_never_again_by_itself() {
+    let mut bench = Bench::with_code();
+    bench.until_online();
+    assert_eq!(bench.cloud.runs, [1]);
+    // Without ticket the key of the enrolment counts.
+    bench.cloud.devices.get_mut(&serial()).unwrap().record.ticket = None;
+    bench.restart();
+    bench.until_online();
+    assert_eq!(bench.cloud.runs, [1, 2]);
+    // Whatever fails, the code is not shown again.
+    bench.cloud.devices.remove(&serial());
+    bench.restart();
+    for _ in 0..8 {
+        bench.drain();
+        bench.sleep();
+    }
+    let codes = attempts(&bench).iter().filter(|(_, kind)| *kind == CredentialKind::Code).count();
+    assert_eq!(codes, 1);
+}
+
+#[test]
+fn a_person_at_the_device_enrols_it_again_within_the_owners_window() {
+    let mut bench = Bench::with_code();
+    bench.until_online();
+    let psk = bench.cloud.devices[&serial()].record.psk.clone();
+    assert!(bench.device.enrol_again(bench.now));
+    bench.drain();
+    assert!(!bench.device.is_online(), "the window is shut");
+    let known = bench.cloud.devices.get_mut(&serial()).unwrap();
+    (known.is_window_open, known.record.allowed.code) = (true, true);
+    bench.until_online();
+    assert_eq!(bench.cloud.runs, [1, 1]);
+    assert_ne!(bench.cloud.devices[&serial()].record.psk, psk);
+    bench.restart();
+    bench.until_online();
+    assert_eq!(bench.cloud.runs, [1, 1, 4]);
+    assert!(!Bench::with_psk().device.enrol_again(bench.now), "a device without a code has nothing to show");
+}
+
+#[test]
+fn a_person_who_asks_for_the_code_in_vain_loses_nothing() {
+    let mut bench = Bench::with_code();
+    bench.until_online();
+    assert!(bench.device.enrol_again(bench.now));
+    bench.drain();
+    bench.sleep();
+    bench.restart();
+    bench.until_online();
+    assert_eq!(bench.cloud.runs, [1, 4]);
+}
+
 #[test]
 fn waits_grow_with_each_failure_and_differ() {
     let mut bench = Bench::with_psk();

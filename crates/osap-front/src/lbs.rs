@@ -17,7 +17,7 @@ use clock::{Deadlines, Dice, Moment, Now};
 use crypto::{PrivateKey, Provider};
 use osap_proto::{
     AddressPrefix, Claim, Connection, Devid, Ephemeral, FakeRecords, LbsEnd, LbsMemory, LbsOutput, LbsRun,
-    LbsSetup, ProtocolType, Serial, TypeGroup,
+    LbsSetup, ProtocolType, Realm, Serial, TypeGroup,
 };
 
 use crate::{LineId, Output};
@@ -28,8 +28,8 @@ pub use words::{Arrival, DeviceCertificate, LbsCommand, LbsEvent, Tls};
 pub struct LbsSettings {
     /// What the port serves, weakest first.
     pub served: TypeGroup,
-    /// The name under which devices reach it, lower-case, 1 to 255 bytes.
-    pub realm: Arc<[u8]>,
+    /// The name under which devices reach it.
+    pub realm: Realm,
     /// Its key, on P-256.
     pub key: Arc<dyn PrivateKey>,
     /// The records of serials that have none.
@@ -136,7 +136,7 @@ impl LbsFace {
             connection,
             exporter,
             from: AddressPrefix::of(arrival.from),
-            realm: Arc::clone(&self.settings.realm),
+            realm: self.settings.realm.clone(),
             certificate_serial: certificate.as_ref().and_then(|certificate| certificate.serial.clone()),
             key: Arc::clone(&self.settings.key),
             fakes: Arc::clone(&self.settings.fakes),
@@ -287,7 +287,6 @@ impl LbsFace {
             | LbsEnd::NoOffer
             | LbsEnd::Record(_)
             | LbsEnd::Malformed
-            | LbsEnd::CodeNotRun
             | LbsEnd::OwnFault => &mut self.counters.broken,
         };
         *counter += 1;

@@ -76,7 +76,7 @@ impl World {
         let fakes = FakeRecords::new(provider.as_ref(), Secret::from(&[9; 32][..])).unwrap();
         let settings = LbsSettings {
             served: served.clone(),
-            realm: Arc::from(&b"things.example"[..]),
+            realm: Realm::new(b"things.example").unwrap(),
             key: Arc::clone(&lbs_key),
             fakes: Arc::new(fakes),
             run_count_max: 8,

@@ -177,7 +177,7 @@ impl Operation for GrantUpload {
                 until_unix_millis: until,
             };
             batch.put(grant_key(self.token_digest), to_bytes(&grant));
-            self.origin.audit(batch, "files.grant-upload", Some(self.thing), "done", at);
+            self.origin.audit(batch, "files.offer", Some(self.thing), "done", at);
             Ok(open(&grant, &file))
         })
     }
@@ -203,7 +203,7 @@ impl Operation for GrantDownload {
                 until_unix_millis: until,
             };
             batch.put(grant_key(self.token_digest), to_bytes(&grant));
-            self.origin.audit(batch, "files.grant-download", Some(self.thing), "done", at);
+            self.origin.audit(batch, "files.lend", Some(self.thing), "done", at);
             Ok(open(&grant, &file))
         })
     }
@@ -212,7 +212,7 @@ impl Operation for GrantDownload {
 fn open(grant: &StoredGrant, file: &StoredFile) -> OpenGrant {
     OpenGrant {
         thing: grant.thing,
-        file: file.view(grant.file()),
+        file: file.view(grant.thing, grant.file()),
         way: grant.way(),
         until: Timestamp::from_unix_millis(grant.until_unix_millis),
     }

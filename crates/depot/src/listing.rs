@@ -39,7 +39,7 @@ impl Operation for ListFiles {
         decided(|_| {
             let range = files_of(self.thing, self.after, self.limit);
             let files = in_page(snapshot, &range)?;
-            let files = files.iter().map(|(id, file)| file.view(*id)).collect();
+            let files = files.iter().map(|(id, file)| file.view(self.thing, *id)).collect();
             Ok(FilePage { files, more: snapshot.page(&range).more })
         })
     }

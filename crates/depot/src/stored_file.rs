@@ -49,6 +49,8 @@ pub(crate) struct StoredFile {
 /// A file as others see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileView {
+    /// Whose it is.
+    pub thing: Uuid,
     /// Its id.
     pub id: FileId,
     /// As its maker called it.
@@ -72,8 +74,9 @@ impl StoredFile {
         batch.put(file_key(thing, id), to_bytes(self));
     }
 
-    pub(crate) fn view(&self, id: FileId) -> FileView {
+    pub(crate) fn view(&self, thing: Uuid, id: FileId) -> FileView {
         FileView {
+            thing,
             id,
             name: self.name.clone(),
             size: self.size,
@@ -168,8 +171,8 @@ impl Operation for FileArrived {
             file.write(batch, grant.thing, grant.file());
             batch.delete(grant_key(self.token_digest));
             let at = Timestamp::from_unix_millis(at);
-            self.origin.audit(batch, "files.upload", Some(grant.thing), "stored", at);
-            Ok(Settled::Stored(file.view(grant.file())))
+            self.origin.audit(batch, "files.bring", Some(grant.thing), "stored", at);
+            Ok(Settled::Stored(file.view(grant.thing, grant.file())))
         })
     }
 }
@@ -198,7 +201,7 @@ impl Operation for FileSpoiled {
             }
             batch.delete(file_key(grant.thing, grant.file())).delete(grant_key(self.token_digest));
             let at = now.utc.unwrap_or(Timestamp::from_unix_millis(file.made_unix_millis));
-            self.origin.audit(batch, "files.upload", Some(grant.thing), "refused: wrong digest", at);
+            self.origin.audit(batch, "files.bring", Some(grant.thing), "refused: wrong digest", at);
             Ok(Settled::Over)
         })
     }

@@ -22,8 +22,8 @@ pub struct SweepGrants {
 pub struct Swept {
     /// Grants that are gone.
     pub grant_count: usize,
-    /// Files whose content is to be thrown away.
-    pub files: Vec<FileId>,
+    /// Files whose content is to be thrown away, with whose they were.
+    pub files: Vec<(Uuid, FileId)>,
     /// Where to go on; `None` when all were looked at.
     pub next: Option<Vec<u8>>,
 }
@@ -72,7 +72,7 @@ impl Operation for SweepGrants {
                 let is_unfinished = file.is_some_and(|file| file.arrived_unix_millis.is_none());
                 if grant.way() == Way::Upload && is_unfinished {
                     batch.delete(file_key(grant.thing, grant.file()));
-                    swept.files.push(grant.file());
+                    swept.files.push((grant.thing, grant.file()));
                 }
             }
             let page = snapshot.page(&self.range());

@@ -146,6 +146,18 @@ catalogue! {
         ["ask the device what it has now", "send it again: most commands do the same when they come twice"]
     "order-not-sent" 3 "the command was not sent" "the device was not there in time, or the command was withdrawn"
         ["look at the device's status", "send it again with more time"]
+    "file-digest-wrong" 3 "the bytes that arrived are not the announced ones"
+        "the digest of what arrived is another; all of it was thrown away"
+        ["send the file again from its first byte: three tries are given", "announce it anew with the digest it has now"]
+    "file-name-refused" 2 "a file cannot have this name"
+        "names have 1 to 128 bytes, and neither control characters nor / or \\"
+        ["choose another name"]
+    "file-size-refused" 3 "a file cannot have this size"
+        "a file has 1 byte to 256 MiB, and no more bytes than were announced"
+        ["announce its real size", "split it"]
+    "files-full" 3 "the device's files take all the room there is"
+        "a device has up to 1,000 files and 1 GiB, those that were only announced included"
+        ["remove files that nobody needs"]
     "image-not-built" 3 "no new image was built"
         "nothing about the device has changed, or it takes no such messages"
         ["look at the device's status"]

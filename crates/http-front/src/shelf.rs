@@ -1,4 +1,5 @@
-//! Where the content of files rests: one file of the operating system for each, named after its id.
+//! Where the content of files rests: one file of the operating system for each, named after
+//! its thing and its id.
 //!
 //! ```text
 //! ID.part, growing --all bytes, digest right--> synced, renamed to ID --> the record says that it arrived
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use depot::{FileId, FileView};
+use model::Uuid;
 use sha2::{Digest, Sha256};
 
 /// How much is read at once to make a digest.
@@ -76,20 +78,20 @@ impl Shelf {
         Ok(Self { folder: folder.to_owned(), busy: Mutex::new(BTreeSet::new()) })
     }
 
-    fn whole(&self, id: FileId) -> PathBuf {
-        self.folder.join(model::hex(&id.0))
+    fn whole(&self, thing: Uuid, id: FileId) -> PathBuf {
+        self.folder.join(format!("{}-{}", model::hex(&thing.0), model::hex(&id.0)))
     }
 
-    fn part(&self, id: FileId) -> PathBuf {
-        self.folder.join(format!("{}.part", model::hex(&id.0)))
+    fn part(&self, thing: Uuid, id: FileId) -> PathBuf {
+        self.whole(thing, id).with_extension("part")
     }
 
     /// How many bytes of a file are there.
     ///
     /// # Errors
     /// When the disk fails.
-    pub fn size(&self, id: FileId) -> io::Result<u64> {
-        for path in [self.whole(id), self.part(id)] {
+    pub fn size(&self, thing: Uuid, id: FileId) -> io::Result<u64> {
+        for path in [self.whole(thing, id), self.part(thing, id)] {
             match std::fs::metadata(path) {
                 Ok(found) => return Ok(found.len()),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -108,7 +110,7 @@ impl Shelf {
             return Err(NotTaken::Busy);
         }
         let _held = Held(self, file.id);
-        let size = self.size(file.id)?;
+        let size = self.size(file.thing, file.id)?;
         if size != offset {
             return Err(NotTaken::Offset(size));
         }
@@ -116,10 +118,10 @@ impl Shelf {
         if next > file.size {
             return Err(NotTaken::TooMany);
         }
-        if self.whole(file.id).is_file() {
+        if self.whole(file.thing, file.id).is_file() {
             return Ok(Taken::Whole);
         }
-        let path = self.part(file.id);
+        let path = self.part(file.thing, file.id);
         let mut part = OpenOptions::new().create(true).append(true).open(&path)?;
         if let Err(error) = part.write_all(bytes) {
             // A full disk may have taken a piece of it: the next byte is the one that was said.
@@ -134,7 +136,7 @@ impl Shelf {
             return Ok(Taken::Wrong);
         }
         part.sync_all()?;
-        std::fs::rename(&path, self.whole(file.id))?;
+        std::fs::rename(&path, self.whole(file.thing, file.id))?;
         File::open(&self.folder)?.sync_all()?;
         Ok(Taken::Whole)
     }
@@ -143,8 +145,8 @@ impl Shelf {
     ///
     /// # Errors
     /// When the disk fails, or the file is not there.
-    pub fn read(&self, id: FileId, offset: u64, size_max: usize) -> io::Result<Vec<u8>> {
-        let mut file = File::open(self.whole(id))?;
+    pub fn read(&self, of: &FileView, offset: u64, size_max: usize) -> io::Result<Vec<u8>> {
+        let mut file = File::open(self.whole(of.thing, of.id))?;
         file.seek(SeekFrom::Start(offset))?;
         let mut bytes = Vec::new();
         file.take(size_max as u64).read_to_end(&mut bytes)?;
@@ -155,8 +157,8 @@ impl Shelf {
     ///
     /// # Errors
     /// When the disk fails; a file that is not there is no failure.
-    pub fn remove(&self, id: FileId) -> io::Result<()> {
-        for path in [self.whole(id), self.part(id)] {
+    pub fn remove(&self, thing: Uuid, id: FileId) -> io::Result<()> {
+        for path in [self.whole(thing, id), self.part(thing, id)] {
             match std::fs::remove_file(path) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -170,14 +172,15 @@ impl Shelf {
     ///
     /// # Errors
     /// When the disk fails.
-    pub fn files(&self) -> io::Result<BTreeSet<FileId>> {
+    pub fn files(&self) -> io::Result<BTreeSet<(Uuid, FileId)>> {
+        let id_of = |hex: &str| model::bytes_from_hex(hex).ok().and_then(|bytes| bytes.try_into().ok());
         let mut ids = BTreeSet::new();
         for entry in std::fs::read_dir(&self.folder)? {
             let name = entry?.file_name();
             let name = name.to_string_lossy();
-            let hex = name.strip_suffix(".part").unwrap_or(&name);
-            let id = model::bytes_from_hex(hex).ok().and_then(|bytes| bytes.try_into().ok());
-            ids.extend(id.map(FileId));
+            let both = name.strip_suffix(".part").unwrap_or(&name).split_once('-');
+            let both = both.and_then(|(thing, file)| Some((Uuid(id_of(thing)?), FileId(id_of(file)?))));
+            ids.extend(both);
         }
         Ok(ids)
     }
@@ -196,7 +199,6 @@ fn digest_of(path: &Path) -> io::Result<[u8; 32]> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 mod tests {
     use super::*;
     use clock::Timestamp;
@@ -222,6 +224,7 @@ mod tests {
 
     fn clip() -> FileView {
         FileView {
+            thing: Uuid([0xca; 16]),
             id: FileId([7; 16]),
             name: "clip".into(),
             size: CONTENT.len() as u64,
@@ -238,17 +241,17 @@ mod tests {
         let mut offset = 0;
         for piece in CONTENT.chunks(9) {
             let shelf = Shelf::open(&folder.0).unwrap();
-            assert_eq!(shelf.size(file.id).unwrap(), offset);
+            assert_eq!(shelf.size(file.thing, file.id).unwrap(), offset);
             let taken = shelf.take(&file, offset, piece).unwrap();
             offset += piece.len() as u64;
             let expected = if offset == file.size { Taken::Whole } else { Taken::More(offset) };
             assert_eq!(taken, expected);
         }
         let shelf = Shelf::open(&folder.0).unwrap();
-        assert_eq!(shelf.read(file.id, 2, 5).unwrap(), b"short");
-        assert_eq!(shelf.read(file.id, 0, usize::MAX).unwrap(), CONTENT);
+        assert_eq!(shelf.read(&file, 2, 5).unwrap(), b"short");
+        assert_eq!(shelf.read(&file, 0, usize::MAX).unwrap(), CONTENT);
         assert_eq!(shelf.take(&file, offset, b"").unwrap(), Taken::Whole, "its end may be asked for again");
-        assert_eq!(shelf.files().unwrap(), BTreeSet::from([file.id]));
+        assert_eq!(shelf.files().unwrap(), BTreeSet::from([(file.thing, file.id)]));
     }
 
     #[test]
@@ -261,8 +264,8 @@ mod tests {
         }
         let beyond = [CONTENT, b"!"].concat();
         assert!(matches!(shelf.take(&file, 10, &beyond[10..]), Err(NotTaken::TooMany)));
-        assert_eq!(shelf.size(file.id).unwrap(), 10);
-        assert!(shelf.read(file.id, 0, 10).is_err(), "a part is not read");
+        assert_eq!(shelf.size(file.thing, file.id).unwrap(), 10);
+        assert!(shelf.read(&file, 0, 10).is_err(), "a part is not read");
         assert_eq!(shelf.take(&file, 10, &CONTENT[10..]).unwrap(), Taken::Whole);
     }
 
@@ -273,10 +276,10 @@ mod tests {
         let mut forged = CONTENT.to_vec();
         forged[3] ^= 1;
         assert_eq!(shelf.take(&file, 0, &forged).unwrap(), Taken::Wrong);
-        assert_eq!((shelf.size(file.id).unwrap(), shelf.files().unwrap().len()), (0, 0));
+        assert_eq!((shelf.size(file.thing, file.id).unwrap(), shelf.files().unwrap().len()), (0, 0));
         assert_eq!(shelf.take(&file, 0, CONTENT).unwrap(), Taken::Whole);
-        shelf.remove(file.id).unwrap();
-        shelf.remove(file.id).unwrap();
+        shelf.remove(file.thing, file.id).unwrap();
+        shelf.remove(file.thing, file.id).unwrap();
         assert_eq!(shelf.files().unwrap().len(), 0);
     }
 }

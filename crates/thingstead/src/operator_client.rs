@@ -129,7 +129,11 @@ impl OperatorClient {
         body: impl Into<Bytes>,
     ) -> Outcome<Response<Bytes>> {
         let request = Request::builder().method(method).uri(path).body(body.into());
-        let request = request.map_err(|error| Failure::new("internal", "a request").because(error))?;
+        self.send(request.map_err(|error| Failure::new("internal", "a request").because(error))?).await
+    }
+
+    /// One request as it is, with whatever status it is answered.
+    pub(crate) async fn send(&self, request: Request<Bytes>) -> Outcome<Response<Bytes>> {
         self.client.call(&self.endpoint, request).await.map_err(|error| self.not_called(error))
     }
 

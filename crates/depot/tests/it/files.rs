@@ -124,7 +124,7 @@ fn sweeping_takes_what_ended_and_nothing_else() {
     world.wait(HOUR);
     world.grant(3, 10, HOUR).unwrap();
     let swept = world.sweep();
-    assert_eq!((swept.grant_count, swept.files, swept.next), (2, vec![FileId([1; 16])], None));
+    assert_eq!((swept.grant_count, swept.files, swept.next), (2, vec![(CAMERA, FileId([1; 16]))], None));
     let left: Vec<FileId> = world.files().iter().map(|file| file.id).collect();
     assert_eq!(left, [FileId([2; 16]), FileId([3; 16])], "what has arrived stays, and what may still arrive");
     assert!(world.found(3).is_some());

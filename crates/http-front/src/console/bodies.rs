@@ -7,11 +7,12 @@ use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, OneOfBuilder, Schema,
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{audit, claims, details, listeners, people, risks, setting, sign_in};
+use super::{audit, claims, details, file_channel as files, listeners, people, risks, setting, sign_in};
 use crate::management::{DeviceJson, bodies as devices};
 use crate::platform::AuditPage;
 
 const JSON: &str = "application/json";
+const BYTES: &str = "application/octet-stream";
 
 /// What one call takes and gives, and the schemas that it names.
 #[derive(Default)]
@@ -198,6 +199,14 @@ fn of_devices(id: &str) -> Option<Bodies> {
         "owner.offers" => it.gives::<details::OffersJson>(200),
         "things.order" => it.takes_a_command().gives::<devices::PlacedJson>(201),
         "things.outcome" => it.gives::<devices::OrderJson>(200),
+        "files.list" => {
+            it.may_name("after", "The last file of the page before.").gives::<files::FilesJson>(200)
+        }
+        "files.offer" => it.takes::<files::OfferJson>().gives::<files::TokenJson>(201),
+        "files.lend" => it.takes::<files::LendJson>().gives::<files::TokenJson>(201),
+        "files.remove" => it.ends(204),
+        "files.fetch" => it.gives_as(200, BYTES, text()),
+        "files.bring" => it.takes_as(BYTES, text(), Required::True).gives::<files::FileJson>(200).ends(204),
         "network.show" => {
             it.may_name("after", "The last pair of the page before.").gives::<devices::LinksJson>(200)
         }

@@ -10,6 +10,7 @@ pub(crate) mod caller;
 mod claims;
 mod details;
 mod feed;
+mod file_channel;
 mod files;
 mod gate;
 mod lines;
@@ -39,6 +40,7 @@ use serde::de::DeserializeOwned;
 
 use crate::answer::{content, fault};
 use crate::management::{ManagementServer, ROLE};
+use crate::shelf::Shelf;
 pub(crate) use audit::in_query;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -66,6 +68,8 @@ pub struct Console {
     certificates: Vec<WatchedCertificate>,
     insecure: Vec<InsecureMode>,
     risks_seen: risks::Seen,
+    /// The content of files of things.
+    shelf: Arc<Shelf>,
     stop: Shutdown,
 }
 
@@ -82,6 +86,8 @@ pub struct Surroundings {
     pub certificates: Vec<WatchedCertificate>,
     /// Modes that are switched on and that anybody on the network can read along or forge.
     pub insecure: Vec<InsecureMode>,
+    /// Where the content of files of things rests.
+    pub shelf: Arc<Shelf>,
     /// Ends the streams.
     pub stop: Shutdown,
 }
@@ -146,6 +152,7 @@ impl Console {
             certificates: around.certificates,
             insecure: around.insecure,
             risks_seen: risks::Seen::default(),
+            shelf: around.shelf,
             stop: around.stop,
         })
     }
@@ -232,6 +239,7 @@ pub fn console_api(console: Arc<Console>) -> Router {
         .merge(listeners::routes())
         .merge(openapi::routes())
         .merge(stream::routes())
+        .merge(file_channel::routes())
         .with_state(Arc::clone(&console));
     let server = Arc::clone(&console.server);
     let calls = own.merge(crate::management::management_api(server));

@@ -49,6 +49,7 @@ fn method(operation: &Operation) -> HttpMethod {
         "POST" => HttpMethod::Post,
         "PUT" => HttpMethod::Put,
         "DELETE" => HttpMethod::Delete,
+        "PATCH" => HttpMethod::Patch,
         _ => HttpMethod::Get,
     }
 }

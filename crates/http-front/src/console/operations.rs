@@ -77,6 +77,12 @@ operations! {
     "owner.decline" DELETE "/v1/devices/{uuid}/accept" For(Operate), "Expect a transfer no more";
     "things.order" POST "/v1/devices/{uuid}/orders" For(Operate), "Send a device a command";
     "things.outcome" GET "/v1/devices/{uuid}/orders/{number}" For(Operate), "Show what became of a command";
+    "files.list" GET "/things/{id}/files" For(SeeOwnership), "List the files of a device";
+    "files.offer" POST "/things/{id}/files" For(Operate), "Offer a place for a file of a device";
+    "files.lend" POST "/things/{id}/files/{file}/token" For(Operate), "Lend a file out";
+    "files.remove" DELETE "/things/{id}/files/{file}" For(Operate), "Remove a file";
+    "files.fetch" GET "/v1/files/{file}" Nothing, "Fetch a file, with its token";
+    "files.bring" PATCH "/v1/files/{file}" Nothing, "Bring a piece of a file, with its token";
     "network.show" GET "/v1/channels" For(SeeOwnership), "List channels between devices";
     "network.apply" POST "/v1/network" For(Operate), "Make channels between devices";
     "audit.list" GET "/v1/audit" For(ReadAudit), "Read the audit log";

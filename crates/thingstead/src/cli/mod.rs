@@ -5,6 +5,7 @@ pub(crate) mod audit;
 mod authority;
 mod device;
 mod explain;
+mod file_channel;
 mod identity;
 mod maker;
 mod network;
@@ -72,6 +73,8 @@ enum Command {
     Owner(owner::Owner),
     /// Send commands to devices.
     Things(things::Things),
+    /// Bring, list and fetch the files of devices.
+    Files(file_channel::Files),
     /// Show and make channels between devices.
     Network(network::Network),
     /// Manage the accounts of a management system's console.
@@ -115,6 +118,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Demo(demo) => demo.run(output),
         Command::Owner(owner) => owner.run(output),
         Command::Things(things) => things.run(output),
+        Command::Files(files) => files.run(output),
         Command::Network(network) => network.run(output),
         Command::Settings(settings) => settings.run(output),
         Command::Risk(risk) => risk.run(output),

@@ -1,5 +1,6 @@
 //! The role `management`: one owner's devices, its channels over CoAP and DTLS, its people over HTTPS.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use http_front::console::{Console, Feed, InsecureMode, Surroundings, WatchedCert
 use http_front::management::{
     EnrolmentError, GatewayAddress, Hooks, ManagementServer, Owner, RegistrationUser,
 };
+use http_front::shelf::Shelf;
 use net::executor::Executor;
 use net::seed;
 use net::shutdown::Shutdown;
@@ -72,6 +74,7 @@ pub(crate) async fn run(
         listeners: ports.iter().map(console_line::shown).collect(),
         certificates: certificates(&store.executor, &tls.certificate).await,
         insecure: section.time.map(|_| TIME_IN_THE_CLEAR).into_iter().collect(),
+        shelf: shelf(&section.data)?,
         stop: stop.clone(),
     };
     let console = Console::open(server.clone(), around).await;
@@ -99,10 +102,10 @@ pub(crate) async fn run(
     });
     services.spawn(ChannelDesk::new(store.executor, keys, commands_in).run(events, words));
     services.spawn(server.run(stop.clone()));
-    let (log, after) = (console.clone(), starting.clone());
+    let (log, files, after) = (console.clone(), console.clone(), starting.clone());
     services.spawn(async move {
         after.over(&stop).await;
-        log.keep_the_log().await;
+        tokio::join!(log.keep_the_log(), files.keep_the_files());
     });
     listeners.push(("platform", platform));
     announce("management", &listeners);
@@ -112,6 +115,15 @@ pub(crate) async fn run(
     }
     while services.join_next().await.is_some() {}
     Ok(())
+}
+
+/// Where the content of files of devices rests.
+fn shelf(folder: &Path) -> Outcome<Arc<Shelf>> {
+    let folder = folder.join("files");
+    let shelf = Shelf::open(&folder);
+    let shelf = shelf
+        .map_err(|error| Failure::new("file-unwritable", folder.display().to_string()).because(error))?;
+    Ok(Arc::new(shelf))
 }
 
 /// Source: SECDEV 6.4.4 d; ADR 0162.

@@ -5,6 +5,7 @@ mod people;
 mod claims;
 mod described;
 mod doors;
+mod file_channel;
 mod rights;
 pub(crate) mod schema;
 mod sessions;

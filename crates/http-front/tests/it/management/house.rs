@@ -11,6 +11,7 @@ use http_front::console::{Console, Feed, Listener, Surroundings, console_api};
 use http_front::management::{
     Driven, GatewayAddress, Hooks, ManagementServer, Owner, RegistrationUser, passphrase_hash,
 };
+use http_front::shelf::Shelf;
 use http_front::with_request_log;
 use management::{FindPeer, Heard, PeerSign, Presence, Proven};
 use model::Uuid;
@@ -87,6 +88,7 @@ impl<'a> House<'a> {
             listeners: vec![Listener { name: "platform".into(), address: None, on: true }],
             certificates: Vec::new(),
             insecure: Vec::new(),
+            shelf: Arc::new(Shelf::open(&world.folder.join("files")).unwrap()),
             stop: stop.clone(),
         };
         let console = Arc::new(world.block_on(Console::open(server.clone(), around)).unwrap());

@@ -6,6 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::compat::CompatDas;
 use crate::json::Value;
 use crate::{Serial, ServerId, TypeGroup, base64url};
 
@@ -75,10 +76,6 @@ impl DasInfo {
     /// The JSON of B2, without the result before it; `None` when a name does not fit.
     #[must_use]
     pub fn encode(&self) -> Option<Vec<u8>> {
-        let is_plain = |text: &str, max| {
-            text.len() <= max
-                && text.bytes().all(|byte| (0x20..0x7F).contains(&byte) && !b"\"\\".contains(&byte))
-        };
         let fits = is_plain(&self.address, NAME_SIZE_MAX)
             && is_plain(&self.domain, NAME_SIZE_MAX)
             && is_plain(&self.das_ticket, crate::record::RECORD_PLAIN_SIZE_MAX);
@@ -138,6 +135,49 @@ impl DasInfo {
             das_expiry: value.member("DasExpiry")?.unsigned()?,
         })
     }
+}
+
+/// The JSON of message B of type 1; `None` when a name does not fit. `marks` are what the port serves and what the
+/// device offered, where more than type 1 is served.
+/// Source: wire facts of type 1, OSAP secure profile section 9.
+pub(crate) fn compat_json(das: &CompatDas, marks: Option<(&TypeGroup, &TypeGroup)>) -> Option<Vec<u8>> {
+    let server_id = core::str::from_utf8(das.server_id.as_bytes()).ok()?;
+    let list = |group: &TypeGroup| {
+        let types: Vec<String> = group.as_bytes().iter().map(|one| format!("{one}")).collect();
+        types.join(",")
+    };
+    let marks = marks.map_or_else(String::new, |(served, offered)| {
+        format!(",\"SrvGroup\":[{}],\"DevGroup\":[{}]", list(served), list(offered))
+    });
+    let text = format!(
+        "{{\"Type\":\"DAS\",\"DasInfo\":{{\"Address\":\"{}\",\"Port\":{},\"UdpPort\":{},\"Domain\":\"{}\",\
+         \"ServerID\":\"{server_id}\"}}{marks}}}",
+        das.address, das.port, das.udp_port, das.domain,
+    );
+    (is_plain(&das.address, NAME_SIZE_MAX) && is_plain(&das.domain, NAME_SIZE_MAX)).then(|| text.into_bytes())
+}
+
+/// Reads message B of type 1.
+pub(crate) fn read_compat_json(json: &[u8]) -> Option<CompatDas> {
+    let value = Value::parse(json)?;
+    (value.member("Type")?.text()? == "DAS").then_some(())?;
+    let info = value.member("DasInfo")?;
+    let name =
+        |member| info.member(member)?.text().filter(|name| name.len() <= NAME_SIZE_MAX).map(String::from);
+    let port = |member| u16::try_from(info.member(member)?.unsigned()?).ok();
+    Some(CompatDas {
+        address: name("Address")?,
+        port: port("Port")?,
+        udp_port: port("UdpPort")?,
+        domain: name("Domain")?,
+        server_id: ServerId::new(info.member("ServerID")?.text()?.as_bytes())?,
+    })
+}
+
+/// Text that stands in JSON as it is.
+fn is_plain(text: &str, size_max: usize) -> bool {
+    text.len() <= size_max
+        && text.bytes().all(|byte| (0x20..0x7F).contains(&byte) && !b"\"\\".contains(&byte))
 }
 
 /// Whether the last answer of a run of type 1 shows that more than type 1 was possible: the device throws

@@ -442,7 +442,7 @@ impl LbsRun {
             return self.refuse(&header, ResultCode::MALFORMED);
         };
         if !self.setup.served.has(header.protocol) || !self.setup.connection.can_run(header.protocol) {
-            let (answer, result) = mismatch(&header.group, &self.setup.served);
+            let (answer, result) = mismatch(&header.group, &self.setup.served, ProtocolType::COMPAT);
             self.outputs.push_back(LbsOutput::Send(answer));
             return self.close(LbsEnd::Refused(result));
         }

@@ -1,5 +1,5 @@
 //! The secure profile of OSAP, protocol types 2, 4 and 8: how a device proves itself to the load balancer,
-//! and how it speaks sealed MQTT to an access service.
+//! and how it speaks sealed MQTT to an access service. Type 1 of deployed devices is [`compat`].
 //!
 //! Nothing here reads a clock, a socket or a random source. Machines take bytes and the time and give back
 //! outputs; chance comes in as a value. Secrets live in [`crypto::Secret`] and are wiped when dropped.
@@ -11,6 +11,7 @@ extern crate alloc;
 mod base64url;
 mod code;
 mod code_tries;
+pub mod compat;
 mod connect;
 mod das_info;
 mod das_ticket;

@@ -123,10 +123,15 @@ impl Connection {
     }
 }
 
-/// The answer of the load balancer to a type that it does not run here: H1-II with result 20 or 21.
+/// The answer of the load balancer to a type that it does not run here: H1-II with result 20 or 21. Types below
+/// `at_least` are not common, though the port serves them.
 #[must_use]
-pub(crate) fn mismatch(offered: &TypeGroup, served: &TypeGroup) -> (Vec<u8>, ResultCode) {
-    let (protocol, result) = match served.strongest(|common| offered.has(common)) {
+pub(crate) fn mismatch(
+    offered: &TypeGroup,
+    served: &TypeGroup,
+    at_least: ProtocolType,
+) -> (Vec<u8>, ResultCode) {
+    let (protocol, result) = match served.strongest(|common| common >= at_least && offered.has(common)) {
         Some(common) => (common, ResultCode::REMATCH),
         None => (served.strongest_served(), ResultCode::NO_COMMON_TYPE),
     };

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a vector or a step that fails is the test failing")]
 
 mod codes;
+mod compat;
 mod das;
 mod envelopes;
 mod hostile;

@@ -28,7 +28,7 @@ fn parted(bytes: &[u8]) -> (&[u8], &[u8]) {
     bytes.split_at(Frame::read(bytes).unwrap().unwrap().bytes().len())
 }
 
-// verifies: OSAP-5-54, OSAP-5-60, OSAP-5-65, OSAP-5-66, OSAP-5-68, OSAP-5-69, TS-M16, TS-M18
+// verifies: OSAP-5-54, OSAP-5-60, OSAP-5-64, OSAP-5-65, OSAP-5-66, OSAP-5-68, OSAP-5-69, TS-M16, TS-M18
 #[test]
 fn runs_of_all_kinds_are_the_published_ones_byte_for_byte_on_both_sides() {
     let world = World::new();
@@ -177,7 +177,7 @@ fn try_once(world: &World, inputs: &Value, h1_i: &[u8], memory: &mut LbsMemory) 
     assert!(matches!(&outputs[..], [LbsOutput::LookUp { .. }, LbsOutput::Send(_)]), "{outputs:?}");
 }
 
-// verifies: TS-M16, TS-M17, TS-M18, TS-M19, TS-L9, TS-L10, TS-H12, TS-H13, OSAP-5-61, OSAP-5-65, OSAP-5-69, OSAP-8-01
+// verifies: TS-M16, TS-M17, TS-M18, TS-M19, TS-L9, TS-L10, TS-H12, TS-H13, OSAP-5-61, OSAP-5-65, OSAP-5-67, OSAP-5-69, OSAP-8-01
 #[test]
 fn ts_m19_a_load_balancer_says_the_same_of_every_wrong_proof_and_keeps_the_ticket() {
     let mut count = 0;

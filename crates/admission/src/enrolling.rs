@@ -8,7 +8,7 @@ use osap_proto::{CodeRecord, Mode, Serial};
 use store::{Decision, Operation, ReadSet, Snapshot, decided};
 
 use crate::record::{CannotDecide, StoredDevice, at};
-use crate::spaces::device_key;
+use crate::spaces::{compat_session_key, device_key};
 
 /// Bytes of a pre-shared key.
 const PSK_SIZES: core::ops::RangeInclusive<usize> = 16..=64;
@@ -145,6 +145,7 @@ impl Operation for Remove {
             // What cannot be read any more can still be removed.
             let thing = StoredDevice::from_value(stored).ok().and_then(|record| record.thing);
             batch.delete(device_key(&self.serial));
+            batch.delete(compat_session_key(&self.serial));
             self.origin.audit(batch, "device.dismiss", thing, "done", at);
             Ok(true)
         })

@@ -17,6 +17,7 @@ mod owner;
 mod record;
 mod session_notes;
 mod spaces;
+mod type_1;
 
 pub use committing::{CommitRun, RunCommitted};
 pub use enrolling::{Credentials, Enrol, Enrolled, NoCredential, Remove, ReplaceCode, ReplacePsk};
@@ -25,5 +26,6 @@ pub use looking_up::{Found, GrantRun, LookUp};
 pub use owner::{Block, CloseWindow, LinkThing, OpenWindow, SetFloor, WINDOW};
 pub use record::{CannotDecide, Generation};
 pub use session_notes::{DasSession, NoteDasTicket, NotedTicket};
+pub use type_1::{AllowCompat, BurnCode, CommitCompat, ForbidCompat, LookUpCompat, ReadCompatSession};
 
 pub use ledger::{AUDIT, BadRecord, Origin};

@@ -33,6 +33,8 @@ pub struct AdmittedDevice {
     pub is_blocked: bool,
     /// Whether a run has completed.
     pub is_enrolled: bool,
+    /// Whether type 1 is run with it, which protects nothing.
+    pub is_compat: bool,
     /// The thing it is.
     pub thing: Option<Uuid>,
     /// When it came on record.
@@ -52,6 +54,7 @@ impl AdmittedDevice {
             devid: record.devid()?,
             is_blocked: record.is_blocked,
             is_enrolled: record.is_enrolled,
+            is_compat: record.compat.is_some() && record.min_type == ProtocolType::COMPAT.0,
             thing: record.thing,
             created: Timestamp::from_unix_millis(record.created_unix_millis),
         })

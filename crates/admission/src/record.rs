@@ -11,6 +11,7 @@ use osap_proto::{
 use store::{Batch, Snapshot};
 
 use crate::spaces::device_key;
+use crate::type_1::StoredCompat;
 
 /// Why nothing was decided; whoever asks may ask again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +124,9 @@ pub(crate) struct StoredDevice {
     pub(crate) created_unix_millis: u64,
     #[n(17)]
     pub(crate) das_ticket: Option<StoredDasTicket>,
+    /// Where type 1 was switched on for it.
+    #[n(18)]
+    pub(crate) compat: Option<StoredCompat>,
 }
 
 impl StoredDevice {
@@ -147,6 +151,7 @@ impl StoredDevice {
             thing: None,
             created_unix_millis: at.as_unix_millis(),
             das_ticket: None,
+            compat: None,
         }
     }
 

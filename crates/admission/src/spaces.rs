@@ -6,6 +6,14 @@ use store::{Key, Space};
 /// Devices by serial.
 pub(crate) const DEVICE: Space = Space(0x60);
 
+/// Sessions of devices of type 1, by serial.
+const COMPAT_SESSION: Space = Space(0x61);
+
+/// The session of type 1 of this serial.
+pub(crate) fn compat_session_key(serial: &Serial) -> Key {
+    Key::new(COMPAT_SESSION, serial.as_bytes())
+}
+
 /// The record of the device with this serial.
 pub(crate) fn device_key(serial: &Serial) -> Key {
     Key::new(DEVICE, serial.as_bytes())

@@ -4,4 +4,5 @@
 
 mod owner;
 mod runs;
+mod type_1;
 mod world;

@@ -2,7 +2,7 @@
 
 /** The pages that exist. */
 export type PageName =
-  | 'today' | 'devices' | 'device' | 'claim' | 'audit' | 'risks' | 'system' | 'activate' | 'sign-in' | 'help' | 'not-here';
+  | 'today' | 'devices' | 'device' | 'things' | 'thing' | 'claim' | 'audit' | 'risks' | 'system' | 'activate' | 'sign-in' | 'help' | 'not-here';
 
 /** One address. */
 export interface Route {
@@ -25,6 +25,12 @@ export const ROUTES: readonly Route[] = [
   { page: 'device', path: 'devices/:id/timeline', title: 'Timeline', tab: 'timeline' },
   { page: 'device', path: 'devices/:id/keys', title: 'Keys', tab: 'keys' },
   { page: 'device', path: 'devices/:id/channels', title: 'Channels', tab: 'channels' },
+  { page: 'things', path: 'things', title: 'Smart devices' },
+  { page: 'thing', path: 'things/:id', title: 'Values', tab: 'values' },
+  { page: 'thing', path: 'things/:id/operations', title: 'Operations', tab: 'operations' },
+  { page: 'thing', path: 'things/:id/events', title: 'Events', tab: 'events' },
+  { page: 'thing', path: 'things/:id/access', title: 'Access', tab: 'access' },
+  { page: 'thing', path: 'things/:id/description', title: 'Description', tab: 'description' },
   { page: 'claim', path: 'claim', title: 'Claim a device' },
   { page: 'audit', path: 'audit', title: 'Audit' },
   { page: 'risks', path: 'check', title: 'Risks' },
@@ -78,6 +84,11 @@ function fits(pattern: string, segments: readonly string[]): Record<string, stri
     }
   }
   return parameters;
+}
+
+/** The address of a smart device's page. */
+export function thingPath(id: string, tab = ''): string {
+  return `${BASE}things/${encodeURIComponent(id)}${tab === '' ? '' : `/${tab}`}`;
 }
 
 /** The address of a device's page. */

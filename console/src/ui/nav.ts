@@ -12,6 +12,7 @@ export function entries(may: May): Entry[] {
   const all: [boolean, Entry][] = [
     [true, { page: 'today', href: '/ui/', words: 'Today' }],
     [may.see, { page: 'devices', href: '/ui/devices', words: 'Devices' }],
+    [true, { page: 'things', href: '/ui/things', words: 'Smart devices' }],
     [may.claim, { page: 'claim', href: '/ui/claim', words: 'Claim' }],
     [may.risks, { page: 'risks', href: '/ui/check', words: 'Risks' }],
     [may.audit, { page: 'audit', href: '/ui/audit', words: 'Audit' }],

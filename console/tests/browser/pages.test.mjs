@@ -11,6 +11,7 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 const NARROW = { width: 320, height: 700 };
 const DEVICE = `/ui/devices/${uuid(2)}`;
+const THING = `/ui/things/${uuid(70)}`;
 const open = (name) => (page) => page.getByRole('button', { name, exact: true }).first().click();
 const fails = (call, status, code) => (mock) => { mock.world.failures[call] = { status, code }; };
 
@@ -44,6 +45,23 @@ const STATES = [
   ['bootstrap', DEVICE, null, open('Bootstrap again…')],
   ['transfer', DEVICE, null, open('Transfer…')],
   ['release', DEVICE, null, open('Release…')],
+  ['things', '/ui/things'],
+  ['things-empty', '/ui/things', (mock) => { mock.world.things = []; }],
+  ['things-nothing-shared', '/ui/things', (mock) => { Object.assign(mock.world.session, { role: 'user', duties: [] }); mock.world.things = []; }],
+  ['things-no-match', '/ui/things?q=nothing', (mock) => { mock.world.things = []; }],
+  ['thing-values', THING],
+  ['thing-change', THING, null, open('Change… Wanted temperature')],
+  ['thing-change-list', THING, null, async (page) => { await open('Change… Schedule')(page); await page.getByRole('button', { name: 'Add Switching time' }).click(); await open('Change')(page); }],
+  ['thing-operations', `${THING}/operations`],
+  ['thing-operation-asked', `${THING}/operations`, null, async (page) => { await page.getByLabel(/For how long/).fill('20'); await open('Heat now')(page); }],
+  ['thing-operation-malformed', `${THING}/operations`, null, open('Heat now')],
+  ['thing-events', `${THING}/events`],
+  ['thing-events-none', `${THING}/events`, (mock) => { mock.world.told = []; }],
+  ['thing-access', `${THING}/access`],
+  ['thing-access-nobody', `${THING}/access`, (mock) => { mock.world.grants = []; }],
+  ['thing-rule', `${THING}/access`, null, async (page) => { await open('Add a rule…')(page); await open('Turn on')(page); }],
+  ['thing-description', `${THING}/description`],
+  ['thing-not-here', `/ui/things/${uuid(901)}`],
   ['claim', '/ui/claim'],
   ['claim-type', '/ui/claim?way=type'],
   ['claim-malformed', '/ui/claim?way=type', null, async (page) => { await page.getByLabel('Case string').fill('8f2c 41d0 o'); await page.getByRole('button', { name: 'Go on' }).click(); }],

@@ -1,4 +1,5 @@
 // Canned answers for tests of pages: made up, and never part of the program.
+import { smart } from './things.mjs';
 
 /** The clock of the canned world. */
 export const NOW = Date.UTC(2026, 10, 22, 14, 3, 12);
@@ -80,5 +81,6 @@ export function world() {
       { name: 'OSAP compatibility', address: '0.0.0.0:5683', on: false },
     ],
     kept: 18204,
+    ...smart(),
   };
 }

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { uuid } from './data.mjs';
+import { answerThings } from './things.mjs';
 
 /** The policy the real server sends. Source: docs/console.md. */
 export const POLICY =
@@ -26,7 +27,7 @@ export async function startMock(dist, world, port = 0) {
   async function answer(request, response) {
     const url = new URL(request.url, 'http://mock');
     if (url.pathname === '/ui/stream') return stream(request, response);
-    if (url.pathname.startsWith('/v1/')) return api(request, response, url);
+    if (url.pathname.startsWith('/v1/') || url.pathname === '/things' || url.pathname.startsWith('/things/')) return api(request, response, url);
     if (url.pathname === '/') return response.writeHead(302, { location: '/ui/' }).end();
     return file(response, url.pathname);
   }
@@ -45,6 +46,10 @@ export async function startMock(dist, world, port = 0) {
 
   function stream(request, response) {
     if (!world.signedIn) return response.writeHead(401).end();
+    follow(request, response);
+  }
+
+  function follow(request, response) {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.write(`event: beat\nid: ${position}\ndata: {"unix_millis":${Date.now()}}\n\n`);
     streams.add(response);
@@ -62,11 +67,14 @@ export async function startMock(dist, world, port = 0) {
     await world.held[call];
     const failure = world.failures[call];
     if (failure !== undefined) return failure === 'break' ? request.socket.destroy() : no(failure.status, failure.code, failure.headers);
-    const open = { 'POST /v1/activation': () => activate(body), 'POST /v1/session': () => signIn(body) };
-    if (open[call]) return open[call]();
+    const outside = { 'POST /v1/activation': () => activate(body), 'POST /v1/session': () => signIn(body) };
+    if (outside[call]) return outside[call]();
     if (!world.signedIn) return no(401, 'signed-out');
     if (request.method !== 'GET' && request.headers['x-thingstead-token'] !== world.session.token) return no(403, 'token-missing');
-    return inside(request.method, url.pathname.slice(4).split('/'), body);
+    const path = url.pathname.replace(/^\/(v1\/)?/, '').split('/');
+    const open = () => follow(request, response);
+    if (path[0] === 'things' || path[0] === 'grants') return answerThings(world, request.method, path, body, { say, no, open });
+    return inside(request.method, path, body);
 
     function enter() {
       world.signedIn = true;

@@ -11,6 +11,8 @@ export type Outcome<T> =
 export interface Given {
   /** Fills `{id}` of the path. */
   readonly id?: string;
+  /** Fills `{name}` and `{number}`. */
+  readonly parts?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
   /** Made by the page, not by the person: does not count as activity. */
@@ -47,7 +49,7 @@ export async function call<O extends Operation>(operation: O, given: Given = {})
   if (given.background === true) headers['x-thingstead-background'] = '1';
   const patience = AbortSignal.timeout(PATIENCE_MILLIS);
   try {
-    const response = await fetch(address(operation, given.id, given.query), {
+    const response = await fetch(address(operation, given.id, given.query, given.parts), {
       method,
       headers,
       body: given.body === undefined ? null : JSON.stringify(given.body),

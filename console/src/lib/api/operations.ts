@@ -1,5 +1,6 @@
 // Every operation the console uses: one id shared by button, API, command line and audit log.
-import type { Account, AccountSession, AuditPage, Channel, Device, DeviceKey, Invitation, Listener, Offer, Risk, Session, Settings } from './types';
+import type { Json, ThingDescription } from '../td/types';
+import type { Account, AccountSession, AuditPage, Channel, Device, DeviceKey, DesiredValue, Grant, Invitation, Listener, Observation, Offer, Risk, Session, Settings, ThingEvent, ThingOperation, ThingSummary } from './types';
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
@@ -39,6 +40,19 @@ export interface Answers {
   'risk.list': { risks: Risk[] };
   'risk.accept': null;
   listeners: { listeners: Listener[] };
+  'things.list': { things: ThingSummary[]; next: string | null };
+  'things.show': ThingDescription;
+  'things.read-all': Record<string, Observation>;
+  'things.read': Observation;
+  'things.write': DesiredValue | null;
+  'things.call': Json;
+  'things.operation': ThingOperation;
+  'things.withdraw': ThingOperation;
+  'things.events': { events: ThingEvent[]; next: number | null; gap: number };
+  'things.remove': null;
+  'grant.list': { grants: Grant[]; next: string | null };
+  'grant.add': Grant;
+  'grant.revoke': null;
 }
 
 /** An operation id. */
@@ -80,14 +94,28 @@ export const OPERATIONS: Readonly<Record<Operation, readonly [Method, string]>> 
   'risk.list': ['GET', '/v1/risks'],
   'risk.accept': ['PUT', '/v1/risks/{id}/acceptance'],
   listeners: ['GET', '/v1/listeners'],
+  'things.list': ['GET', '/things'],
+  'things.show': ['GET', '/things/{id}'],
+  'things.read-all': ['GET', '/things/{id}/properties'],
+  'things.read': ['GET', '/things/{id}/properties/{name}'],
+  'things.write': ['PUT', '/things/{id}/properties/{name}'],
+  'things.call': ['POST', '/things/{id}/actions/{name}'],
+  'things.operation': ['GET', '/things/{id}/actions/{name}/{number}'],
+  'things.withdraw': ['DELETE', '/things/{id}/actions/{name}/{number}'],
+  'things.events': ['GET', '/things/{id}/events'],
+  'things.remove': ['DELETE', '/things/{id}'],
+  'grant.list': ['GET', '/v1/grants'],
+  'grant.add': ['POST', '/v1/grants'],
+  'grant.revoke': ['DELETE', '/v1/grants/{id}'],
 };
 
 /** Where the audit log is exported from; a plain link, so that the browser saves it. */
 export const AUDIT_EXPORT = '/v1/audit/export';
 
-/** The path and query of a call. */
-export function address(operation: Operation, id?: string, query?: Readonly<Record<string, string | undefined>>): string {
-  const path = OPERATIONS[operation][1].replace('{id}', encodeURIComponent(id ?? ''));
+/** The path and query of a call; `parts` fill `{name}` and `{number}`. */
+export function address(operation: Operation, id?: string, query?: Readonly<Record<string, string | undefined>>, parts?: Readonly<Record<string, string>>): string {
+  const filled = { ...parts, id: id ?? '' } as Readonly<Record<string, string>>;
+  const path = OPERATIONS[operation][1].replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(filled[name] ?? ''));
   const words = Object.entries(query ?? {}).filter((pair): pair is [string, string] => pair[1] !== undefined);
   return words.length === 0 ? path : `${path}?${words.map(([key, value]) => `${key}=${encodeURIComponent(value)}`).join('&')}`;
 }

@@ -1,4 +1,5 @@
 // What the platform API says, as types. Times are unix milliseconds.
+import type { Json } from '../td/types';
 
 /** A signed-in person. */
 export interface Session {
@@ -137,6 +138,85 @@ export interface Listener {
   /** Nothing when it is off. */
   address: string | null;
   on: boolean;
+}
+
+/** A smart device in the directory. */
+export interface ThingSummary {
+  id: string;
+  title: string;
+  binding: 'osap' | 'mqtt';
+  /** The serial or name of its device; the owner's alone. */
+  device: string | null;
+  /** Let in by the old, weak protocol. */
+  compat: boolean;
+  created_unix_millis: number;
+  online_since_unix_millis: number | null;
+  properties: string[];
+  actions: string[];
+  events: string[];
+}
+
+/** What is wanted of a property. */
+export interface DesiredValue {
+  value: Json;
+  version: number;
+  state: 'wanted' | 'taken' | 'refused';
+  code: number | null;
+  message: string | null;
+  asked_unix_millis: number;
+  settled_unix_millis: number | null;
+}
+
+/** What is known of a property. */
+export interface Observation {
+  /** Absent until it was reported. */
+  value?: Json;
+  at_unix_millis: number | null;
+  received_unix_millis: number | null;
+  version: number;
+  desired: DesiredValue | null;
+}
+
+/** A call of a device and what became of it. */
+export interface ThingOperation {
+  number: number;
+  action: string;
+  input: Json;
+  state: 'queued' | 'sent' | 'done' | 'refused' | 'no-answer' | 'withdrawn';
+  output?: Json;
+  code: number | null;
+  message: string | null;
+  was_sent: boolean;
+  asked_unix_millis: number;
+  deadline_unix_millis: number;
+  ended_unix_millis: number | null;
+  href: string;
+}
+
+/** Something that a device told. */
+export interface ThingEvent {
+  number: number;
+  id: string;
+  name: string;
+  data: Json;
+  at_unix_millis: number;
+  received_unix_millis: number;
+  /** How many the device had to drop before it. */
+  lost_before: number;
+}
+
+/** A rule that lets somebody use a smart device. */
+export interface Grant {
+  id: string;
+  party: string;
+  thing: string;
+  acts: string[];
+  /** All when null. */
+  names: string[] | null;
+  from_unix_millis: number | null;
+  until_unix_millis: number | null;
+  made_unix_millis: number;
+  made_by: string;
 }
 
 export interface AuditPage {

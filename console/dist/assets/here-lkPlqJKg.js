@@ -1,1 +1,0 @@
-import{s as e}from"./router.svelte-Cb4ssij_.js";function t(){let t=!0;return e(()=>t=!1),()=>t}export{t};

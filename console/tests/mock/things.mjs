@@ -1,0 +1,75 @@
+// Smart devices of the stand-in: a heating valve that is there, and a lock that is not.
+import { NOW, uuid } from './data.mjs';
+
+const TD = (id) => ({
+  '@context': ['https://www.w3.org/2022/wot/td/v1.1'],
+  id: `urn:uuid:${id}`,
+  title: 'Radiator, kitchen',
+  description: 'A valve with a thermometer.',
+  securityDefinitions: { reader: { scheme: 'bearer' } },
+  security: 'reader',
+  properties: {
+    temperature: { title: 'Temperature', type: 'number', unit: '°C', readOnly: true, observable: true, forms: [] },
+    setpoint: { title: 'Wanted temperature', description: 'What it heats to.', type: 'number', unit: '°C', minimum: 5, maximum: 30, multipleOf: 0.5, readOnly: false, observable: true, forms: [] },
+    mode: { title: 'Mode', type: 'string', enum: ['auto', 'manual', 'off'], readOnly: false, observable: true, forms: [] },
+    schedule: { title: 'Schedule', type: 'array', readOnly: false, items: { type: 'object', title: 'Switching time', required: ['at'], properties: { at: { type: 'string', title: 'At', pattern: '^[0-2][0-9]:[0-5][0-9]$' }, to: { type: 'number', title: 'To', unit: '°C' } } }, forms: [] },
+  },
+  actions: {
+    identify: { title: 'Blink', description: 'Shows which one it is.', safe: true, idempotent: true, forms: [] },
+    boost: { title: 'Heat now', input: { type: 'object', required: ['minutes'], properties: { minutes: { type: 'integer', title: 'For how long', unit: 'min', minimum: 1, maximum: 120 }, reason: { type: 'string', title: 'Why', maxLength: 200 } } }, forms: [] },
+  },
+  events: { 'window-open': { title: 'Window opened', data: { type: 'number' }, forms: [] } },
+});
+
+/** What `world()` holds of smart devices. */
+export function smart() {
+  const wanted = { value: 23, version: 3, state: 'wanted', code: null, message: null, asked_unix_millis: NOW - 4_000, settled_unix_millis: null };
+  const refused = { value: 'off', version: 2, state: 'refused', code: 7, message: 'locked by hand', asked_unix_millis: NOW - 90_000, settled_unix_millis: NOW - 89_000 };
+  return {
+    things: [
+      { id: uuid(70), title: 'Radiator, kitchen', binding: 'osap', device: 'HEAT-0001', compat: false, created_unix_millis: NOW - 9_000_000, online_since_unix_millis: NOW - 600_000, properties: ['temperature', 'setpoint', 'mode', 'schedule'], actions: ['identify', 'boost'], events: ['window-open'] },
+      { id: uuid(71), title: 'Back door', binding: 'osap', device: 'LOCK-7', compat: true, created_unix_millis: NOW - 19_000_000, online_since_unix_millis: null, properties: ['bolt'], actions: [], events: [] },
+    ],
+    values: {
+      temperature: { value: 21.4, at_unix_millis: NOW - 12_000, received_unix_millis: NOW - 11_900, version: 41, desired: null },
+      setpoint: { value: 22, at_unix_millis: NOW - 700_000, received_unix_millis: NOW - 700_000, version: 2, desired: wanted },
+      mode: { value: 'auto', at_unix_millis: NOW - 700_000, received_unix_millis: NOW - 700_000, version: 1, desired: refused },
+      schedule: { at_unix_millis: null, received_unix_millis: null, version: 0, desired: null },
+    },
+    told: [
+      { number: 7, id: uuid(77), name: 'window-open', data: 12, at_unix_millis: NOW - 60_000, received_unix_millis: NOW - 59_000, lost_before: 0 },
+      { number: 8, id: uuid(78), name: 'window-open', data: 3, at_unix_millis: NOW - 30_000, received_unix_millis: NOW - 29_000, lost_before: 2 },
+    ],
+    grants: [{ id: uuid(80), party: 'person:ines', thing: uuid(70), acts: ['read', 'observe'], names: ['temperature'], from_unix_millis: null, until_unix_millis: NOW + 86_400_000, made_unix_millis: NOW - 3_600_000, made_by: 'administrator' }],
+    /** How an operation goes: `done`, or `queued` until `world.operation` is changed. */
+    operation: 'done',
+  };
+}
+
+/** Answers a call below `/things` or `/v1/grants`; nothing when it is none. */
+export function answerThings(world, method, path, body, { say, no, open }) {
+  const [first, id, part, name, number] = path;
+  const one = world.things.find((thing) => thing.id === id);
+  const operation = (state) => ({ number: 5, action: name, input: body, state, code: null, message: null, was_sent: state !== 'queued' && state !== 'withdrawn', asked_unix_millis: NOW, deadline_unix_millis: NOW + 30_000, ended_unix_millis: null, href: `/things/${id}/actions/${name}/5` });
+  if (first === 'grants') {
+    if (method === 'GET') return say(200, { grants: world.grants, next: null });
+    if (method === 'DELETE') return (world.grants = world.grants.filter((grant) => grant.id !== id), say(204, null));
+    return (world.grants.push({ ...body, id: uuid(81), made_unix_millis: NOW, made_by: 'administrator' }), say(201, world.grants.at(-1)));
+  }
+  if (id === undefined) return say(200, { things: world.things, next: null });
+  if (one === undefined) return no(404, 'not-here');
+  switch (`${method} ${part ?? ''}${name === undefined ? '' : '/x'}${number === undefined ? '' : '/n'}`) {
+    case 'GET ': return say(200, TD(id));
+    case 'GET watch': return open();
+    case 'GET properties': return say(200, world.values);
+    case 'GET properties/x': return say(200, world.values[name]);
+    case 'PUT properties/x':
+      Object.assign(world.values[name], { value: body, desired: null, at_unix_millis: NOW });
+      return say(204, null);
+    case 'GET events': return say(200, { events: world.told, next: null, gap: 0 });
+    case 'POST actions/x': return world.operation === 'done' ? say(200, { warmed: true }) : say(201, operation(world.operation));
+    case 'GET actions/x/n': return say(200, operation(world.operation));
+    case 'DELETE actions/x/n': return (world.operation = 'withdrawn', say(200, operation('withdrawn')));
+    default: return no(404, 'not-here');
+  }
+}

@@ -14,7 +14,6 @@ mod dtls;
 mod json;
 mod memory;
 mod mqtt;
-mod osap;
 mod records;
 mod rules;
 mod script;
@@ -65,7 +64,6 @@ pub fn targets() -> Vec<Target> {
         coap::TARGETS,
         dtls::TARGETS,
         mqtt::TARGETS,
-        osap::TARGETS,
         agent::TARGETS,
     ]
     .concat()

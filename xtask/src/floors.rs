@@ -64,6 +64,7 @@ const PLACES: &[Place] = &[
     place("crypto-portable", 3),
     place("store-redb", 3),
     place("store-sealed", 3),
+    place("store-segments", 3),
     place("store-postgres", 3),
     place("bus-nats", 3),
     // adapters

@@ -16,6 +16,7 @@ mod activation;
 mod asked;
 mod audit;
 mod audit_ring;
+mod clients;
 mod network;
 mod password;
 mod people;
@@ -32,6 +33,10 @@ pub use activation::{ACTIVATION_TIME, Activate, Activated, NotActivated, OfferAc
 pub use asked::{Asked, CannotDecide};
 pub use audit::{AuditEntry, BadEntry, TEXT_LENGTH_MAX};
 pub use audit_ring::{AUDIT_TRIM_PAGE, AuditMode, AuditPolicy, TrimAudit};
+pub use clients::{
+    AddClient, CLIENT_COUNT_MAX, ChangeClient, ClientAt, ClientChange, ClientNotAdded, ClientSignedIn,
+    ClientView, ListClients, PrepareClient, SettleClient,
+};
 pub use network::{BadNetwork, Network, Source};
 pub use password::{BadPassword, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN, check_password};
 pub use people::{

@@ -23,6 +23,8 @@ pub(crate) const SESSION: Space = Space(0x04);
 pub(crate) const TRIES: Space = Space(0x05);
 /// Failed tries by slot of the name.
 pub(crate) const TRIES_OF_NAME: Space = Space(0x06);
+/// Accounts of programs by name.
+pub(crate) const CLIENT: Space = Space(0x07);
 
 /// What stands before the id of an accepted risk in [`HOUSE`].
 pub(crate) const RISK: &[u8] = b"risk/";
@@ -56,6 +58,10 @@ pub(crate) fn risk_key(id: &str) -> Key {
 
 pub(crate) fn account_key(name: &AccountName) -> Key {
     Key::new(ACCOUNT, name.as_str().as_bytes())
+}
+
+pub(crate) fn client_key(name: &AccountName) -> Key {
+    Key::new(CLIENT, name.as_str().as_bytes())
 }
 
 pub(crate) fn session_key(token: &TokenHash) -> Key {

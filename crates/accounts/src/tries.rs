@@ -177,9 +177,12 @@ impl Tries {
 
     /// The pair has shown that it is who it says. What counts for the source stays: an own account is no way
     /// to go on trying others.
-    pub(crate) fn succeed(&mut self) {
+    /// Says whether that changed anything.
+    pub(crate) fn succeed(&mut self) -> bool {
         let (source, name) = (self.source, self.name);
+        let before = self.of_source.counts.len();
         self.of_source.counts.retain(|count| count.source != source || count.name != name);
+        self.of_source.counts.len() != before
     }
 
     pub(crate) fn write(&self, batch: &mut Batch) {

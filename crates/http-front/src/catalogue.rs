@@ -127,6 +127,13 @@ catalogue! {
     "account-unknown" 3 "there is no account of this name"
         "it was removed or never made"
         ["list the accounts again"]
+    "client-exists" 3 "this client name is taken"
+        "names are given once; capitals make no difference"
+        ["choose another name"]
+    "client-unknown" 3 "there is no MQTT client of this name"
+        "it was removed or never made"
+        ["list them with `thingstead client list`"]
+    "clients-full" 3 "there are as many MQTT clients as may be" "10,000 are kept" ["remove one that is not used"]
     "accounts-full" 3 "there are as many accounts as may be" "200 accounts are kept" ["remove one that is not used"]
     "already-yours" 3 "you already own this device"
         "it was claimed before"

@@ -4,6 +4,8 @@
 //! and audit entries all rest sealed. One key seals one store; it lives in a file that only the role reads,
 //! or later in hardware.
 
+mod journal;
 mod sealed;
 
+pub use journal::SealedJournal;
 pub use sealed::{SEALING_KEY_LENGTH, Sealed};

@@ -13,9 +13,9 @@ use store::{
 /// Length of a sealing key in bytes.
 pub const SEALING_KEY_LENGTH: usize = 32;
 
-const AEAD: Aead = Aead::Aes256Gcm;
+pub(crate) const AEAD: Aead = Aead::Aes256Gcm;
 const FORMAT: u8 = 1;
-const NONCE_LENGTH: usize = AEAD.nonce_length();
+pub(crate) const NONCE_LENGTH: usize = AEAD.nonce_length();
 
 /// A table that seals every value: `01 | nonce (12) | ciphertext | tag (16)`.
 ///

@@ -7,7 +7,9 @@ use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, OneOfBuilder, Schema,
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{audit, claims, details, file_channel as files, listeners, people, risks, setting, sign_in};
+use super::{
+    audit, claims, clients, details, file_channel as files, listeners, people, risks, setting, sign_in,
+};
 use crate::management::{DeviceJson, bodies as devices};
 use crate::platform::AuditPage;
 
@@ -136,6 +138,10 @@ pub(super) fn of(id: &str) -> Option<Bodies> {
         "account.offer" => it.gives::<sign_in::OfferJson>(201),
         "account.list" => it.gives::<people::AccountsJson>(200),
         "account.add" => it.takes::<people::AddJson>().ends(201),
+        "client.list" => it.gives::<clients::ClientsJson>(200),
+        "client.add" => it.takes::<clients::AddClientJson>().ends(201),
+        "client.password" => it.takes::<clients::ClientPasswordJson>().ends(204),
+        "client.remove" => it.ends(204),
         "account.duties" => it.takes::<people::DutiesJson>().ends(204),
         "account.sessions" => it.gives::<people::SessionsJson>(200),
         "logout" | "account.lock" | "account.unlock" | "account.remove" | "account.sign-out" => it.ends(204),

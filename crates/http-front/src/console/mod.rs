@@ -8,6 +8,7 @@ mod audit;
 mod bodies;
 pub(crate) mod caller;
 mod claims;
+mod clients;
 mod details;
 mod feed;
 mod file_channel;
@@ -26,7 +27,7 @@ mod sign_in;
 mod stream;
 
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use accounts::{Asked, OfferActivation, Offered, ReadSettings, Settings, TrimAudit};
 use axum::Router;
@@ -48,9 +49,12 @@ use claims::Claims;
 pub use feed::Feed;
 pub use listeners::Listener;
 pub use openapi::description;
-use passwords::Passwords;
+pub use passwords::Passwords;
 use problem::problem;
 pub use risks::{InsecureMode, WatchedCertificate};
+
+/// Tells somebody a name.
+type Tell = Box<dyn Fn(&str) + Send + Sync>;
 
 /// What the console needs besides the management system.
 pub struct Console {
@@ -71,6 +75,8 @@ pub struct Console {
     /// The content of files of things.
     shelf: Arc<Shelf>,
     stop: Shutdown,
+    /// Told the name of a client that was removed or has another password.
+    client_changed: OnceLock<Tell>,
 }
 
 /// What the console shows of the program around it.
@@ -154,7 +160,15 @@ impl Console {
             risks_seen: risks::Seen::default(),
             shelf: around.shelf,
             stop: around.stop,
+            client_changed: OnceLock::new(),
         })
+    }
+
+    /// Has `tell` called with the name of each MQTT client that is removed or gets another password, after the
+    /// commit: its connections are to end. Only the first call counts.
+    pub fn on_client_changed(&self, tell: impl Fn(&str) + Send + Sync + 'static) {
+        // A second one would be another broker on the same accounts, which there is not.
+        let _second = self.client_changed.set(Box::new(tell));
     }
 
     /// Keeps the audit log within its limit, until shutdown.
@@ -231,6 +245,7 @@ pub fn console_api(console: Arc<Console>) -> Router {
     let own = Router::new()
         .merge(sign_in::routes())
         .merge(people::routes())
+        .merge(clients::routes())
         .merge(setting::routes())
         .merge(claims::routes())
         .merge(audit::routes())

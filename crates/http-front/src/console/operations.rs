@@ -58,6 +58,10 @@ operations! {
     "account.remove" DELETE "/v1/accounts/{name}" For(Administer), "Remove an account";
     "account.sessions" GET "/v1/accounts/{name}/sessions" For(Administer), "List the sessions of an account";
     "account.sign-out" DELETE "/v1/accounts/{name}/sessions" For(Administer), "End the sessions of an account";
+    "client.list" GET "/v1/clients" For(Administer), "List MQTT clients";
+    "client.add" POST "/v1/clients" For(Administer), "Make an MQTT client";
+    "client.password" PUT "/v1/clients/{name}/password" For(Administer), "Set another password of an MQTT client";
+    "client.remove" DELETE "/v1/clients/{name}" For(Administer), "Remove an MQTT client";
     "settings.show" GET "/v1/settings" For(Administer), "Show the settings";
     "settings.set" PUT "/v1/settings" For(Administer), "Set the settings";
     "owner.id" GET "/v1/managementsystem" For(SeeDevices), "Show the id that others transfer devices to";

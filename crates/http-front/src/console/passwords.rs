@@ -30,7 +30,7 @@ fn decoy_of(result: &[u8; 32], salt: &[u8; 16]) -> Option<PasswordHash> {
 }
 
 /// Checks and makes hashes.
-pub(crate) struct Passwords {
+pub struct Passwords {
     hashing: Arc<Semaphore>,
     /// Against it the passwords of names are checked that are no account.
     decoy: PasswordHash,
@@ -41,20 +41,27 @@ fn hash_of(password: &Secret, salt: &[u8; 16]) -> Option<PasswordHash> {
     hash.map(|hash: phc::PasswordHash| PasswordHash::new(hash.to_string())).ok()
 }
 
+impl std::fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passwords(..)")
+    }
+}
+
 impl Passwords {
     /// With a decoy that no password is known to fit; `None` when nothing can be hashed here.
-    pub(crate) fn new(decoy: [u8; 32], salt: [u8; 16]) -> Option<Self> {
+    #[must_use]
+    pub fn new(decoy: [u8; 32], salt: [u8; 16]) -> Option<Self> {
         Some(Self { hashing: Arc::new(Semaphore::new(HASH_COUNT_MAX)), decoy: decoy_of(&decoy, &salt)? })
     }
 
     /// The hash of a new password.
-    pub(crate) async fn hash(&self, password: Secret, salt: [u8; 16]) -> Option<PasswordHash> {
+    pub async fn hash(&self, password: Secret, salt: [u8; 16]) -> Option<PasswordHash> {
         let _place = Arc::clone(&self.hashing).acquire_owned().await.ok()?;
         tokio::task::spawn_blocking(move || hash_of(&password, &salt)).await.ok().flatten()
     }
 
     /// Checks `password` against the hash of an account, or against the decoy where there is none.
-    pub(crate) async fn check(&self, password: Secret, against: Option<PasswordHash>) -> Checked {
+    pub async fn check(&self, password: Secret, against: Option<PasswordHash>) -> Checked {
         let hash = against.clone().unwrap_or_else(|| self.decoy.clone());
         // The semaphore is never closed; if it were, nobody could sign in.
         let Ok(_place) = Arc::clone(&self.hashing).acquire_owned().await else { return Checked::Wrong };

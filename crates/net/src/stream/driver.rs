@@ -397,6 +397,9 @@ impl<M: StreamMachine> Run<M> {
                 self.due.set(conn, now.moment + self.linger_time);
             }
         }
+        if connection.stage == Stage::Open && sent.is_ok() {
+            self.machine.waits(conn, connection.waiting_size());
+        }
         match sent {
             Ok(Sent::All) if connection.stage == Stage::Lingering => {}
             Ok(Sent::All) => self.due.clear(&conn),

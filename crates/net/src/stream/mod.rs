@@ -95,6 +95,12 @@ pub trait StreamMachine {
     /// The peer closed the connection, or it broke, or a limit of the driver broke it.
     fn closed(&mut self, conn: ConnId, now: Now);
 
+    /// So many bytes wait because the peer does not take them; 0: none any more. A machine that can leave something
+    /// unsaid does so while there are many.
+    fn waits(&mut self, conn: ConnId, bytes: usize) {
+        let _unused = (conn, bytes);
+    }
+
     /// Its owner asks for something.
     fn command(&mut self, command: Self::Command, now: Now);
 

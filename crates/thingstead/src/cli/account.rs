@@ -118,7 +118,7 @@ impl Rights {
 }
 
 /// One line from standard input, without its end.
-fn line(question: &str) -> Outcome<Zeroizing<String>> {
+pub(super) fn line(question: &str) -> Outcome<Zeroizing<String>> {
     if std::io::stdin().is_terminal() {
         eprint!("{question}");
         std::io::stderr()
@@ -169,7 +169,7 @@ impl Account {
                 Verb::Lock { name } => act(Method::PUT, &name, "/lock", String::new(), "locked").await,
                 Verb::Unlock { name } => act(Method::DELETE, &name, "/lock", String::new(), "unlocked").await,
                 Verb::Remove { name, yes } => {
-                    confirm(&name, yes)?;
+                    confirm(&name, "can no longer sign in, and is signed out everywhere at once", yes)?;
                     act(Method::DELETE, &name, "", String::new(), "removed").await
                 }
                 Verb::SignOut { name } => {
@@ -181,7 +181,7 @@ impl Account {
     }
 }
 
-fn confirm(name: &str, yes: bool) -> Outcome {
+pub(super) fn confirm(name: &str, what: &str, yes: bool) -> Outcome {
     if yes {
         return Ok(());
     }
@@ -189,7 +189,7 @@ fn confirm(name: &str, yes: bool) -> Outcome {
     if !std::io::stdin().is_terminal() {
         return Err(refused());
     }
-    eprintln!("{name} can no longer sign in, and is signed out everywhere at once.");
+    eprintln!("{name} {what}.");
     if *line("Type the name to go on: ")? == name { Ok(()) } else { Err(refused()) }
 }
 

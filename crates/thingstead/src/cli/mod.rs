@@ -3,6 +3,7 @@
 mod account;
 pub(crate) mod audit;
 mod authority;
+mod client;
 mod device;
 mod explain;
 mod file_channel;
@@ -79,6 +80,8 @@ enum Command {
     Network(network::Network),
     /// Manage the accounts of a management system's console.
     Account(account::Account),
+    /// Manage the MQTT clients of a management system.
+    Client(client::Client),
     /// Show and set how people sign in, and what the audit log keeps.
     Settings(settings::Settings),
     /// List risks, and accept one for a time.
@@ -126,6 +129,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Api(api) => api.run(),
         Command::Serve(serve) => serve.run(output),
         Command::Account(account) => account.run(output),
+        Command::Client(client) => client.run(output),
         Command::Audit(audit) => audit.run(output),
         Command::Device(device) => device.run(output),
         Command::Maker(maker) => maker.run(output),

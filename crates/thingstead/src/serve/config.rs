@@ -1,7 +1,7 @@
 //! What `serve` is told: one file, then environment, then flags.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
@@ -22,6 +22,8 @@ pub(crate) struct Config {
     pub(crate) bootstrap: Option<Bootstrap>,
     /// A management system.
     pub(crate) management: Option<Management>,
+    /// A broker for MQTT clients, beside the management system whose accounts it uses.
+    pub(crate) mqtt: Option<Mqtt>,
 }
 
 /// What an online server of the authority needs to be one.
@@ -152,6 +154,50 @@ pub(crate) struct Management {
     pub(crate) users: Vec<User>,
 }
 
+/// The section `[mqtt]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mqtt {
+    /// MQTT over TLS.
+    #[serde(default = "ports::mqtt")]
+    pub(crate) listen: SocketAddr,
+    /// MQTT without TLS: passwords and messages in the clear; off unless given.
+    #[serde(default)]
+    pub(crate) plain: Option<SocketAddr>,
+    /// Connections that may be open at once.
+    #[serde(default = "mqtt_connections")]
+    pub(crate) connections: NonZeroU32,
+    /// Those of them that may come from one IPv4 address or IPv6 network of 64 bits.
+    #[serde(default = "mqtt_connections_per_address")]
+    pub(crate) connections_per_address: NonZeroU32,
+    /// Seconds that a session outlives its connection at most.
+    #[serde(default = "session_expiry_max_secs")]
+    pub(crate) session_expiry_max_secs: u32,
+    /// MiB of messages that wait, for all sessions.
+    #[serde(default = "queue_mib")]
+    pub(crate) queue_mib: NonZeroU16,
+    /// MiB of retained messages.
+    #[serde(default = "queue_mib")]
+    pub(crate) retained_mib: NonZeroU16,
+}
+
+const fn mqtt_connections() -> NonZeroU32 {
+    NonZeroU32::new(10_000).expect("it is not 0")
+}
+
+/// Many things stand behind one address.
+const fn mqtt_connections_per_address() -> NonZeroU32 {
+    NonZeroU32::new(1_000).expect("it is not 0")
+}
+
+const fn session_expiry_max_secs() -> u32 {
+    24 * 60 * 60
+}
+
+const fn queue_mib() -> NonZeroU16 {
+    NonZeroU16::new(64).expect("it is not 0")
+}
+
 /// One user of the registration API.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -187,6 +233,7 @@ mod ports {
         bootstrap_platform 8447
         channels 49683
         devices 49684
+        mqtt 8883
     }
 
     pub(super) fn registration_server() -> String {
@@ -243,6 +290,7 @@ impl Config {
         let registration = self.registration.as_ref();
         let bootstrap = self.bootstrap.as_ref();
         let management = self.management.as_ref();
+        let mqtt = self.mqtt.as_ref();
         let line =
             |role, transport, purpose, at: Option<SocketAddr>| Listener { role, transport, purpose, at };
         vec![
@@ -262,6 +310,8 @@ impl Config {
                 "console (/ui/)",
                 management.filter(|m| m.console).map(|m| m.platform),
             ),
+            line("mqtt", "TCP mqtts", "MQTT clients", mqtt.map(|m| m.listen)),
+            line("mqtt", "TCP mqtt", "MQTT clients, in the clear", mqtt.and_then(|m| m.plain)),
         ]
     }
 }

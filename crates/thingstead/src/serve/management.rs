@@ -36,15 +36,24 @@ const ENROL_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a key of DTLS tickets serves.
 const TICKET_KEY_DURATION: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// Runs the role until shutdown.
+/// Roles that use the store and the accounts of a management system.
+#[derive(Clone, Debug)]
+pub(crate) struct Beside {
+    /// The broker.
+    pub(crate) mqtt: Option<config::Mqtt>,
+}
+
+/// Runs the role until shutdown, and what runs beside it.
 pub(crate) async fn run(
     section: Management,
+    beside: Beside,
     ports: Vec<Listener>,
     shared: super::Shared,
     stop: Shutdown,
 ) -> Outcome {
     let super::Shared { provider, clock, starting } = shared;
     let mut store = open_store(&section.data, &provider, clock).await?;
+    let records = store.table.clone();
     let feed = Feed::over(store.table.clone(), store.executor.bytes(), clock.now());
     let dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
     store.executor = Executor::new(feed.clone(), clock, dice);
@@ -73,7 +82,7 @@ pub(crate) async fn run(
         feed,
         listeners: ports.iter().map(console_line::shown).collect(),
         certificates: certificates(&store.executor, &tls.certificate).await,
-        insecure: section.time.map(|_| TIME_IN_THE_CLEAR).into_iter().collect(),
+        insecure: insecure(&section, &beside),
         shelf: shelf(&section.data)?,
         stop: stop.clone(),
     };
@@ -81,6 +90,20 @@ pub(crate) async fn run(
     let console =
         Arc::new(console.map_err(|error| Failure::new("store-unavailable", "the console").because(error))?);
     let router = console_api(console.clone());
+    if let Some(mqtt) = &beside.mqtt {
+        let parts = super::mqtt::Parts {
+            folder: section.data.clone(),
+            records,
+            executor: store.executor.clone(),
+            provider: provider.clone(),
+            tls: tls.identity.clone(),
+            console: console.clone(),
+            clock,
+            stop: stop.clone(),
+        };
+        let bound = super::mqtt::start(mqtt, parts, &mut services).await?;
+        listeners.extend(bound);
+    }
     let clients = ClientCertificates::Optional(&operators);
     let platform = listen_https(&mut services, door(&section), &tls.identity, clients, router, &stop).await?;
     let dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
@@ -133,6 +156,18 @@ fn door(section: &Management) -> Door {
     door.limits.connection_count_per_source_max = section.connections_per_address.get().into();
     door
 }
+
+fn insecure(section: &Management, beside: &Beside) -> Vec<InsecureMode> {
+    let time = section.time.map(|_| TIME_IN_THE_CLEAR);
+    let mqtt = beside.mqtt.as_ref().and_then(|mqtt| mqtt.plain).map(|_| MQTT_IN_THE_CLEAR);
+    time.into_iter().chain(mqtt).collect()
+}
+
+/// Source: SECDEV 6.4.3.
+const MQTT_IN_THE_CLEAR: InsecureMode = InsecureMode {
+    name: "mqtt",
+    effect: "MQTT clients send passwords and messages in the clear: anybody on the way reads and forges them.",
+};
 
 /// Source: SECDEV 6.4.3; what is switched on though it is not secure is named to people.
 const TIME_IN_THE_CLEAR: InsecureMode = InsecureMode {

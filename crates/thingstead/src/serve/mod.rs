@@ -8,6 +8,7 @@ pub(crate) mod device_socket;
 pub(crate) mod enrolled;
 pub(crate) mod gap_line;
 pub(crate) mod management;
+pub(crate) mod mqtt;
 pub(crate) mod platform_keys;
 pub(crate) mod registration;
 mod starting;
@@ -56,10 +57,16 @@ pub(crate) async fn run(config: Config, provider: Arc<dyn Provider>) -> Outcome 
         let stop = stop.clone();
         roles.spawn(again(move || bootstrap::run(section.clone(), shared.clone(), stop.clone())));
     }
+    if config.mqtt.is_some() && config.management.is_none() {
+        trigger.request();
+        return Err(Failure::new("config-unreadable", "[mqtt]")
+            .because("it needs [management] in the same process: its clients are accounts there"));
+    }
     if let Some(section) = config.management {
         let ports = ports.clone();
         let shared = Shared { provider, clock, starting };
-        roles.spawn(management::run(section, ports, shared, stop.clone()));
+        let beside = management::Beside { mqtt: config.mqtt };
+        roles.spawn(management::run(section, beside, ports, shared, stop.clone()));
     }
     if roles.is_empty() {
         return Err(Failure::new("config-unreadable", "no role is configured"));

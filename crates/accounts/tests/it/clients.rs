@@ -1,0 +1,106 @@
+//! Accounts of programs.
+
+use accounts::{
+    AddClient, ChangeClient, Checked, ClientAt, ClientChange, ClientNotAdded, ClientSignedIn, ListClients,
+    PrepareClient, Prepared, SettleClient, SignedIn,
+};
+use store::Table as _;
+
+use crate::house::{HERE, House, MINUTE, THERE, hash, name, token};
+
+fn add(house: &House, who: &str) -> Result<(), ClientNotAdded> {
+    let asked = house.asked("root", Some(HERE));
+    house.run(AddClient { name: name(who), namespace: name("home"), hash: hash("right-123"), asked }).unwrap()
+}
+
+fn sign_in(house: &House, who: &str, password: &str, from: [u8; 4]) -> ClientSignedIn {
+    let client = ClientAt::new(who, from.into());
+    let against = match house.run(PrepareClient { client: client.clone() }).unwrap() {
+        Prepared::Wait(_) => return ClientSignedIn::Wait,
+        Prepared::Check(against) => against,
+    };
+    let checked = match against {
+        Some(against) if against == hash(password) => Checked::Fits(against),
+        Some(_) | None => Checked::Wrong,
+    };
+    house.run(SettleClient { client, checked, asked: house.asked("", Some(from)) }).unwrap()
+}
+
+fn welcome(who: &str) -> ClientSignedIn {
+    ClientSignedIn::Welcome { name: name(who), namespace: name("home") }
+}
+
+#[test]
+fn a_client_is_made_signs_in_gets_another_password_and_is_removed() {
+    let house = House::activated();
+    assert_eq!(add(&house, "lamp"), Ok(()));
+    assert_eq!(add(&house, "lamp"), Err(ClientNotAdded::Exists));
+    assert_eq!(sign_in(&house, "Lamp", "right-123", HERE), welcome("lamp"));
+    let views = house.run(ListClients).unwrap();
+    assert_eq!((views.len(), &views[0].name, &views[0].namespace), (1, &name("lamp"), &name("home")));
+    let change = |change| {
+        let asked = house.asked("root", Some(HERE));
+        house.run(ChangeClient { name: name("lamp"), change, asked }).unwrap()
+    };
+    assert!(change(ClientChange::Password(hash("other-123"))));
+    assert_eq!(sign_in(&house, "lamp", "right-123", HERE), ClientSignedIn::Wrong);
+    assert_eq!(sign_in(&house, "lamp", "other-123", HERE), welcome("lamp"));
+    assert!(change(ClientChange::Remove));
+    assert!(!change(ClientChange::Remove));
+    assert_eq!(sign_in(&house, "lamp", "other-123", HERE), ClientSignedIn::Wrong);
+    let log = house.log();
+    for entry in [
+        "root client.add lamp 192.0.2.1",
+        "root client.add refused 192.0.2.1",
+        "root client.password lamp 192.0.2.1",
+        "lamp client.login refused 192.0.2.1",
+        "root client.remove lamp 192.0.2.1",
+        "unknown client.login refused 192.0.2.1",
+    ] {
+        assert!(log.iter().any(|line| line == entry), "{entry} in {log:?}");
+    }
+}
+
+#[test]
+fn a_right_password_from_a_known_place_writes_nothing() {
+    let house = House::activated();
+    add(&house, "lamp").unwrap();
+    assert_eq!(sign_in(&house, "lamp", "right-123", HERE), welcome("lamp"));
+    let before = house.table.clone().commit(&store::Snapshot::default(), &store::Batch::default());
+    for _ in 0..3 {
+        assert_eq!(sign_in(&house, "lamp", "right-123", HERE), welcome("lamp"));
+    }
+    let after = house.table.clone().commit(&store::Snapshot::default(), &store::Batch::default());
+    assert_eq!(before, after);
+}
+
+#[test]
+fn failures_lock_name_and_address_and_neither_people_nor_the_client_elsewhere() {
+    let house = House::activated();
+    add(&house, "root").unwrap();
+    assert_eq!(sign_in(&house, "root", "right-123", THERE), welcome("root"));
+    for _ in 0..5 {
+        assert_eq!(sign_in(&house, "root", "wrong", HERE), ClientSignedIn::Wrong);
+    }
+    assert_eq!(sign_in(&house, "root", "right-123", HERE), ClientSignedIn::Wait);
+    assert_eq!(sign_in(&house, "root", "right-123", THERE), welcome("root"));
+    assert!(
+        matches!(house.sign_in("root", "root-1234", HERE, token(7)), SignedIn::Welcome { .. }),
+        "the person of the same name"
+    );
+    house.later(30 * MINUTE);
+    assert_eq!(sign_in(&house, "root", "right-123", HERE), welcome("root"));
+}
+
+#[test]
+fn strangers_do_not_lock_a_client_out_where_it_is_known() {
+    let house = House::activated();
+    add(&house, "lamp").unwrap();
+    assert_eq!(sign_in(&house, "lamp", "right-123", HERE), welcome("lamp"));
+    for number in 0..60 {
+        sign_in(&house, "lamp", "wrong", [198, 51, 100, number]);
+    }
+    assert_eq!(sign_in(&house, "lamp", "right-123", THERE), ClientSignedIn::Wait, "besieged");
+    house.later(11_000);
+    assert_eq!(sign_in(&house, "lamp", "right-123", HERE), welcome("lamp"));
+}

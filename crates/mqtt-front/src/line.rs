@@ -1,0 +1,69 @@
+//! One connection.
+
+use std::collections::VecDeque;
+
+use broker::SessionKey;
+use clock::Moment;
+use mqtt_proto::{ConnectRequest, Server};
+
+use crate::Newcomer;
+
+/// What a connection makes the face keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaceLimits {
+    /// Bytes that wait for one client, here and at the socket, over which messages of QoS 0 for it are dropped and
+    /// counted; 2 MiB.
+    pub slow_bytes_max: usize,
+    /// Bytes that wait for one client until something is stored; 8 MiB. Beyond: closed.
+    pub held_bytes_max: usize,
+}
+
+impl Default for FaceLimits {
+    fn default() -> Self {
+        Self { slow_bytes_max: 2 * 1024 * 1024, held_bytes_max: 8 * 1024 * 1024 }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) conn: u64,
+    pub(crate) newcomer: Newcomer,
+    pub(crate) server: Server,
+    /// What CONNECT asked, until it is answered.
+    pub(crate) request: Option<Box<ConnectRequest>>,
+    /// Once it is admitted.
+    pub(crate) key: Option<SessionKey>,
+    pub(crate) name: String,
+    /// Bytes that wait until a batch is stored, in order.
+    pub(crate) held: VecDeque<(u64, Vec<u8>)>,
+    pub(crate) held_bytes: usize,
+    /// Bytes of messages since the line was last drained.
+    pub(crate) fresh_bytes: usize,
+    /// Bytes that wait at the socket.
+    pub(crate) waiting_bytes: usize,
+    pub(crate) is_dirty: bool,
+    /// Over: closes when nothing is held any more.
+    pub(crate) is_over: bool,
+    /// When it stands among the deadlines.
+    pub(crate) due: Option<Moment>,
+}
+
+impl Line {
+    pub(crate) const fn new(conn: u64, newcomer: Newcomer, server: Server) -> Self {
+        Self {
+            conn,
+            newcomer,
+            server,
+            request: None,
+            key: None,
+            name: String::new(),
+            held: VecDeque::new(),
+            held_bytes: 0,
+            fresh_bytes: 0,
+            waiting_bytes: 0,
+            is_dirty: false,
+            is_over: false,
+            due: None,
+        }
+    }
+}

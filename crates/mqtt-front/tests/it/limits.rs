@@ -1,0 +1,54 @@
+//! Clients that do not read, and stores that do not store.
+
+use mqtt_front::FaceLimits;
+use mqtt_proto::Version;
+use store::Memory;
+
+use crate::hall::{Hall, Q0, Q1, at, how, kept};
+
+#[test]
+fn a_client_that_does_not_read_misses_messages_of_qos_0_and_no_others() {
+    let limits = FaceLimits { slow_bytes_max: 1_000, ..FaceLimits::default() };
+    let mut hall = Hall::over(Memory::new(), at(0), limits);
+    let (publisher, slow) = (hall.connect("p", &how(Version::V5)), hall.connect("slow", &how(Version::V5)));
+    hall.subscribe(slow, "a", Q1);
+    hall.face.waits(slow, 1_001);
+    hall.publish(publisher, "a", "dropped", Q0);
+    hall.publish(publisher, "a", "kept", Q1);
+    assert_eq!(hall.came(slow), ["kept"]);
+    assert_eq!(hall.face.counters().dropped_slow, 1);
+    hall.face.waits(slow, 0);
+    hall.publish(publisher, "a", "again", Q0);
+    assert_eq!(hall.came(slow), ["again"]);
+}
+
+#[test]
+fn answers_wait_for_the_store_in_order_and_too_many_end_the_connection() {
+    let limits = FaceLimits { held_bytes_max: 4_000, ..FaceLimits::default() };
+    let mut hall = Hall::over(Memory::new(), at(0), limits);
+    let reader = hall.connect("r", &kept(Version::V5, None));
+    hall.subscribe(reader, "a", Q1);
+    let publisher = hall.connect("p", &how(Version::V5));
+    hall.told(publisher);
+    hall.stores_at_once = false;
+    hall.publish(publisher, "a", "x", Q1);
+    hall.publish(publisher, "b", "y", Q1);
+    assert_eq!(hall.came(reader), ["x"], "QoS 1 need not wait for it");
+    assert!(hall.told(publisher).is_empty(), "the second answer waits behind the first");
+    hall.store();
+    hall.run();
+    assert_eq!(hall.told(publisher), ["delivered 1 0x00", "delivered 2 0x10"]);
+    hall.stores_at_once = false;
+    hall.subscribe(publisher, "c", Q0);
+    hall.publish(publisher, "a", "z", Q1);
+    for _ in 0..40 {
+        let payload = "w".repeat(200);
+        hall.publish(reader, "c", &payload, Q0);
+    }
+    assert_eq!(hall.face.counters().ended_held, 1);
+    while hall.batch.is_some() {
+        hall.store();
+        hall.run();
+    }
+    assert!(!hall.guests[&publisher].is_open, "closed when what was held has left");
+}

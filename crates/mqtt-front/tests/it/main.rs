@@ -1,0 +1,8 @@
+//! Behaviour of the face of MQTT clients, each test named after its rule.
+#![expect(clippy::unwrap_used, reason = "in helpers of tests too, the wrong value ends the test")]
+
+mod crashes;
+mod hall;
+mod limits;
+mod signing_in;
+mod traffic;

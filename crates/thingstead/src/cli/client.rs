@@ -1,0 +1,102 @@
+//! `thingstead client`: programs that speak MQTT with a management system.
+
+use clap::{Args, Subcommand};
+use http::Method;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::account::{confirm, line};
+use super::say::{Say, read};
+use super::{Output, block_on};
+use crate::failure::{Failure, Outcome};
+use crate::operator_client::Target;
+
+/// Manage the MQTT clients of a management system.
+///
+/// Examples:
+///   thingstead client --data data/a add kitchen-lamp < password
+///   thingstead client --data data/a list
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Client {
+    #[command(flatten)]
+    target: Target,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// List the clients: name, namespace.
+    List,
+    /// Make a client; its password is read from standard input, never from the arguments.
+    Add {
+        /// Its name: the user name of its connections.
+        name: String,
+        /// Clients of one namespace share topics; those of others see none of them.
+        #[arg(long, default_value = "home")]
+        namespace: String,
+    },
+    /// Set another password, read from standard input; its connections end.
+    Password {
+        /// Its name.
+        name: String,
+    },
+    /// Remove a client; its connections end at once.
+    Remove {
+        /// Its name.
+        name: String,
+        /// Does it without asking.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+const PASSWORD: &str = "Password (shown as you type; pipe it in to hide it): ";
+
+fn path(name: &str, what: &str) -> Outcome<String> {
+    let fits =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte));
+    if fits {
+        Ok(format!("/v1/clients/{name}{what}"))
+    } else {
+        Err(Failure::new("name-refused", "the client"))
+    }
+}
+
+impl Client {
+    pub(crate) fn run(self, output: Output) -> Outcome {
+        let client = self.target.client()?;
+        let say = Say { output };
+        block_on(async move {
+            match self.verb {
+                Verb::List => {
+                    let clients = read(&client, "/v1/clients").await?;
+                    say.rows(
+                        &clients["clients"],
+                        if output.quiet { &["name"] } else { &["name", "namespace"] },
+                    )
+                }
+                Verb::Add { name, namespace } => {
+                    let password = line(PASSWORD)?;
+                    let body = json!({ "name": name, "namespace": namespace, "password": password.as_str() });
+                    let body = Zeroizing::new(body.to_string());
+                    client.call(Method::POST, "/v1/clients", body.as_bytes().to_vec(), &name).await?;
+                    say.done("client", &name, "made")
+                }
+                Verb::Password { name } => {
+                    let password = line(PASSWORD)?;
+                    let body = Zeroizing::new(json!({ "password": password.as_str() }).to_string());
+                    let path = path(&name, "/password")?;
+                    client.call(Method::PUT, &path, body.as_bytes().to_vec(), &name).await?;
+                    say.done("client", &name, "has another password")
+                }
+                Verb::Remove { name, yes } => {
+                    confirm(&name, "can no longer connect, and is disconnected at once", yes)?;
+                    client.call(Method::DELETE, &path(&name, "")?, String::new(), &name).await?;
+                    say.done("client", &name, "removed")
+                }
+            }
+        })
+    }
+}

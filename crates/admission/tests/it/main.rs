@@ -5,4 +5,5 @@
 mod owner;
 mod runs;
 mod type_1;
+mod whole;
 mod world;

@@ -14,6 +14,7 @@ mod dtls;
 mod json;
 mod memory;
 mod mqtt;
+mod osap;
 mod records;
 mod rules;
 mod script;
@@ -64,6 +65,7 @@ pub fn targets() -> Vec<Target> {
         coap::TARGETS,
         dtls::TARGETS,
         mqtt::TARGETS,
+        osap::TARGETS,
         agent::TARGETS,
     ]
     .concat()

@@ -63,6 +63,9 @@ fn ts_h13_type_1_is_run_with_no_device_until_somebody_says_so() {
     assert!(world.run(&LookUpCompat { serial: camera(), mode: Some(Mode::ProductKey) }).unwrap().is_none());
     assert!(world.run(&LookUpCompat { serial: camera(), mode: None }).unwrap().is_some());
     let origin = world.origin();
+    world.run(&SetFloor { serial: camera(), min_type: ProtocolType::PLAIN, origin }).unwrap();
+    assert!(found(&world).is_none(), "nor are its keys alone");
+    let origin = world.origin();
     world.run(&ForbidCompat { serial: camera(), origin }).unwrap();
     assert!(found(&world).is_none());
     assert_eq!(world.look_up().record.min_type, ProtocolType::PLAIN);

@@ -36,7 +36,7 @@ struct Lbs {
     /// B2 does not arrive.
     loses_das: bool,
     /// What happens between record 82 and record 92.
-    meanwhile: Option<fn(&Lbs)>,
+    meanwhile: Option<fn(&Self)>,
 }
 
 /// What a device has after a run that went as far as storing.

@@ -112,6 +112,12 @@ impl Leaf {
         self.0.tbs_certificate().serial_number().as_bytes()
     }
 
+    /// The `serialNumber` of the subject; `None` when there is none, more than one, or no text.
+    #[must_use]
+    pub fn subject_serial_number(&self) -> Option<&str> {
+        single(self.0.tbs_certificate().subject(), SERIAL_NUMBER).ok().flatten()
+    }
+
     /// The last moment of its validity; `None` beyond what a timestamp holds.
     #[must_use]
     pub fn until(&self) -> Option<Timestamp> {

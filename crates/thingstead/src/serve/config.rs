@@ -24,6 +24,10 @@ pub(crate) struct Config {
     pub(crate) management: Option<Management>,
     /// A broker for MQTT clients, beside the management system whose accounts it uses.
     pub(crate) mqtt: Option<Mqtt>,
+    /// The load balancer of smart devices; beside `[management]`.
+    pub(crate) lbs: Option<Lbs>,
+    /// The access services of smart devices; beside `[management]`.
+    pub(crate) das: Option<Das>,
 }
 
 /// What an online server of the authority needs to be one.
@@ -208,6 +212,120 @@ pub(crate) struct User {
     pub(crate) passphrase_hash: String,
 }
 
+/// The section `[lbs]`: where smart devices prove themselves.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lbs {
+    /// TCP, and TLS where a connection begins so.
+    #[serde(default = "ports::lbs")]
+    pub(crate) listen: SocketAddr,
+    /// The name under which devices reach it; part of the record of a code, so that it never changes.
+    #[serde(default = "localhost")]
+    pub(crate) realm: String,
+    /// A folder whose record files of devices are taken in; none unless given.
+    #[serde(default)]
+    pub(crate) inbox: Option<PathBuf>,
+    /// Connections, and so proofs, at once.
+    #[serde(default = "proofs")]
+    pub(crate) connections: usize,
+    /// Those of them that may come from one IPv4 address or IPv6 network of 64 bits.
+    #[serde(default = "proofs_per_address")]
+    pub(crate) connections_per_address: usize,
+}
+
+/// The section `[das]`: where smart devices stay connected.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Das {
+    /// Its name in tickets.
+    #[serde(default = "first_das")]
+    id: String,
+    /// MQTT over TLS 1.3.
+    #[serde(default = "ports::das")]
+    listen: SocketAddr,
+    /// MQTT without TLS, for devices that have none; not secure against loss, and off unless given.
+    #[serde(default)]
+    plain: Option<SocketAddr>,
+    /// The host name or address that devices are told.
+    #[serde(default = "loopback_host")]
+    host: String,
+    /// Devices at once.
+    #[serde(default = "devices")]
+    connections: usize,
+    /// Those of them that may come from one IPv4 address or IPv6 network of 64 bits.
+    #[serde(default = "devices_per_address")]
+    connections_per_address: usize,
+    /// More access services of this process.
+    #[serde(default)]
+    beside: Vec<DasPlace>,
+}
+
+/// One access service.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DasPlace {
+    /// As in `[das]`, but needed: no two have one name.
+    pub(crate) id: String,
+    /// As in `[das]`, but needed.
+    pub(crate) listen: SocketAddr,
+    /// As in `[das]`.
+    #[serde(default)]
+    pub(crate) plain: Option<SocketAddr>,
+    /// As in `[das]`.
+    #[serde(default = "loopback_host")]
+    pub(crate) host: String,
+    /// As in `[das]`.
+    #[serde(default = "devices")]
+    pub(crate) connections: usize,
+    /// As in `[das]`.
+    #[serde(default = "devices_per_address")]
+    pub(crate) connections_per_address: usize,
+}
+
+impl Das {
+    /// All access services, the first one first.
+    pub(crate) fn places(&self) -> Vec<DasPlace> {
+        let first = DasPlace {
+            id: self.id.clone(),
+            listen: self.listen,
+            plain: self.plain,
+            host: self.host.clone(),
+            connections: self.connections,
+            connections_per_address: self.connections_per_address,
+        };
+        std::iter::once(first).chain(self.beside.iter().cloned()).collect()
+    }
+}
+
+fn localhost() -> String {
+    "localhost".into()
+}
+
+fn loopback_host() -> String {
+    "127.0.0.1".into()
+}
+
+fn first_das() -> String {
+    "das-1".into()
+}
+
+const fn proofs() -> usize {
+    1024
+}
+
+const fn proofs_per_address() -> usize {
+    256
+}
+
+const fn devices() -> usize {
+    10_000
+}
+
+/// A house, or a hall, behind one address.
+const fn devices_per_address() -> usize {
+    1000
+}
+
 /// Ports unless configured otherwise: loopback only, so that nothing is open by accident.
 /// Source: architecture, section 6.
 mod ports {
@@ -234,6 +352,8 @@ mod ports {
         channels 49683
         devices 49684
         mqtt 8883
+        lbs 8666
+        das 8884
     }
 
     pub(super) fn registration_server() -> String {
@@ -263,6 +383,21 @@ impl Config {
             .extract()
             .map_err(|error| Failure::new("config-unreadable", subject).because(error))
             .and_then(|config: Self| config.with_folders_of_its_own())
+            .and_then(Self::with_ground_for_smart_devices)
+    }
+
+    /// Smart devices are served beside a management system, and no two access services have one name.
+    fn with_ground_for_smart_devices(self) -> Outcome<Self> {
+        let wrong = |why: &str| Err(Failure::new("config-unreadable", "[lbs], [das]").because(why));
+        let ids: Vec<String> = self.das.iter().flat_map(Das::places).map(|place| place.id).collect();
+        let is_twice = |id: &String| ids.iter().filter(|other| *other == id).count() > 1;
+        if self.management.is_none() && (self.lbs.is_some() || self.das.is_some()) {
+            return wrong("they share the store of [management], which is not there");
+        }
+        if self.lbs.is_some() && self.das.is_none() {
+            return wrong("[lbs] without [das] has nowhere to send devices");
+        }
+        if ids.iter().any(is_twice) { wrong("two access services have one id") } else { Ok(self) }
     }
 
     /// Two roles that wrote one folder of the air gap would overwrite each other's files: their names hold
@@ -293,7 +428,7 @@ impl Config {
         let mqtt = self.mqtt.as_ref();
         let line =
             |role, transport, purpose, at: Option<SocketAddr>| Listener { role, transport, purpose, at };
-        vec![
+        let mut lines = vec![
             line("registration", "TCP https", "maker gateway", registration.map(|r| r.maker_gateway)),
             line("registration", "TCP https", "owner gateway", registration.map(|r| r.owner_gateway)),
             line("registration", "TCP https", "bootstrap server", registration.map(|r| r.peers)),
@@ -312,7 +447,19 @@ impl Config {
             ),
             line("mqtt", "TCP mqtts", "MQTT clients", mqtt.map(|m| m.listen)),
             line("mqtt", "TCP mqtt", "MQTT clients, in the clear", mqtt.and_then(|m| m.plain)),
-        ]
+            line("lbs", "TCP osap", "proofs of smart devices", self.lbs.as_ref().map(|lbs| lbs.listen)),
+        ];
+        let places = self.das.as_ref().map(Das::places).unwrap_or_default();
+        if places.is_empty() {
+            lines.push(line("das", "TCP mqtts", "smart devices", None));
+        }
+        for place in places {
+            lines.push(line("das", "TCP mqtts", "smart devices", Some(place.listen)));
+            if place.plain.is_some() {
+                lines.push(line("das", "TCP mqtt", "smart devices, without TLS", place.plain));
+            }
+        }
+        lines
     }
 }
 

@@ -14,6 +14,7 @@ use http_front::management::{
     EnrolmentError, GatewayAddress, Hooks, ManagementServer, Owner, RegistrationUser,
 };
 use http_front::shelf::Shelf;
+use hub_desk::HubDesk;
 use net::executor::Executor;
 use net::seed;
 use net::shutdown::Shutdown;
@@ -27,8 +28,9 @@ use super::config::{self, Listener, Management};
 use super::console_line;
 use super::device_socket::{self, LINE_LENGTH, OnSocket};
 use super::platform_keys::{operator_file, operators_ca, own_tls};
+use super::smart::Ground;
 use super::time::TimePort;
-use super::{Door, announce, listen_https, open_store};
+use super::{Door, announce, listen_https, open_store, smart};
 use crate::failure::{Failure, Outcome};
 
 /// How long to wait before the owner gateway is asked again.
@@ -41,6 +43,8 @@ const TICKET_KEY_DURATION: Duration = Duration::from_secs(12 * 60 * 60);
 pub(crate) struct Beside {
     /// The broker.
     pub(crate) mqtt: Option<config::Mqtt>,
+    /// Load balancer and access services of smart devices.
+    pub(crate) smart: smart::Sections,
 }
 
 /// Runs the role until shutdown, and what runs beside it.
@@ -57,6 +61,7 @@ pub(crate) async fn run(
     let feed = Feed::over(store.table.clone(), store.executor.bytes(), clock.now());
     let dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
     store.executor = Executor::new(feed.clone(), clock, dice);
+    let desk = HubDesk::open(store.executor.clone(), "management");
     let issuer = operators_ca(&section.data, &store.executor, &*provider).await?;
     operator_file(&section.data, &issuer, &store.executor, &*provider)?;
     let tls = own_tls(&section.names, &issuer, &store.executor, &*provider).await?;
@@ -66,6 +71,7 @@ pub(crate) async fn run(
     };
     let Some(owner) = owner(&store.executor, &provider, &gateway, &stop).await? else { return Ok(()) };
     let (keys, crypto) = (owner.keys.clone(), provider.clone());
+    let (smart_provider, smart_stop) = (provider.clone(), stop.clone());
     let (words_in, words) = channel(LINE_LENGTH);
     let server = server(&section, &store.executor, owner, words_in)?;
     let mut services = JoinSet::new();
@@ -123,7 +129,7 @@ pub(crate) async fn run(
         let (_, tally) = udp::run(driver, OnSocket(face)).await;
         tracing::info!(?tally, "channels: stopped");
     });
-    services.spawn(ChannelDesk::new(store.executor, keys, commands_in).run(events, words));
+    services.spawn(ChannelDesk::new(store.executor.clone(), keys, commands_in).run(events, words));
     services.spawn(server.run(stop.clone()));
     let (log, files, after) = (console.clone(), console.clone(), starting.clone());
     services.spawn(async move {
@@ -131,6 +137,9 @@ pub(crate) async fn run(
         tokio::join!(log.keep_the_log(), files.keep_the_files());
     });
     listeners.push(("platform", platform));
+    let ground =
+        Ground { executor: store.executor.clone(), provider: smart_provider, clock, desk, stop: smart_stop };
+    smart::start(beside.smart, &ground, &issuer, &section.data, &mut services).await?;
     announce("management", &listeners);
     starting.one_is_up();
     if section.console {
@@ -160,7 +169,9 @@ fn door(section: &Management) -> Door {
 fn insecure(section: &Management, beside: &Beside) -> Vec<InsecureMode> {
     let time = section.time.map(|_| TIME_IN_THE_CLEAR);
     let mqtt = beside.mqtt.as_ref().and_then(|mqtt| mqtt.plain).map(|_| MQTT_IN_THE_CLEAR);
-    time.into_iter().chain(mqtt).collect()
+    let mut places = beside.smart.das.iter().flat_map(config::Das::places);
+    let devices = places.any(|place| place.plain.is_some()).then_some(DEVICES_WITHOUT_TLS);
+    time.into_iter().chain(mqtt).chain(devices).collect()
 }
 
 /// Source: SECDEV 6.4.3.
@@ -173,6 +184,12 @@ const MQTT_IN_THE_CLEAR: InsecureMode = InsecureMode {
 const TIME_IN_THE_CLEAR: InsecureMode = InsecureMode {
     name: "time",
     effect: "The time is told in the clear: anybody on the way can tell another one.",
+};
+
+/// Source: as above.
+const DEVICES_WITHOUT_TLS: InsecureMode = InsecureMode {
+    name: "das-plain",
+    effect: "Smart devices may connect without TLS: anybody on the way can drop or hold back what they say.",
 };
 
 /// The certificates whose end people are told of.

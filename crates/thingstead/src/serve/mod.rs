@@ -11,6 +11,7 @@ pub(crate) mod management;
 pub(crate) mod mqtt;
 pub(crate) mod platform_keys;
 pub(crate) mod registration;
+pub(crate) mod smart;
 mod starting;
 pub(crate) mod time;
 
@@ -65,7 +66,10 @@ pub(crate) async fn run(config: Config, provider: Arc<dyn Provider>) -> Outcome 
     if let Some(section) = config.management {
         let ports = ports.clone();
         let shared = Shared { provider, clock, starting };
-        let beside = management::Beside { mqtt: config.mqtt };
+        let beside = management::Beside {
+            mqtt: config.mqtt,
+            smart: smart::Sections { lbs: config.lbs, das: config.das },
+        };
         roles.spawn(management::run(section, beside, ports, shared, stop.clone()));
     }
     if roles.is_empty() {

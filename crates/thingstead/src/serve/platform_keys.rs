@@ -6,7 +6,7 @@ use std::sync::Arc;
 use authority::{ReadOwn, WriteOwn, own_record};
 use certificate::{Issuer, Profile, Serial};
 use clock::Timestamp;
-use crypto::{Curve, KeyKind, PrivateKey, Provider};
+use crypto::{Curve, HashAlgorithm, KeyKind, PrivateKey, Provider};
 use net::executor::Executor;
 use net::seed;
 use net::tls::TlsIdentity;
@@ -62,6 +62,8 @@ pub(crate) struct OwnTls {
     pub(crate) identity: TlsIdentity,
     /// In DER.
     pub(crate) certificate: Vec<u8>,
+    /// SHA-256 of the key's SubjectPublicKeyInfo.
+    pub(crate) key_digest: [u8; 32],
 }
 
 /// The TLS identity of a role that is no server of the authority: certified by its own operators' CA, anew
@@ -72,7 +74,18 @@ pub(crate) async fn own_tls(
     executor: &Executor,
     provider: &dyn Provider,
 ) -> Outcome<OwnTls> {
-    let key = own_key(b"platform-tls", executor, provider).await?;
+    tls_of(b"platform-tls", names, issuer, executor, provider).await
+}
+
+/// The same under the key `name`.
+pub(crate) async fn tls_of(
+    name: &[u8],
+    names: &[String],
+    issuer: &Issuer,
+    executor: &Executor,
+    provider: &dyn Provider,
+) -> Outcome<OwnTls> {
+    let key = own_key(name, executor, provider).await?;
     let (at, until) = until(executor)?;
     let mut dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
     let profile = Profile::TlsServer { names: server_names(names), until };
@@ -83,7 +96,9 @@ pub(crate) async fn own_tls(
     let identity = TlsIdentity::of_key(std::slice::from_ref(&certificate), &*key).map_err(|error| {
         Failure::new("internal", "the platform's certificate").because(format!("{error:?}"))
     })?;
-    Ok(OwnTls { identity, certificate })
+    let digest = provider.digest(HashAlgorithm::Sha256, &[key.public().spki()]);
+    let key_digest = digest.as_ref().try_into().expect("SHA-256 has 32 bytes");
+    Ok(OwnTls { identity, certificate, key_digest })
 }
 
 /// Writes `operator.pem` at the first start: the right to use the operator's API.

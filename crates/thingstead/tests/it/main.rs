@@ -16,5 +16,6 @@ mod old_owner;
 mod operator;
 mod pipes;
 mod readme;
+mod smart;
 mod tree;
 mod typed_secrets;

@@ -1,0 +1,147 @@
+//! What answers an access service: who is welcome, and a line to the hub for each device.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use admission::ReadDevice;
+use hub::{Binding, OsapMode};
+use hub_desk::HubDesk;
+use model::Uuid;
+use net::executor::Executor;
+use net::now::Clock;
+use osap_front::das::{DasCommand, DasEvent, Token};
+use osap_proto::{Devid, Mode, Serial};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use super::device_line::{DeviceLine, Said};
+use super::fleet::Load;
+use super::lbs_desk::text;
+
+/// Messages of one device that wait for the hub: more than a device may have unacknowledged.
+const WORDS_LENGTH: usize = 1100;
+
+/// Answers the questions of an access service.
+pub(super) struct DasDesk {
+    executor: Executor,
+    desk: HubDesk,
+    clock: Clock,
+    commands: Sender<DasCommand>,
+    load: Arc<Load>,
+    /// Things of devices that were let in.
+    things: HashMap<Serial, Uuid>,
+    lines: HashMap<Serial, Sender<Said>>,
+}
+
+impl DasDesk {
+    pub(super) fn new(
+        executor: Executor,
+        desk: HubDesk,
+        clock: Clock,
+        commands: Sender<DasCommand>,
+        load: Arc<Load>,
+    ) -> Self {
+        Self { executor, desk, clock, commands, load, things: HashMap::new(), lines: HashMap::new() }
+    }
+
+    /// Works until the machine ends.
+    pub(super) async fn run(mut self, mut events: Receiver<DasEvent>) {
+        while let Some(event) = events.recv().await {
+            match event {
+                DasEvent::WhoIs { line, serial, devid } => {
+                    let command = match self.thing_of(&serial, devid).await {
+                        Ok(Some(thing)) => {
+                            self.things.insert(serial, thing);
+                            DasCommand::Known { line, is_welcome: true }
+                        }
+                        Ok(None) => DasCommand::Known { line, is_welcome: false },
+                        Err(()) => DasCommand::CouldNotLookUp { line },
+                    };
+                    self.say(command).await;
+                }
+                DasEvent::Online { serial, protocol, is_tls, .. } => {
+                    tracing::info!(serial = %text(&serial), kind = protocol.0, is_tls, "smart device online");
+                    self.online(serial);
+                }
+                DasEvent::Offline { serial, reason } => {
+                    tracing::info!(serial = %text(&serial), ?reason, "smart device offline");
+                    if self.lines.remove(&serial).is_some() {
+                        self.load.went();
+                    }
+                    self.things.remove(&serial);
+                }
+                DasEvent::Up { token, serial, message, general } => {
+                    self.pass_on(&serial, token, Said::Up { token, message, general }).await;
+                }
+                DasEvent::Answered { token, serial, result } => {
+                    self.pass_on(&serial, token, Said::Answered { token, result }).await;
+                }
+                DasEvent::OrderFailed { serial, id, why } => {
+                    tracing::debug!(serial = %text(&serial), id, ?why, "an order cannot be sent now");
+                }
+            }
+        }
+    }
+
+    async fn say(&self, command: DasCommand) {
+        if self.commands.send(command).await.is_err() {
+            tracing::debug!("the access service is closed");
+        }
+    }
+
+    /// The thing of a device that is on record, not blocked, and known under this id.
+    async fn thing_of(&self, serial: &Serial, devid: Devid) -> Result<Option<Uuid>, ()> {
+        let read = self.executor.run(ReadDevice { serial: serial.clone() }).await;
+        let device = match read {
+            Ok(Ok(device)) => device,
+            other => {
+                tracing::error!(?other, "cannot look a device up");
+                return Err(());
+            }
+        };
+        let Some(device) = device.filter(|device| !device.is_blocked && device.devid == Some(devid)) else {
+            return Ok(None);
+        };
+        if device.thing.is_some() {
+            return Ok(device.thing);
+        }
+        let mode = match device.mode {
+            Mode::Serial => OsapMode::Serial,
+            Mode::ProductKey => OsapMode::ProductKey,
+        };
+        let found = self.desk.find(Binding::Osap { serial: text(serial), mode }).await;
+        let found = found.map_err(|refusal| tracing::error!(?refusal, "cannot look a thing up"))?;
+        if found.is_none() {
+            tracing::warn!(serial = %text(serial), "no thing is bound to this device: it is not let in");
+        }
+        Ok(found)
+    }
+
+    fn online(&mut self, serial: Serial) {
+        let Some(thing) = self.things.get(&serial).copied() else { return };
+        let (words, line) = channel(WORDS_LENGTH);
+        if self.lines.insert(serial.clone(), words).is_none() {
+            self.load.came();
+        }
+        let attachment = self.desk.attach(thing);
+        let device = DeviceLine {
+            serial,
+            thing,
+            desk: self.desk.clone(),
+            commands: self.commands.clone(),
+            clock: self.clock,
+        };
+        tokio::spawn(device.run(line, attachment));
+    }
+
+    async fn pass_on(&self, serial: &Serial, token: Option<Token>, said: Said) {
+        let sent = match self.lines.get(serial) {
+            Some(words) => words.try_send(said).map_err(|error| matches!(error, TrySendError::Full(_))),
+            None => Err(false),
+        };
+        // It comes again on the next connection.
+        if let (Err(_), Some(token)) = (sent, token) {
+            self.say(DasCommand::Unable(token)).await;
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! One device and the hub: what it says is stored in the order in which it said it, orders go down.
+
+use std::time::Duration;
+
+use clock::Timestamp;
+use hub::{Event, Order, Outcome, Refusal, Reported, Spot, VALUES_PER_REPORT_MAX, What};
+use hub_desk::{Attachment, HubDesk};
+use model::Uuid;
+use net::now::Clock;
+use osap_front::das::{DasCommand, DasOrder, OrderResult, Token};
+use osap_proto::{General, Serial};
+use osap_things::{DesiredValue, DownMessage, Failure, Node, Place, Resource, UpMessage};
+use tokio::sync::mpsc::{Receiver, Sender};
+
+use super::lbs_desk::text;
+
+/// How often a store that is busy is asked again, and after how long.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What a device said.
+#[derive(Debug)]
+pub(super) enum Said {
+    /// Of its own accord.
+    Up { token: Option<Token>, message: Box<UpMessage>, general: General },
+    /// In answer to an order.
+    Answered { token: Option<Token>, result: Box<OrderResult> },
+}
+
+/// What is to be told about a message.
+enum Verdict {
+    Taken,
+    Refused,
+    Unable,
+}
+
+/// The line of one device.
+pub(super) struct DeviceLine {
+    pub(super) serial: Serial,
+    pub(super) thing: Uuid,
+    pub(super) desk: HubDesk,
+    pub(super) commands: Sender<DasCommand>,
+    pub(super) clock: Clock,
+}
+
+impl DeviceLine {
+    /// Works until the device is gone or another connection took its place.
+    pub(super) async fn run(self, mut words: Receiver<Said>, mut attachment: Attachment) {
+        let mut batch = Vec::new();
+        let mut has_orders = true;
+        loop {
+            tokio::select! {
+                count = words.recv_many(&mut batch, VALUES_PER_REPORT_MAX) => {
+                    if count == 0 {
+                        return;
+                    }
+                    self.take(std::mem::take(&mut batch)).await;
+                }
+                order = attachment.orders.recv(), if has_orders => match order {
+                    Some(order) => self.order(order).await,
+                    None => has_orders = false,
+                },
+            }
+        }
+    }
+
+    async fn say(&self, command: DasCommand) {
+        // An access service that is gone has lost its devices too.
+        self.commands.send(command).await.ok();
+    }
+
+    async fn tell(&self, token: Option<Token>, verdict: &Verdict) {
+        let Some(token) = token else { return };
+        self.say(match verdict {
+            Verdict::Taken => DasCommand::Taken(token),
+            Verdict::Refused => DasCommand::Refused(token),
+            Verdict::Unable => DasCommand::Unable(token),
+        })
+        .await;
+    }
+
+    /// Values that follow each other are stored in one go; all else one by one.
+    async fn take(&self, batch: Vec<Said>) {
+        let mut values: Vec<(Option<Token>, Reported)> = Vec::new();
+        for said in batch {
+            match said {
+                Said::Up { token, message, general } => match *message {
+                    UpMessage::Attribute { node: Node::Device, place, value } => {
+                        let of = spot(&place);
+                        let at = Some(Timestamp::from_unix_millis(general.ts));
+                        values.push((token, Reported { of, value, at }));
+                    }
+                    other => {
+                        self.report(std::mem::take(&mut values)).await;
+                        self.up(token, other, general).await;
+                    }
+                },
+                Said::Answered { token, result } => {
+                    self.report(std::mem::take(&mut values)).await;
+                    let OrderResult { id, result } = *result;
+                    let result = result.map_err(|failure| (failure.code, failure.message));
+                    let outcome = Outcome { id, result };
+                    let answer = || self.desk.answer(self.thing, outcome.clone());
+                    let verdict = patiently(answer).await.map_or_else(|verdict| verdict, |_| Verdict::Taken);
+                    self.tell(token, &verdict).await;
+                }
+            }
+        }
+        self.report(values).await;
+    }
+
+    async fn report(&self, values: Vec<(Option<Token>, Reported)>) {
+        if values.is_empty() {
+            return;
+        }
+        let (tokens, values): (Vec<_>, Vec<_>) = values.into_iter().unzip();
+        match patiently(|| self.desk.report(self.thing, values.clone())).await {
+            Ok(reporting) => {
+                for (number, token) in tokens.into_iter().enumerate() {
+                    let refused = reporting.refused.iter().find(|(at, _)| *at == number);
+                    let verdict = refused.map_or(Verdict::Taken, |(_, refusal)| self.verdict_of(refusal));
+                    self.tell(token, &verdict).await;
+                }
+            }
+            Err(verdict) => {
+                for token in tokens {
+                    self.tell(token, &verdict).await;
+                }
+            }
+        }
+    }
+
+    fn verdict_of(&self, refusal: &Refusal) -> Verdict {
+        let verdict = verdict_of(refusal);
+        if matches!(verdict, Verdict::Refused) {
+            tracing::debug!(serial = %text(&self.serial), ?refusal, "a value is not taken");
+        }
+        verdict
+    }
+
+    async fn up(&self, token: Option<Token>, message: UpMessage, general: General) {
+        let verdict = match message {
+            UpMessage::Event { node: Node::Device, place, id, at, data, dropped } => {
+                let event =
+                    Event { id: Some(id), of: spot(&place), data, at: Some(at), lost_before: dropped };
+                let raise = || self.desk.raise(self.thing, event.clone());
+                patiently(raise).await.map_or_else(|verdict| verdict, |_| Verdict::Taken)
+            }
+            UpMessage::AskDesired { node: Node::Device, resource } => {
+                self.desired(general.seq, resource).await
+            }
+            UpMessage::Call { node: Node::Device, place, .. } => {
+                let failure = Failure { code: 404, message: "no such operation".into() };
+                let message = DownMessage::CallAnswered { node: Node::Device, place, result: Err(failure) };
+                self.answer(general.seq, message).await;
+                Verdict::Taken
+            }
+            // Sub-devices have no things of their own here, and other answers come to their orders.
+            UpMessage::Attribute { .. }
+            | UpMessage::Event { .. }
+            | UpMessage::AskDesired { .. }
+            | UpMessage::Call { .. }
+            | UpMessage::Children(_)
+            | UpMessage::Operated { .. }
+            | UpMessage::WasSet { .. }
+            | UpMessage::Answered { .. } => Verdict::Refused,
+        };
+        self.tell(token, &verdict).await;
+    }
+
+    async fn answer(&self, seq: u64, message: DownMessage) {
+        let (serial, message) = (self.serial.clone(), Box::new(message));
+        self.say(DasCommand::Answer { serial, seq, message }).await;
+    }
+
+    async fn desired(&self, seq: u64, resource: Resource) -> Verdict {
+        let orders = match patiently(|| self.desk.desired_of(self.thing)).await {
+            Ok(orders) => orders,
+            Err(verdict) => return verdict,
+        };
+        let wanted = |order: Order| match order.what {
+            What::Set { place, value, .. } if place.resource == resource.as_str() => {
+                Some(DesiredValue { area: place.area, identifier: place.identifier, value })
+            }
+            What::Set { .. } | What::Call { .. } | What::Query { .. } => None,
+        };
+        let values = orders.into_iter().filter_map(wanted).collect();
+        self.answer(seq, DownMessage::Desired { node: Node::Device, resource, values }).await;
+        Verdict::Taken
+    }
+
+    async fn order(&self, order: Order) {
+        let Order { id, what, deadline, .. } = order;
+        let (place, make): (_, Box<dyn FnOnce(Place) -> DownMessage + Send>) = match what {
+            What::Set { place, value, .. } => {
+                (place, Box::new(|place| DownMessage::Set { node: Node::Device, place, value }))
+            }
+            What::Call { place, input, .. } => {
+                (place, Box::new(|place| DownMessage::Operate { node: Node::Device, place, input }))
+            }
+            What::Query { place, .. } => {
+                (place, Box::new(|place| DownMessage::Query { node: Node::Device, place }))
+            }
+        };
+        let Some(place) = place_of(&place) else {
+            let failure = (-1, "the model names a place that no device can have".to_owned());
+            self.desk.answer(self.thing, Outcome { id, result: Err(failure) }).await.ok();
+            return;
+        };
+        let now = self.clock.now();
+        let unix_millis = now.utc.map_or(0, Timestamp::as_unix_millis);
+        let left = Duration::from_millis(deadline.as_unix_millis().saturating_sub(unix_millis));
+        let (serial, deadline) = (self.serial.clone(), now.moment + left);
+        let order = DasOrder { serial, id, message: make(place), deadline };
+        self.say(DasCommand::Order(Box::new(order))).await;
+    }
+}
+
+fn spot(place: &Place) -> Spot {
+    Spot::Placed(hub::Place {
+        resource: place.resource().as_str().to_owned(),
+        area: place.area().to_owned(),
+        identifier: place.identifier().to_owned(),
+    })
+}
+
+fn place_of(place: &hub::Place) -> Option<Place> {
+    let resource = Resource::new(&place.resource).ok()?;
+    Place::new(resource, &place.area, &place.identifier).ok()
+}
+
+const fn verdict_of(refusal: &Refusal) -> Verdict {
+    match refusal {
+        Refusal::Busy | Refusal::Fault(_) => Verdict::Unable,
+        _ => Verdict::Refused,
+    }
+}
+
+/// Asks a hub that is busy again.
+async fn patiently<T, F>(ask: impl Fn() -> F) -> Result<T, Verdict>
+where
+    F: Future<Output = Result<T, Refusal>>,
+{
+    for _ in 1..TRIES {
+        match ask().await {
+            Ok(done) => return Ok(done),
+            Err(Refusal::Busy) => tokio::time::sleep(PAUSE).await,
+            Err(refusal) => {
+                tracing::debug!(?refusal, "not taken");
+                return Err(verdict_of(&refusal));
+            }
+        }
+    }
+    ask().await.map_err(|refusal| verdict_of(&refusal))
+}

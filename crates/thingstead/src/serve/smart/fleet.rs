@@ -1,0 +1,138 @@
+//! The access services that a load balancer hands out.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crypto::{Provider, Secret};
+use net::shutdown::Shutdown;
+use osap_front::das::DasCommand;
+use osap_proto::{DasTicket, Devid, ServerId, TicketKey};
+use tokio::sync::mpsc::Sender;
+
+/// A ticket key serves for so long; the one before it opens for as long again.
+/// Source: OSAP secure profile section 12.
+const KEY_TIME: Duration = Duration::from_secs(24 * 3600);
+
+/// Where devices reach an access service.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// Of the listener without TLS, where one is switched on.
+    pub(super) plain_port: Option<u16>,
+    /// SHA-256 of the TLS key.
+    pub(super) tls_key: [u8; 32],
+}
+
+/// How many devices an access service has, and how many were sent there since.
+#[derive(Debug, Default)]
+pub(super) struct Load {
+    pub(super) online: AtomicUsize,
+    sent: AtomicUsize,
+}
+
+impl Load {
+    /// A device came, perhaps one that was sent.
+    pub(super) fn came(&self) {
+        self.online.fetch_add(1, Ordering::Relaxed);
+        self.sent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |sent| sent.checked_sub(1)).ok();
+    }
+
+    /// A device went.
+    pub(super) fn went(&self) {
+        self.online.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |online| online.checked_sub(1)).ok();
+    }
+
+    fn weight(&self) -> usize {
+        self.online.load(Ordering::Relaxed) + self.sent.load(Ordering::Relaxed)
+    }
+}
+
+/// One access service of this process.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) id: ServerId,
+    pub(super) place: Place,
+    commands: Sender<DasCommand>,
+    load: Arc<Load>,
+    key: Mutex<Option<TicketKey>>,
+}
+
+impl Member {
+    pub(super) fn new(id: ServerId, place: Place, commands: Sender<DasCommand>) -> Self {
+        Self { id, place, commands, load: Arc::default(), key: Mutex::new(None) }
+    }
+
+    pub(super) fn load(&self) -> Arc<Load> {
+        Arc::clone(&self.load)
+    }
+
+    /// One whose machine is gone takes nobody.
+    fn is_alive(&self) -> bool {
+        !self.commands.is_closed()
+    }
+
+    async fn renew(&self, id: [u8; 8], key: [u8; 32]) {
+        let key = TicketKey { id, key: Secret::from(&key[..]) };
+        if self.commands.send(DasCommand::TicketKey(key.clone())).await.is_ok() {
+            *self.key.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
+        }
+    }
+
+    /// The ticket as text.
+    pub(super) fn seal(&self, provider: &dyn Provider, ticket: &DasTicket, salt: [u8; 16]) -> Option<String> {
+        let key = self.key.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        String::from_utf8(ticket.seal(provider, &key, salt)).ok()
+    }
+}
+
+/// All access services of this process.
+pub(super) struct Fleet {
+    pub(super) provider: Arc<dyn Provider>,
+    members: Vec<Member>,
+}
+
+impl Fleet {
+    pub(super) const fn new(provider: Arc<dyn Provider>) -> Self {
+        Self { provider, members: Vec::new() }
+    }
+
+    /// Adds one, with its first ticket key.
+    pub(super) async fn add(&mut self, member: Member, key_id: [u8; 8], key: [u8; 32]) {
+        member.renew(key_id, key).await;
+        self.members.push(member);
+    }
+
+    /// The one that has the least to do.
+    pub(super) fn choose(&self) -> Option<&Member> {
+        let chosen =
+            self.members.iter().filter(|member| member.is_alive()).min_by_key(|one| one.load.weight())?;
+        chosen.load.sent.fetch_add(1, Ordering::Relaxed);
+        Some(chosen)
+    }
+
+    /// Tells the access service of a device's earlier ticket that a newer one was given out.
+    pub(super) async fn replaced(&self, at: &ServerId, devid: Devid, issued: u64, epoch: u32) {
+        if let Some(member) = self.members.iter().find(|member| member.id == *at) {
+            // One that is gone has no session to end.
+            member.commands.send(DasCommand::Replaced { devid, issued, epoch }).await.ok();
+        }
+    }
+
+    /// Makes ticket keys anew while the process runs.
+    pub(super) async fn renew_keys(self: Arc<Self>, stop: Shutdown) {
+        loop {
+            tokio::select! {
+                () = stop.requested() => return,
+                () = tokio::time::sleep(KEY_TIME) => {}
+            }
+            for member in &self.members {
+                let Ok(mut dice) = net::seed::dice() else { continue };
+                member.renew(dice.bytes(), dice.bytes()).await;
+                // Those who were sent and never came are forgotten once a day.
+                member.load.sent.store(0, Ordering::Relaxed);
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Smart devices beside the role `management`: the load balancer `[lbs]` and the access services `[das]`.
+//!
+//! ```text
+//! device -- TCP, TLS --> net::stream -> LbsFace <-> LbsDesk --+-> admission
+//!                                                             +-> Fleet: which access service
+//! device -- TLS ------> net::stream -> DasFace <-> DasDesk ---+-> hub desk
+//! ```
+//! They share the store, the executor and the hub desk of the role.
+
+mod das_desk;
+mod device_line;
+mod fleet;
+mod inbox;
+mod keys;
+mod lbs_desk;
+mod on_stream;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use certificate::Issuer;
+use crypto::Provider;
+use hub_desk::HubDesk;
+use net::executor::Executor;
+use net::now::Clock;
+use net::seed;
+use net::shutdown::Shutdown;
+use net::stream::{self, Door, DoorMode, StreamDriver, StreamLimits};
+use net::tls::device_config;
+use osap_front::das::{DasFace, DasSettings};
+use osap_front::lbs::{LbsFace, LbsSettings};
+use osap_proto::{FakeRecords, Realm, ServerId, TypeGroup};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::channel;
+use tokio::task::JoinSet;
+
+use super::announce;
+use super::config::{Das, DasPlace, Lbs};
+use crate::failure::{Failure, Outcome};
+use das_desk::DasDesk;
+use fleet::{Fleet, Member, Place};
+use inbox::Inbox;
+use lbs_desk::LbsDesk;
+use on_stream::{DasOnStream, LbsOnStream};
+
+/// Events and commands in line between a machine and its desk.
+const LINE_LENGTH: usize = 4096;
+
+/// Devices that an access service remembers.
+const DEVICE_COUNT_MAX: usize = 100_000;
+
+/// What the roles of smart devices stand on.
+#[derive(Clone)]
+pub(super) struct Ground {
+    pub(super) executor: Executor,
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) clock: Clock,
+    pub(super) desk: HubDesk,
+    pub(super) stop: Shutdown,
+}
+
+/// What is switched on.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sections {
+    pub(crate) lbs: Option<Lbs>,
+    pub(crate) das: Option<Das>,
+}
+
+fn internal(what: &str, error: impl std::fmt::Debug) -> Failure {
+    Failure::new("internal", what).because(format!("{error:?}"))
+}
+
+/// Opens the listeners of smart devices and starts what serves them.
+pub(super) async fn start(
+    sections: Sections,
+    ground: &Ground,
+    issuer: &Issuer,
+    data: &std::path::Path,
+    services: &mut JoinSet<()>,
+) -> Outcome {
+    let mut fleet = Fleet::new(Arc::clone(&ground.provider));
+    if let Some(section) = &sections.das {
+        let places: Vec<DasPlace> = section.places();
+        let mut listeners = Vec::new();
+        for place in &places {
+            let bound = open_das(place, ground, issuer, &mut fleet, services).await?;
+            listeners.extend(bound);
+        }
+        let named: Vec<(&str, SocketAddr)> =
+            listeners.iter().map(|(name, at)| (name.as_str(), *at)).collect();
+        announce("das", &named);
+    }
+    let fleet = Arc::new(fleet);
+    services.spawn(Arc::clone(&fleet).renew_keys(ground.stop.clone()));
+    if let Some(section) = sections.lbs {
+        open_lbs(section, ground, issuer, data, fleet, services).await?;
+    }
+    Ok(())
+}
+
+async fn bind(name: &str, at: SocketAddr) -> Outcome<(TcpListener, SocketAddr)> {
+    let subject = format!("{name} on {at}");
+    let failed = |error| Failure::new("cannot-listen", subject.as_str()).because(error);
+    let listener = TcpListener::bind(at).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    tracing::info!(name, %bound, "listening for smart devices");
+    Ok((listener, bound))
+}
+
+fn limits(connections: usize, per_address: usize) -> StreamLimits {
+    StreamLimits {
+        connection_count_max: connections,
+        connection_count_per_source_max: per_address,
+        ..StreamLimits::default()
+    }
+}
+
+async fn open_das(
+    place: &DasPlace,
+    ground: &Ground,
+    issuer: &Issuer,
+    fleet: &mut Fleet,
+    services: &mut JoinSet<()>,
+) -> Outcome<Vec<(String, SocketAddr)>> {
+    let id = ServerId::new(place.id.as_bytes())
+        .ok_or_else(|| Failure::new("config-unreadable", "[das] id").because(&place.id))?;
+    let Ground { executor, provider, clock, desk, stop } = ground.clone();
+    let key_name = format!("das-tls:{}", place.id);
+    let names = [place.host.clone()];
+    let tls =
+        super::platform_keys::tls_of(key_name.as_bytes(), &names, issuer, &executor, &*provider).await?;
+    let config = device_config(&tls.identity).map_err(|error| internal("TLS set-up", error))?;
+    let (listener, bound) = bind(&place.id, place.listen).await?;
+    let mut doors = vec![Door { listener, mode: DoorMode::Tls(config) }];
+    let mut listeners = vec![(place.id.clone(), bound)];
+    let mut plain_port = None;
+    if let Some(at) = place.plain {
+        let (listener, bound) = bind("das, not sealed by TLS", at).await?;
+        doors.push(Door { listener, mode: DoorMode::Plain });
+        listeners.push((format!("{}-plain", place.id), bound));
+        plain_port = Some(bound.port());
+    }
+    let (events_in, events) = channel(LINE_LENGTH);
+    let (commands_in, commands) = channel(LINE_LENGTH);
+    let dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
+    let unix_millis = clock.now().utc.map_or(0, clock::Timestamp::as_unix_millis);
+    let settings = DasSettings {
+        server_id: id.clone(),
+        device_count_max: DEVICE_COUNT_MAX,
+        backlog_count_max: 65_536,
+        first_seq: unix_millis.saturating_mul(1000),
+    };
+    let face = DasFace::new(Arc::clone(&provider), settings, dice);
+    let member = Member::new(
+        id,
+        Place { host: place.host.clone(), port: bound.port(), plain_port, tls_key: tls.key_digest },
+        commands_in.clone(),
+    );
+    let load = member.load();
+    fleet.add(member, executor.bytes(), executor.bytes()).await;
+    let limits = limits(place.connections, place.connections_per_address);
+    let driver = StreamDriver { doors, limits, commands, events: events_in, clock, shutdown: stop };
+    let name = place.id.clone();
+    services.spawn(async move {
+        let (machine, tally) = stream::run(driver, DasOnStream(face)).await;
+        tracing::info!(name, ?tally, counters = ?machine.0.counters(), "access service: stopped");
+    });
+    services.spawn(DasDesk::new(executor, desk, clock, commands_in, load).run(events));
+    Ok(listeners)
+}
+
+async fn open_lbs(
+    section: Lbs,
+    ground: &Ground,
+    issuer: &Issuer,
+    data: &std::path::Path,
+    fleet: Arc<Fleet>,
+    services: &mut JoinSet<()>,
+) -> Outcome {
+    let Ground { executor, provider, clock, desk, stop } = ground.clone();
+    let name = section.realm;
+    let realm = Realm::new(name.as_bytes());
+    let realm = realm.ok_or_else(|| Failure::new("config-unreadable", "[lbs] realm").because(&name))?;
+    let key = super::platform_keys::own_key(b"lbs-key", &executor, &*provider).await?;
+    let secret = keys::own_secret(b"lbs-fakes", &executor).await?;
+    let fakes = FakeRecords::new(&*provider, secret).map_err(|error| internal("records", error))?;
+    keys::write_pin(data, key.public())?;
+    let names = [name.clone()];
+    let tls = super::platform_keys::tls_of(b"lbs-tls", &names, issuer, &executor, &*provider).await?;
+    let config = device_config(&tls.identity).map_err(|error| internal("TLS set-up", error))?;
+    let (listener, bound) = bind("lbs", section.listen).await?;
+    let served = TypeGroup::new(&[2, 4, 8]).expect("three different types");
+    let settings = LbsSettings {
+        served: served.clone(),
+        realm,
+        key,
+        fakes: Arc::new(fakes),
+        run_count_max: section.connections,
+    };
+    let dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
+    let face = LbsFace::new(Arc::clone(&provider), settings, dice);
+    let (events_in, events) = channel(LINE_LENGTH);
+    let (commands_in, commands) = channel(LINE_LENGTH);
+    let limits = StreamLimits {
+        first_byte_time_max: Duration::from_secs(10),
+        ..limits(section.connections, section.connections_per_address)
+    };
+    let doors = vec![Door { listener, mode: DoorMode::ByFirstByte(config) }];
+    let driver = StreamDriver { doors, limits, commands, events: events_in, clock, shutdown: stop.clone() };
+    services.spawn(async move {
+        let (machine, tally) = stream::run(driver, LbsOnStream(face)).await;
+        tracing::info!(?tally, counters = ?machine.0.counters(), "load balancer: stopped");
+    });
+    let lbs = LbsDesk { executor: executor.clone(), commands: commands_in, fleet, served, realm: name };
+    services.spawn(lbs.run(events));
+    if let Some(folder) = section.inbox {
+        services.spawn(Inbox { folder, executor, desk }.run(stop));
+    }
+    announce("lbs", &[("devices", bound)]);
+    Ok(())
+}

@@ -56,15 +56,6 @@ impl Smart {
         Self { world, child, lbs }
     }
 
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    fn serve_again(&mut self) {
-        (self.child, self.lbs) = serve(&self.world);
-    }
-
     fn pin(&self) -> PublicKey {
         let text = fs::read_to_string(self.world.path(&format!("{ROLE}/lbs.pin"))).unwrap();
         let text = text.trim();

@@ -1,8 +1,8 @@
 //! Public keys, private keys and signatures in DER, and both providers against each other.
 
 use crypto::{
-    Curve, HashAlgorithm, KeyKind, PrivateKeyInfo, Provider, PublicKey, SignatureScheme, ecdsa_from_der,
-    ecdsa_to_der,
+    Curve, HashAlgorithm, KeyKind, PakeExchange, PakePoint, PakeSecrets, PakeSide, PrivateKeyInfo, Provider,
+    PublicKey, SPAKE2PLUS_M, SPAKE2PLUS_N, Secret, SignatureScheme, ecdsa_from_der, ecdsa_to_der,
 };
 use crypto_portable::Portable;
 use crypto_server::Server;
@@ -39,6 +39,13 @@ pub(crate) const TARGETS: &[Target] = &[
         length_max: 2048,
         run: providers,
         seeds: provider_seeds,
+    },
+    Target {
+        name: "pake",
+        about: "SPAKE2+: any scalars, passwords and shares; both providers give one answer, both sides agree",
+        length_max: 400,
+        run: pake,
+        seeds: pake_seeds,
     },
 ];
 
@@ -166,5 +173,65 @@ fn provider_seeds() -> Vec<Vec<u8>> {
         }
     }
     put(3, [b"key", b"one", b"two"]);
+    seeds
+}
+
+/// `stretched password, scalar of the prover, scalar of the verifier, share of anybody`.
+fn pake(input: &[u8]) -> Reached {
+    let mut script = Script::new(input);
+    let (stretched, x, y, foreign) = (script.bytes(), script.bytes(), script.bytes(), script.bytes());
+    let both: [&dyn Provider; 2] = [&Portable, &Server];
+    let stretched = Secret::from(stretched);
+    let [password, other] = both.map(|provider| provider.pake_password(&stretched));
+    assert_eq!(password, other, "the providers differ about a password");
+    let Ok(password) = password else { return Reached::Refused };
+    let begun = |scalar: &[u8]| {
+        let [one, other] = both.map(|provider| provider.start_pake(scalar));
+        assert_eq!(one.is_ok(), other.is_ok(), "the providers differ about a scalar");
+        one.ok().zip(other.ok()).map(|(one, other)| [one, other])
+    };
+    let share = |ends: &[Box<dyn PakeExchange>; 2], side| {
+        let [one, other] = ends.each_ref().map(|end| end.share(side, &password.w0));
+        assert_eq!(one, other, "the providers differ about a share");
+        one.ok()
+    };
+    let (Some(prover), Some(verifier)) = (begun(x), begun(y)) else { return Reached::Refused };
+    let shares = share(&prover, PakeSide::Prover).zip(share(&verifier, PakeSide::Verifier));
+    let Some((share_p, share_v)) = shares else { return Reached::Refused };
+    let alike = |found: [Result<PakeSecrets, crypto::CryptoError>; 2]| {
+        let [one, other] = found;
+        assert_eq!(one, other, "the providers differ about Z and V");
+        one.ok()
+    };
+    if let Ok(foreign) = PakePoint::try_from(foreign) {
+        let ends = begun(y).expect("it was begun before");
+        alike(ends.map(|end| end.finish_verifier(&password.w0, &password.point_l, &foreign)));
+        let ends = begun(x).expect("it was begun before");
+        alike(ends.map(|end| end.finish_prover(&password.w0, &password.w1, &foreign)));
+    }
+    let at_prover = alike(prover.map(|end| end.finish_prover(&password.w0, &password.w1, &share_v)));
+    let at_verifier =
+        alike(verifier.map(|end| end.finish_verifier(&password.w0, &password.point_l, &share_p)));
+    assert_eq!(at_prover, at_verifier, "the sides differ");
+    reached(at_prover.is_some())
+}
+
+fn pake_seeds() -> Vec<Vec<u8>> {
+    let mut dice = clock::Dice::numbered(8);
+    let mut seeds = Vec::new();
+    for foreign in [SPAKE2PLUS_M, SPAKE2PLUS_N, [4; 65]] {
+        let (stretched, x, y): ([u8; 80], [u8; 32], [u8; 32]) = (dice.bytes(), dice.bytes(), dice.bytes());
+        let mut out = Recorder::default();
+        out.bytes(&stretched).bytes(&x).bytes(&y).bytes(&foreign);
+        seeds.push(out.0);
+    }
+    // w0 = 1, so that M and N alone leave infinity.
+    let mut one = [0; 80];
+    (one[39], one[79]) = (1, 2);
+    for foreign in [SPAKE2PLUS_M, SPAKE2PLUS_N] {
+        let mut out = Recorder::default();
+        out.bytes(&one).bytes(&[3; 32]).bytes(&[5; 32]).bytes(&foreign);
+        seeds.push(out.0);
+    }
     seeds
 }

@@ -3,6 +3,7 @@
 
 mod codes;
 mod compat;
+mod compat_runs;
 mod das;
 mod envelopes;
 mod hostile;

@@ -168,6 +168,20 @@ fn altered(camera: &mut DeviceRecord, with: &Value) {
     }
 }
 
+/// What the vectors call a result.
+fn name_of(result: ResultCode) -> &'static str {
+    match result {
+        ResultCode::NOT_PROVEN => "not-proven",
+        ResultCode::ORDER => "order",
+        ResultCode::MALFORMED => "malformed",
+        ResultCode::BAD_POINT => "bad-point",
+        ResultCode::TICKET => "ticket",
+        ResultCode::KDF => "kdf",
+        ResultCode::LATER => "later",
+        other => panic!("{other:?}"),
+    }
+}
+
 /// A run that ends when H1-II has gone out.
 fn try_once(world: &World, inputs: &Value, h1_i: &[u8], memory: &mut LbsMemory) {
     let mut lbs = world.lbs(inputs, None);
@@ -242,16 +256,7 @@ fn ts_m19_a_load_balancer_says_the_same_of_every_wrong_proof_and_keeps_the_ticke
             panic!("{}: {outputs:?}", name(&vector))
         };
         assert_eq!(*answer, hex(&vector["answer"]), "{}", name(&vector));
-        let named = match *result {
-            ResultCode::NOT_PROVEN => "not-proven",
-            ResultCode::ORDER => "order",
-            ResultCode::MALFORMED => "malformed",
-            ResultCode::BAD_POINT => "bad-point",
-            ResultCode::TICKET => "ticket",
-            ResultCode::KDF => "kdf",
-            ResultCode::LATER => "later",
-            other => panic!("{other:?}"),
-        };
+        let named = name_of(*result);
         assert_eq!(vector["reason"], named, "{}", name(&vector));
     }
     assert!(count > 20, "{count}");

@@ -18,7 +18,7 @@ use crate::{Devid, Serial};
 
 /// The topic of the will has always so many bytes.
 const WILL_TOPIC_SIZE: usize = 128;
-/// What every device says; it proves nothing.
+/// What every device says as its password; it proves nothing.
 const PASSWORD: &[u8] = b"test";
 /// Longest packet that is read: ours have about 530 bytes.
 const CONNECT_SIZE_MAX: usize = 4096;
@@ -80,10 +80,9 @@ impl<'a> CompatConnect<'a> {
         if padding.iter().any(|byte| *byte != 0) {
             return Err(cursor.error(Reason::OutOfRange));
         }
-        let (will, user_name, password) = (cursor.vec16()?, cursor.vec16()?, cursor.vec16()?);
-        if password != PASSWORD {
-            return Err(cursor.error(Reason::OutOfRange));
-        }
+        let (will, user_name) = (cursor.vec16()?, cursor.vec16()?);
+        // The password is the same for all devices, and not judged.
+        cursor.vec16()?;
         cursor.finish()?;
         Ok(Self { is_clean: flags & CLEAN != 0, keep_alive, will_topic: topic, will, user_name })
     }

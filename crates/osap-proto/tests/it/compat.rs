@@ -444,6 +444,7 @@ fn session_of(connect: &Value) -> CompatSession {
     }
 }
 
+// verifies: OSAP-6-09, OSAP-6-11, OSAP-6-12, OSAP-6-13
 #[test]
 fn recorded_connects_are_read_made_and_judged() {
     let mut count = 0;
@@ -469,12 +470,15 @@ fn recorded_connects_are_read_made_and_judged() {
         for size in 0..packet.len() {
             assert!(CompatConnect::decode(&packet[..size]).is_err());
         }
+        let mut other_password = packet.clone();
+        other_password.splice(packet.len() - 4.., *b"tset");
+        assert_eq!(CompatConnect::decode(&other_password), Ok(connect), "the password is not judged");
         assert!(CompatConnect::decode(&[&packet[..], &[0]].concat()).is_err());
     }
     assert!(count >= 10, "{count}");
 }
 
-// verifies: OSAP-6-07
+// verifies: OSAP-4-05, OSAP-4-06, OSAP-4-09, OSAP-6-07
 #[test]
 fn recorded_messages_are_opened_and_made_again() {
     let mut count = 0;
@@ -501,4 +505,32 @@ fn recorded_messages_are_opened_and_made_again() {
         assert_eq!(open_compat(&Portable, &Secret::new(vec![1; 16]), payload), None);
     }
     assert!(count >= 40, "{count}");
+}
+
+// verifies: OSAP-4-06, OSAP-4-07
+#[test]
+fn a_message_is_parted_by_the_length_of_its_general_part() {
+    let key = Secret::new(vec![b'k'; 16]);
+    let opened = |plain: &[u8]| {
+        let iv = *b"01234567\0\0\0\0\0\0\0\0";
+        let payload = Portable.cbc_encrypt(key.expose(), &iv, plain).unwrap();
+        open_compat(&Portable, &key, &payload)
+    };
+    let general = b"{\"Seq\":5}";
+    let message = opened(&[&[0, 9][..], general, b"body"].concat()).unwrap();
+    assert_eq!((message.general.seq, &message.application[..]), (5, &b"body"[..]));
+    assert_eq!(opened(&[&[0, 9][..], general].concat()).unwrap().application, b"", "nothing behind it");
+    for (size, why) in [(10, "behind the end"), (8, "too short"), (0, "none"), (0xFFFF, "far behind")] {
+        let size = u16::to_be_bytes(size);
+        assert_eq!(opened(&[&size[..], general].concat()), None, "{why}");
+    }
+    for plain in [&b""[..], b"\0", b"\0\0", b"\0\x02{}", b"\0\x0b{\"Seq\":\"5\"}"] {
+        assert_eq!(opened(plain), None, "{plain:?}");
+    }
+    let long = "x".repeat(40_000);
+    let general = CompatGeneral { version: Some(long), seq: 1, message_type: 2 };
+    let payload = seal_compat(&Portable, &key, &general, b"b").unwrap();
+    assert_eq!(open_compat(&Portable, &key, &payload).unwrap().general, general);
+    let odd = CompatGeneral { version: Some("a\"b".to_owned()), seq: 1, message_type: 2 };
+    assert_eq!(seal_compat(&Portable, &key, &odd, b""), None, "it would break out of its text");
 }

@@ -15,6 +15,8 @@ use crate::repository::{Repository, is_installed, output_of, run, stdout_of};
 const PROGRAMS: &[(&str, &str)] = &[
     ("gnutls-serv", "gnutls-bin"),
     ("coap-client-gnutls", "libcoap3-bin"),
+    ("mosquitto_pub", "mosquitto-clients"),
+    ("mosquitto", "mosquitto"),
     ("zbarimg", "zbar-tools"),
     ("openssl", "openssl"),
     ("curl", "curl"),
@@ -31,7 +33,8 @@ const PROGRAMS: &[(&str, &str)] = &[
 const LIBRARIES: &[(&str, &str)] = &[("/usr/include/openssl/ssl.h", "libssl-dev")];
 
 /// What the Python peers need.
-const PYTHON_PACKAGES: &[&str] = &["aiocoap==0.4.17", "cryptography", "openapi-spec-validator==0.9.0"];
+const PYTHON_PACKAGES: &[&str] =
+    &["aiocoap==0.4.17", "cryptography", "paho-mqtt==2.2.0", "openapi-spec-validator==0.9.0"];
 
 /// Installs what is missing where that is possible (Debian, as root), and says what is missing elsewhere.
 ///
@@ -123,7 +126,7 @@ fn apt_get(repository: &Repository, packages: &[&str]) -> Result<(), String> {
 
 fn has_python(repository: &Repository) -> bool {
     let mut python = repository.command(environment(repository).join("bin/python"));
-    python.args(["-c", "import aiocoap, cryptography, openapi_spec_validator"]);
+    python.args(["-c", "import aiocoap, cryptography, openapi_spec_validator, paho.mqtt"]);
     output_of(python).is_ok_and(|output| output.status.success())
 }
 

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "in helpers of tests too, the wrong value ends the test")]
 
 mod crashes;
+mod foreign;
 mod hall;
+mod killed;
 mod limits;
 mod signing_in;
 mod traffic;

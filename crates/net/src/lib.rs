@@ -10,6 +10,7 @@ pub mod now;
 pub mod seed;
 pub mod shutdown;
 pub mod stream;
+pub mod stream_client;
 pub mod tls;
 pub mod udp;
 pub mod x509_path;

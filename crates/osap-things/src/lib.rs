@@ -29,12 +29,14 @@ mod body;
 mod date_time;
 mod down;
 mod json;
+mod label;
 mod message;
 mod topic;
 mod up;
 
 pub use down::{decode_down, encode_down};
 pub use json::{BODY_SIZE_MAX, DEPTH_MAX, read_json};
+pub use label::{LabelCode, SmartLabel};
 pub use message::{Child, DesiredValue, DownMessage, Failure, TooLarge, UpMessage};
 pub use topic::{BadName, Module, Node, Place, Resource, TOPIC_SIZE_MAX, ThingTopic};
 pub use up::{decode_up, encode_up};

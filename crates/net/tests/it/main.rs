@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up is to fail at that line")]
 
 mod certificates;
+mod dialling;
 mod foreign;
 mod hostile;
 mod paths;

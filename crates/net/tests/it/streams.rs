@@ -123,14 +123,16 @@ impl StreamMachine for Echo {
     }
 }
 
-enum Kind {
+pub(crate) enum Kind {
     Plain,
     Tls,
     ByFirstByte,
 }
 
-struct Running {
-    at: SocketAddr,
+pub(crate) struct Running {
+    pub(crate) at: SocketAddr,
+    /// SHA-256 of the server's SubjectPublicKeyInfo.
+    pub(crate) key_hash: [u8; 32],
     commands: Sender<Command>,
     events: Receiver<Saw>,
     trigger: Trigger,
@@ -138,14 +140,15 @@ struct Running {
 }
 
 impl Running {
-    async fn start(kind: Kind, limits: StreamLimits) -> Self {
+    pub(crate) async fn start(kind: Kind, limits: StreamLimits) -> Self {
         Self::start_with(kind, limits, 4096).await
     }
 
     async fn start_with(kind: Kind, limits: StreamLimits, event_count_max: usize) -> Self {
         let mut world = World::new("Root");
         let profile = world.server_profile();
-        let tls = device_config(&world.holder(&profile).identity).unwrap();
+        let holder = world.holder(&profile);
+        let (key_hash, tls) = (holder.key_hash, device_config(&holder.identity).unwrap());
         let mode = match kind {
             Kind::Plain => DoorMode::Plain,
             Kind::Tls => DoorMode::Tls(tls),
@@ -165,7 +168,7 @@ impl Running {
             shutdown: token,
         };
         let task = tokio::spawn(run(driver, Echo::default()));
-        Self { at, commands: command_sender, events, trigger, task }
+        Self { at, key_hash, commands: command_sender, events, trigger, task }
     }
 
     async fn dial(&self) -> TcpStream {
@@ -182,7 +185,7 @@ impl Running {
         within(self.events.recv()).await.expect("the driver runs")
     }
 
-    async fn opened(&mut self) -> (ConnId, Arrival) {
+    pub(crate) async fn opened(&mut self) -> (ConnId, Arrival) {
         match self.saw().await {
             Saw::Opened(conn, arrival) => (conn, arrival),
             other => panic!("{other:?}"),
@@ -190,7 +193,7 @@ impl Running {
     }
 
     /// Bytes of one connection until there are `count`.
-    async fn bytes(&mut self, conn: ConnId, count: usize) -> Vec<u8> {
+    pub(crate) async fn bytes(&mut self, conn: ConnId, count: usize) -> Vec<u8> {
         let mut all = Vec::new();
         while all.len() < count {
             match self.saw().await {

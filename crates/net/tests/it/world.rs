@@ -39,6 +39,8 @@ pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
 }
 
 pub(crate) struct Holder {
+    /// SHA-256 of its SubjectPublicKeyInfo.
+    pub(crate) key_hash: [u8; 32],
     pub(crate) identity: TlsIdentity,
     pub(crate) leaf: Vec<u8>,
     pub(crate) leaf_pem: String,
@@ -83,7 +85,9 @@ impl World {
             self.issuer.issue(&self.provider, key.public(), serial, profile, self.now, &mut self.dice);
         let leaf = issued.unwrap();
         let pkcs8 = key.pkcs8().unwrap();
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.public().spki());
         Holder {
+            key_hash: digest.as_ref().try_into().unwrap(),
             identity: TlsIdentity::new(std::slice::from_ref(&leaf), &pkcs8).unwrap(),
             leaf_pem: pem_from_der(CERTIFICATE, &leaf).unwrap(),
             key_pem: pem_from_der(PRIVATE_KEY, pkcs8.expose()).unwrap(),

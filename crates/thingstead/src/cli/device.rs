@@ -8,7 +8,9 @@ use std::time::Duration;
 use agent::Settings;
 use assure_proto::BOOTSTRAP_SUFFIX;
 use clap::{Args, Subcommand};
+use net::https_client::Endpoint;
 
+use super::smart::{self, Models};
 use super::stdout::print_line;
 use super::{Output, provider};
 use crate::device::servers::{KnownServer, Servers};
@@ -22,6 +24,7 @@ use crate::failure::{Failure, Outcome};
 /// Examples:
 ///   thingstead device run --state lamp --resolve 42=127.0.0.1:49684
 ///   thingstead device status --state lamp
+///   thingstead device run --osap made/LOCK-7 --lbs 127.0.0.1:8666
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Device {
@@ -36,6 +39,7 @@ enum Verb {
     Status(Show),
     Log(Log),
     Reset(Reset),
+    Models(Models),
 }
 
 impl Device {
@@ -46,6 +50,7 @@ impl Device {
             Verb::Status(show) => show.run(output),
             Verb::Log(log) => log.run(output),
             Verb::Reset(reset) => reset.run(output),
+            Verb::Models(models) => models.run(output),
         }
     }
 }
@@ -80,15 +85,34 @@ impl Make {
 ///   garden            allow the next image to come from inside a walled garden
 ///   status            say how the device stands
 ///
+/// With --osap it is a smart device that `thingstead maker osap` made: it proves itself to the load balancer and
+/// stays connected to the access service that this one names. Its lines are:
+///   set NAME JSON                 a property has another value
+///   event NAME [JSON]             something happened; it is kept until the platform has it
+///   refuse on|off                 refuse what the platform asks
+///   child SERIAL on|off|gone      a sub-device of a gateway
+///   enrol                         take the code of the label once more; the owner opens the window
+///   status                        power off
+///
 /// Examples:
 ///   thingstead device run --state lamp
+///   thingstead device run --osap made/LOCK-7 --lbs 127.0.0.1:8666
 ///   thingstead device run --state lamp --resolve 42=127.0.0.1:49684 --retry-base 1 --json
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 struct Run {
     /// The folder that the device lives in.
-    #[arg(long)]
-    state: PathBuf,
+    #[arg(long, required_unless_present = "osap")]
+    state: Option<PathBuf>,
+    /// The folder of a smart device.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["state", "listen", "resolve", "suffix", "retry_base", "data"], requires = "lbs")]
+    osap: Option<PathBuf>,
+    /// The load balancer of a smart device.
+    #[arg(long, value_name = "HOST:PORT", requires = "osap")]
+    lbs: Option<Endpoint>,
+    /// The wait of a smart device after its first failure; after the n-th it is n times this, give or take half.
+    #[arg(long, value_name = "SECS", default_value = "2", requires = "osap", value_parser = retry_base)]
+    wait_unit: f64,
     /// Where the device is reached; bootstrap servers are looked for in the same family of addresses.
     #[arg(long, default_value = "0.0.0.0:0")]
     listen: SocketAddr,
@@ -158,8 +182,14 @@ fn retry_base(text: &str) -> Result<f64, String> {
 
 impl Run {
     fn run(self, output: Output) -> Outcome {
+        let json = output.json || self.jsonl;
+        let state = match (self.osap, self.lbs, self.state) {
+            (Some(folder), Some(lbs), _) => return smart::play(folder, lbs, self.wait_unit, json),
+            (_, _, Some(state)) => state,
+            (_, _, None) => return Err(Failure::new("state-missing", "--state")),
+        };
         let setup = run::Setup {
-            state: self.state,
+            state,
             data: self.data,
             listen: self.listen,
             servers: Servers { table: self.resolve, suffix: self.suffix },
@@ -167,7 +197,7 @@ impl Run {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::new("internal", "the runtime").because(error))?;
-        let voice = Voice::start(output.json || self.jsonl);
+        let voice = Voice::start(json);
         let outcome = runtime.block_on(run::run(setup, provider(), &voice));
         voice.finish();
         // a lookup that hangs in the system's resolver is not waited for

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use model::{Uuid, hex};
 use serde_json::{Value, json};
 
+use super::smart::MakeSmart;
 use super::stdout::print_line;
 use super::{Output, block_on};
 use crate::factory_line::BirthKind;
@@ -118,6 +119,7 @@ enum Verb {
     ///   thingstead maker make --data station --kind secret --count 100 --bootstrap-server 42 --parameter-set 5d11... --devices devices
     #[command(verbatim_doc_comment)]
     Make(Make),
+    Osap(MakeSmart),
     /// Bring every record that waits to the maker gateway. Run it again after a break: nothing is doubled.
     ///
     /// Example:
@@ -213,6 +215,7 @@ impl Maker {
                 Ok(())
             }
             Verb::Make(make) => make.run(output),
+            Verb::Osap(make) => make.run(output),
             Verb::Upload { data, gateway } => {
                 let station = Station::open(&data.data)?;
                 let gateway = Gateway::of_station(&station, &gateway.gateway, &gateway.system_ca)?;

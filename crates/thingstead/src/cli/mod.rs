@@ -15,6 +15,7 @@ mod risk;
 mod say;
 mod serve;
 mod settings;
+mod smart;
 pub(crate) mod stdout;
 mod system;
 mod things;

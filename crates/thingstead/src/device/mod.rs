@@ -5,6 +5,7 @@ pub(crate) mod reset;
 pub(crate) mod run;
 pub(crate) mod sealed_state;
 pub(crate) mod servers;
+pub(crate) mod smart;
 pub(crate) mod status;
 pub(crate) mod user_data;
 pub(crate) mod voice;

@@ -122,6 +122,34 @@ impl SealedState {
         Ok(number)
     }
 
+    /// Seals something that is kept beside the state; `purpose` keeps kinds apart.
+    ///
+    /// # Errors
+    /// `internal` when the provider fails.
+    pub(crate) fn seal(&mut self, purpose: &[u8], plain: &[u8]) -> Outcome<Vec<u8>> {
+        let mut buffer = plain.to_vec();
+        let nonce: [u8; NONCE_LENGTH] = self.dice.bytes();
+        self.key
+            .seal(&nonce, purpose, &mut buffer)
+            .map_err(|error| Failure::new("internal", "sealing beside the state").because(error))?;
+        Ok([&[FORMAT], &nonce[..], &buffer].concat())
+    }
+
+    /// Opens what [`Self::seal`] made.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn unseal(&self, purpose: &[u8], sealed: &[u8]) -> Result<Vec<u8>, &'static str> {
+        let (format, rest) = sealed.split_first().ok_or("empty")?;
+        if *format != FORMAT {
+            return Err("of a format that is not known here");
+        }
+        let (nonce, sealed) = rest.split_at_checked(NONCE_LENGTH).ok_or("cut off")?;
+        let mut buffer = sealed.to_vec();
+        let opened = self.key.open(nonce, purpose, &mut buffer);
+        opened.map(|()| buffer).map_err(|_| "cut off, changed, or sealed with another key")
+    }
+
     /// Removes the copy before the last one, so that nothing of an earlier owner is left in the folder.
     ///
     /// # Errors

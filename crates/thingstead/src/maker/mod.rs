@@ -13,4 +13,6 @@ pub(crate) mod gateway;
 pub(crate) mod make;
 pub(crate) mod parameters;
 pub(crate) mod records;
+pub(crate) mod smart;
+mod smart_label;
 pub(crate) mod station;

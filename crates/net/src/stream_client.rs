@@ -1,0 +1,141 @@
+//! Streams that a device opens: TCP, or TLS 1.3 to a key that it knows.
+//!
+//! Source: OSAP secure profile sections 2 and 12.
+
+use std::io;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs as library, verify_tls13_signature,
+};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::https_client::Endpoint;
+use crate::tls::TlsSetupError;
+
+/// What a stream has around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cover {
+    /// Nothing.
+    Plain,
+    /// TLS 1.3, without resumption and early data.
+    Tls {
+        /// SHA-256 of the SubjectPublicKeyInfo that the server's key must have. Without it any key is taken:
+        /// only for whoever proves the server by other means inside.
+        key: Option<[u8; 32]>,
+    },
+}
+
+/// A stream that stands.
+pub struct OpenStream {
+    /// From the server.
+    pub input: Box<dyn AsyncRead + Send + Unpin>,
+    /// To the server; shut it down to close.
+    pub output: Box<dyn AsyncWrite + Send + Unpin>,
+    /// Of the TLS session, label `EXPORTER-Channel-Binding`, without context.
+    /// Source: RFC 9266 section 2.
+    pub exporter: Option<[u8; 32]>,
+}
+
+impl std::fmt::Debug for OpenStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenStream").finish_non_exhaustive()
+    }
+}
+
+/// Opens a stream. It has no time limit of its own: whoever waits drops it.
+///
+/// # Errors
+/// Those of name resolution, TCP and TLS; another key than the wanted one is an error of TLS.
+pub async fn open(to: &Endpoint, cover: Cover) -> io::Result<OpenStream> {
+    let socket = TcpStream::connect((to.host.as_str(), to.port)).await?;
+    socket.set_nodelay(true)?;
+    match cover {
+        Cover::Plain => {
+            let (input, output) = socket.into_split();
+            Ok(OpenStream { input: Box::new(input), output: Box::new(output), exporter: None })
+        }
+        Cover::Tls { key } => {
+            let config = client_config(key).map_err(io::Error::other)?;
+            let name = ServerName::try_from(to.host.clone()).map_err(io::Error::other)?;
+            let stream = TlsConnector::from(config).connect(name, socket).await?;
+            let exporter = stream
+                .get_ref()
+                .1
+                .export_keying_material([0; 32], b"EXPORTER-Channel-Binding", None)
+                .map_err(io::Error::other)?;
+            let (input, output) = tokio::io::split(stream);
+            Ok(OpenStream { input: Box::new(input), output: Box::new(output), exporter: Some(exporter) })
+        }
+    }
+}
+
+fn client_config(key: Option<[u8; 32]>) -> Result<Arc<ClientConfig>, TlsSetupError> {
+    let provider: Arc<CryptoProvider> = Arc::new(library::default_provider());
+    let verifier = ByKey { key, algorithms: provider.signature_verification_algorithms };
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|_| TlsSetupError::Library)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    config.resumption = rustls::client::Resumption::disabled();
+    Ok(Arc::new(config))
+}
+
+/// Takes a server by its key alone: names and issuers do not count.
+#[derive(Debug)]
+struct ByKey {
+    key: Option<[u8; 32]>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for ByKey {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let certificate = webpki::EndEntityCert::try_from(end_entity)
+            .map_err(|_| rustls::Error::InvalidCertificate(CertificateError::BadEncoding))?;
+        let spki = certificate.subject_public_key_info();
+        let shown = digest::digest(&digest::SHA256, spki.as_ref());
+        match self.key {
+            Some(wanted) if shown.as_ref() != wanted => {
+                Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+            }
+            Some(_) | None => Ok(ServerCertVerified::assertion()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General(String::from("TLS 1.3 alone")))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,296 @@
+//! A smart device that runs: its machine, its streams, its folder, lines of a person, signals.
+//!
+//! All that the machine wants done is done in its order on one thread, so that nothing that depends on a write
+//! goes out before the write is safe.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::osap::{NotTaken, Order, SmartDevice, SmartOutput, SmartSettings};
+use crypto::Provider;
+use net::https_client::Endpoint;
+use net::now::Clock;
+use net::seed;
+use net::shutdown::StopSignals;
+use osap_proto::Serial;
+use osap_things::{Child, DesiredValue, Node, Place};
+use serde_json::{Value, json};
+use tokio::sync::mpsc::Receiver;
+
+use super::lines::{self, KNOWN, Line};
+use super::models::Model;
+use super::play::Play;
+use super::said;
+use super::storage::SmartStorage;
+use super::streams::{StreamSaid, Streams};
+use crate::device::voice::{Said, Voice};
+use crate::failure::{Failure, Outcome};
+
+/// How a smart device is to run.
+pub(crate) struct Setup {
+    /// Its folder.
+    pub(crate) folder: PathBuf,
+    /// The load balancer.
+    pub(crate) lbs: Endpoint,
+    /// The first wait after a failure, seconds.
+    pub(crate) wait_unit: Duration,
+}
+
+enum Input {
+    Stream(StreamSaid),
+    Line(Option<Line>),
+    Deadline,
+    Signal,
+}
+
+struct Running<'a> {
+    device: SmartDevice,
+    storage: SmartStorage,
+    streams: Streams,
+    play: Play,
+    children: BTreeMap<Serial, bool>,
+    clock: Clock,
+    voice: &'a Voice,
+    is_off: bool,
+}
+
+/// Runs a smart device until it is switched off.
+///
+/// # Errors
+/// Those of its folder; `state-damaged` when its state is none that this program knows. A state that cannot be
+/// written ends the run: a device that forgets must not go on.
+pub(crate) async fn run(setup: Setup, provider: Arc<dyn Provider>, voice: &Voice) -> Outcome {
+    let (storage, found) = SmartStorage::open(&setup.folder, &provider)?;
+    let play = Play::new(Model::read(&setup.folder)?);
+    let signals =
+        StopSignals::listen().map_err(|error| Failure::new("internal", "signals").because(error))?;
+    let clock = Clock::start();
+    for path in &found.damaged {
+        let path = path.display().to_string();
+        voice.say(&Said::new("event-damaged", format!("{path} cannot be read")).with("file", path));
+    }
+    let dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
+    let settings = SmartSettings { wait_unit: setup.wait_unit, ..SmartSettings::default() };
+    let device =
+        SmartDevice::start(found.state.expose(), found.events, settings, provider, dice, clock.now());
+    let device = device
+        .map_err(|error| Failure::new("state-damaged", setup.folder.display().to_string()).because(error))?;
+    let serial = String::from_utf8_lossy(device.serial().as_bytes()).into_owned();
+    voice.say(
+        &Said::new("playing", format!("{} {serial}, load balancer {}", play.title(), setup.lbs))
+            .with("serial", serial)
+            .with("title", play.title())
+            .with("lbs", setup.lbs.to_string()),
+    );
+    let (streams, said) = Streams::new(setup.lbs);
+    let mut running =
+        Running { device, storage, streams, play, children: BTreeMap::new(), clock, voice, is_off: false };
+    running.tell_all_values();
+    running.until_off(signals, lines::listen(), said).await
+}
+
+impl Running<'_> {
+    async fn until_off(
+        mut self,
+        mut signals: StopSignals,
+        mut lines: Receiver<Line>,
+        mut said: Receiver<StreamSaid>,
+    ) -> Outcome {
+        let mut lines_open = true;
+        loop {
+            self.drain()?;
+            if self.is_off {
+                break;
+            }
+            let due = self.device.next_deadline().map(|at| self.clock.instant_of(at));
+            let input = tokio::select! {
+                _ = signals.next() => Input::Signal,
+                Some(said) = said.recv() => Input::Stream(said),
+                line = lines.recv(), if lines_open => Input::Line(line),
+                () = until(due) => Input::Deadline,
+            };
+            let now = self.clock.now();
+            match input {
+                Input::Stream(StreamSaid::Opened { stream, exporter }) => {
+                    self.device.opened(stream, exporter, now);
+                }
+                Input::Stream(StreamSaid::Bytes { stream, bytes }) => {
+                    self.device.receive(stream, &bytes, now);
+                }
+                Input::Stream(StreamSaid::Closed { stream, why }) => {
+                    if let Some(why) = why {
+                        let why = why.to_string();
+                        self.voice.say(
+                            &Said::new("stream-failed", format!("stream {stream}: {why}")).with("why", why),
+                        );
+                    }
+                    self.streams.close(stream);
+                    self.device.closed(stream, now);
+                }
+                Input::Line(Some(line)) => self.take(line),
+                Input::Line(None) => lines_open = false,
+                Input::Deadline => self.device.expire(now),
+                Input::Signal => self.device.power_off(now),
+            }
+        }
+        self.streams.finish(said).await;
+        self.voice.say(&Said::new("off", "switched off"));
+        Ok(())
+    }
+
+    /// Does all that the device wants, in order.
+    fn drain(&mut self) -> Outcome {
+        while let Some(output) = self.device.next_output() {
+            match output {
+                SmartOutput::Open { stream, target } => self.streams.open(stream, target),
+                SmartOutput::Transmit { stream, bytes } => self.streams.transmit(stream, bytes),
+                SmartOutput::Close { stream } => self.streams.close(stream),
+                SmartOutput::Persist { write, bytes } => {
+                    self.storage.write(&bytes)?;
+                    self.device.persisted(write, self.clock.now());
+                }
+                SmartOutput::KeepEvent { write, number, bytes } => {
+                    self.storage.keep(number, &bytes)?;
+                    self.device.persisted(write, self.clock.now());
+                }
+                SmartOutput::ForgetEvent { number } => self.storage.forget(number),
+                SmartOutput::Order(order) => self.order(&order),
+                SmartOutput::Desired { node, resource, values } => {
+                    for DesiredValue { area, identifier, value } in values {
+                        if let Ok(place) = Place::new(resource.clone(), &area, &identifier) {
+                            self.wanted(&node, &place, value);
+                        }
+                    }
+                }
+                SmartOutput::Event(event) => self.voice.say(&said::of(&event)),
+                SmartOutput::Off => self.is_off = true,
+            }
+        }
+        Ok(())
+    }
+
+    fn order(&mut self, order: &Order) {
+        let done = self.play.order(order);
+        self.voice.say(&said::of_order(order, &done.name, &done.result));
+        let now = self.clock.now();
+        for (place, value) in done.changed {
+            let told = self.device.set_attribute(Node::Device, place, value, now);
+            self.say_not_taken(told.err());
+        }
+        let answered = self.device.answer(order.number, done.result, now);
+        self.say_not_taken(answered.err());
+    }
+
+    /// A value that the platform wanted while the device was away.
+    fn wanted(&mut self, node: &Node, place: &Place, value: Value) {
+        let kind = agent::osap::OrderKind::Set(value);
+        let order = Order { number: 0, node: node.clone(), place: place.clone(), kind };
+        let done = self.play.order(&order);
+        self.voice.say(&said::of_order(&order, &done.name, &done.result));
+        for (place, value) in done.changed {
+            let told = self.device.set_attribute(Node::Device, place, value, self.clock.now());
+            self.say_not_taken(told.err());
+        }
+    }
+
+    fn tell_all_values(&mut self) {
+        let now = self.clock.now();
+        for (place, value) in self.play.values() {
+            // Values of a model are within its limits.
+            let _told = self.device.set_attribute(Node::Device, place.clone(), value.clone(), now);
+        }
+    }
+
+    fn take(&mut self, line: Line) {
+        let now = self.clock.now();
+        let taken = match line {
+            Line::Set(name, value) => match self.play.property(&name).cloned() {
+                Some(place) => {
+                    self.play.set(&place, value.clone());
+                    self.device.set_attribute(Node::Device, place, value, now)
+                }
+                None => return self.say_unknown(&name),
+            },
+            Line::Event(name, data) => match self.play.event(&name).cloned() {
+                Some(place) => self.device.raise(Node::Device, place, data, now).map(|_| ()),
+                None => return self.say_unknown(&name),
+            },
+            Line::Refuse(refuses) => {
+                self.play.refuses = refuses;
+                Ok(())
+            }
+            Line::Child(serial, state) => match Serial::new(serial.as_bytes()) {
+                Some(serial) => self.child(serial, state),
+                None => return self.say_unknown(&serial),
+            },
+            Line::Enrol => {
+                if self.device.enrol_again(now) {
+                    Ok(())
+                } else {
+                    Err(NotTaken::NoOrder)
+                }
+            }
+            Line::Status => return self.voice.say(&self.standing()),
+            Line::PowerOff => {
+                self.device.power_off(now);
+                Ok(())
+            }
+            Line::Unknown => {
+                let sentence = format!("no such line; there are: {}", KNOWN.join(", "));
+                return self.voice.say(&Said::new("unknown-line", sentence).with("known", KNOWN.to_vec()));
+            }
+        };
+        self.say_not_taken(taken.err());
+    }
+
+    fn child(&mut self, serial: Serial, state: Option<bool>) -> Result<(), NotTaken> {
+        match state {
+            Some(is_connected) => self.children.insert(serial, is_connected),
+            None => self.children.remove(&serial),
+        };
+        let child = |(serial, is_connected): (&Serial, &bool)| Child {
+            serial: serial.clone(),
+            is_connected: *is_connected,
+        };
+        let children = self.children.iter().map(child).collect();
+        self.device.set_children(children, self.clock.now())
+    }
+
+    fn say_unknown(&self, name: &str) {
+        let sentence = format!("the model has nothing called {name}");
+        self.voice.say(&Said::new("unknown-name", sentence).with("name", name));
+    }
+
+    fn say_not_taken(&self, error: Option<NotTaken>) {
+        let (name, sentence) = match error {
+            None => return,
+            Some(NotTaken::TooLarge) => ("too-large", "it is over 64 KiB"),
+            Some(NotTaken::TooMany) => ("too-many", "there are too many of its kind"),
+            Some(NotTaken::NoOrder) => ("not-possible", "this device cannot do that"),
+            Some(NotTaken::NoHub) => ("no-hub", "this device was not made as a hub"),
+            Some(NotTaken::Off) => ("off", "the device is switched off"),
+        };
+        self.voice.say(&Said::new("not-taken", sentence).with("why", name));
+    }
+
+    fn standing(&self) -> Said {
+        let (is_online, waiting) = (self.device.is_online(), self.device.waiting_events());
+        let word = if is_online { "online" } else { "offline" };
+        let values: serde_json::Map<String, Value> =
+            self.play.values().map(|(place, value)| (place.identifier().to_owned(), value.clone())).collect();
+        Said::new("status", format!("{word}, {waiting} events wait, {}", json!(values)))
+            .with("online", is_online)
+            .with("waiting_events", waiting)
+            .with("values", values)
+    }
+}
+
+async fn until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => pending().await,
+    }
+}

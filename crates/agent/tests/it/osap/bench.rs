@@ -276,7 +276,7 @@ impl Bench {
     }
 
     /// Lets time pass up to the next deadline, and does what follows.
-    pub(crate) fn sleep(&mut self) -> Duration {
+    pub(crate) fn wait(&mut self) -> Duration {
         let due = self.device.next_deadline().expect("a device that is on has a deadline");
         let slept = due.since(self.now.moment);
         let utc = self.now.utc.unwrap().as_unix_millis() + slept.as_millis() as u64;
@@ -293,7 +293,7 @@ impl Bench {
             if self.device.is_online() {
                 return;
             }
-            self.sleep();
+            self.wait();
         }
         panic!("never online: {:?}", self.events);
     }

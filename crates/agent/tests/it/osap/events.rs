@@ -37,7 +37,7 @@ fn events_survive_a_power_cut_with_their_names_and_times() {
     let raised = bench.now;
     bench.raise("two");
     for _ in 0..3 {
-        bench.sleep();
+        bench.wait();
     }
     bench.restart();
     bench.is_reachable = true;

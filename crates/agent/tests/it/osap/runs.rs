@@ -122,14 +122,14 @@ fn tls_once_run_is_the_floor_from_then_on() {
     bench.drain();
     assert_eq!(attempts(&bench), [(4, CredentialKind::Psk)]);
     bench.is_reachable = true;
-    bench.sleep();
+    bench.wait();
     assert_eq!(attempts(&bench), [(4, CredentialKind::Psk), (2, CredentialKind::Psk)]);
     assert!(bench.events.contains(&SmartEvent::FloorRaised(ProtocolType::TLS)));
     bench.restart();
     bench.is_reachable = false;
     for _ in 0..5 {
         bench.drain();
-        bench.sleep();
+        bench.wait();
     }
     let later = &attempts(&bench)[2..];
     assert!(later.len() >= 5 && later.iter().all(|(protocol, _)| *protocol == 4), "{later:?}");
@@ -143,7 +143,7 @@ fn type_1_is_never_sent_however_often_it_fails() {
     bench.is_reachable = false;
     for _ in 0..20 {
         bench.drain();
-        bench.sleep();
+        bench.wait();
     }
     assert!(attempts(&bench).iter().all(|(protocol, _)| *protocol != 1));
     assert!(attempts(&bench).iter().any(|(protocol, _)| *protocol == 2));
@@ -165,7 +165,7 @@ fn a_code_enrols_once_and_never_again_by_itself() {
     bench.restart();
     for _ in 0..8 {
         bench.drain();
-        bench.sleep();
+        bench.wait();
     }
     let codes = attempts(&bench).iter().filter(|(_, kind)| *kind == CredentialKind::Code).count();
     assert_eq!(codes, 1);
@@ -196,7 +196,7 @@ fn a_person_who_asks_for_the_code_in_vain_loses_nothing() {
     bench.until_online();
     assert!(bench.device.enrol_again(bench.now));
     bench.drain();
-    bench.sleep();
+    bench.wait();
     bench.restart();
     bench.until_online();
     assert_eq!(bench.cloud.runs, [1, 4]);
@@ -208,7 +208,7 @@ fn waits_grow_with_each_failure_and_differ() {
     bench.is_reachable = false;
     bench.drain();
     for _ in 0..70 {
-        bench.sleep();
+        bench.wait();
     }
     let waits = waits(&bench);
     for (at, wait) in waits.iter().enumerate() {
@@ -229,7 +229,7 @@ fn a_blocked_device_waits_an_hour_and_forgets_nothing() {
     assert_eq!(troubles(&bench), [Trouble::Run(DeviceEnd::Told(ResultCode::BLOCKED))]);
     assert_eq!(waits(&bench), [3_600_000]);
     bench.cloud.devices.get_mut(&serial()).unwrap().is_blocked = false;
-    assert_eq!(bench.sleep(), Duration::from_secs(3600));
+    assert_eq!(bench.wait(), Duration::from_secs(3600));
     bench.until_online();
 }
 
@@ -242,7 +242,7 @@ fn a_stranger_at_the_load_balancer_changes_nothing_that_is_stored() {
     bench.restart();
     for _ in 0..4 {
         bench.drain();
-        bench.sleep();
+        bench.wait();
     }
     assert!(!bench.device.is_online());
     assert_eq!(bench.disk.state, kept);
@@ -266,6 +266,6 @@ fn a_load_balancer_that_says_nothing_is_left_after_five_seconds() {
     let mut bench = Bench::with_psk();
     bench.cloud.is_mute = true;
     bench.drain();
-    assert_eq!(bench.sleep(), Duration::from_secs(5));
+    assert_eq!(bench.wait(), Duration::from_secs(5));
     assert_eq!(troubles(&bench), [Trouble::Run(DeviceEnd::TimeOver)]);
 }

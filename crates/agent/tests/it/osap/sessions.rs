@@ -216,7 +216,7 @@ fn the_device_calls_the_platform_and_gets_its_answer() {
     let unanswered = bench.device.call(Node::Device, place("now"), json!(null), bench.now).unwrap();
     bench.drain();
     for _ in 0..3 {
-        bench.sleep();
+        bench.wait();
     }
     assert!(bench.events.contains(&SmartEvent::CallEnded { call: unanswered, result: None }));
 }
@@ -228,13 +228,13 @@ fn heartbeats_go_every_thirty_seconds_and_a_mute_server_is_left() {
     bench.until_online();
     assert_eq!(bench.cloud.keep_alives, [30]);
     for _ in 0..5 {
-        assert_eq!(bench.sleep(), Duration::from_secs(30));
+        assert_eq!(bench.wait(), Duration::from_secs(30));
         assert!(bench.device.is_online());
     }
     bench.cloud.is_mute = true;
     let mut waited = Duration::ZERO;
     while bench.device.is_online() {
-        waited += bench.sleep();
+        waited += bench.wait();
     }
     assert!(waited <= Duration::from_secs(45), "{waited:?}");
     assert_eq!(offline(&bench), [Offline::LinkLost]);
@@ -253,14 +253,14 @@ fn a_broken_link_is_renewed_four_times_within_the_run_then_a_new_run_comes() {
     bench.is_reachable = false;
     bench.break_link();
     for _ in 0..4 {
-        bench.sleep();
+        bench.wait();
     }
     assert!(
         bench.targets[3..].iter().all(|target| matches!(target, Target::Das { .. })),
         "{:?}",
         bench.targets
     );
-    bench.sleep();
+    bench.wait();
     assert!(matches!(bench.targets.last(), Some(Target::Lbs { .. })), "{:?}", bench.targets);
     bench.is_reachable = true;
     bench.until_online();
@@ -288,7 +288,7 @@ fn a_session_at_its_end_is_renewed_at_once() {
     bench.cloud.session_secs = 100;
     bench.until_online();
     while bench.cloud.runs.len() < 2 {
-        bench.sleep();
+        bench.wait();
     }
     bench.drain();
     assert_eq!(offline(&bench), [Offline::Expired]);
@@ -303,7 +303,7 @@ fn a_das_that_does_not_greet_is_left_and_hears_nothing() {
     bench.cloud.greets = false;
     bench.raise("secret");
     assert!(!bench.device.is_online());
-    assert_eq!(bench.sleep(), Duration::from_secs(10));
+    assert_eq!(bench.wait(), Duration::from_secs(10));
     assert_eq!(offline(&bench), [Offline::NotGenuine]);
     assert!(bench.cloud.heard.is_empty());
     bench.cloud.greets = true;
@@ -345,7 +345,7 @@ fn a_refusal_without_end_does_not_make_the_device_run_in_circles() {
     bench.drain();
     let mut waits = Vec::new();
     for _ in 0..6 {
-        waits.push(bench.sleep());
+        waits.push(bench.wait());
     }
     assert!(waits.iter().all(|wait| *wait >= Duration::from_secs(1)), "{waits:?}");
     assert!(waits[5] > waits[0], "{waits:?}");

@@ -1,6 +1,7 @@
 //! Smart devices at a server with the sections `[lbs]` and `[das]`: real processes and sockets.
 
 mod device;
+mod played;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};

@@ -1,0 +1,159 @@
+//! Devices that `maker osap` makes and `device run --osap` plays, at a real server.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::{Smart, serve};
+use crate::demo::PROGRAM;
+use crate::going_on::{json, until};
+
+/// Nothing here takes so long on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A device that runs as a process of its own.
+struct Played {
+    child: Child,
+    input: ChildStdin,
+    lines: Receiver<Value>,
+    said: Vec<Value>,
+}
+
+impl Drop for Played {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+impl Played {
+    fn run(smart: &Smart, serial: &str) -> Self {
+        let mut command = Command::new(PROGRAM);
+        let (folder, lbs) = (smart.world.path(&format!("made/{serial}")), smart.lbs.to_string());
+        command.args(["device", "run", "--json", "--wait-unit", "0.1", "--osap", &folder, "--lbs", &lbs]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = command.spawn().unwrap();
+        let (sender, lines) = channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if sender.send(serde_json::from_str(&line).unwrap()).is_err() {
+                    return;
+                }
+            }
+        });
+        let input = child.stdin.take().unwrap();
+        Self { child, input, lines, said: Vec::new() }
+    }
+
+    fn type_in(&mut self, line: &str) {
+        writeln!(self.input, "{line}").unwrap();
+    }
+
+    /// Reads on until it said `count` lines of this event, all in all.
+    fn until(&mut self, event: &str, count: usize) -> Vec<Value> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let found: Vec<Value> = self.said.iter().filter(|said| said["event"] == event).cloned().collect();
+            if found.len() >= count {
+                return found;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left);
+            let line = line.unwrap_or_else(|_| panic!("no {count} of {event}: {:#?}", self.said));
+            self.said.push(line);
+        }
+    }
+
+    /// As the power goes: no word to anybody.
+    fn kill(mut self) -> Vec<Value> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.said.extend(self.lines.iter());
+        std::mem::take(&mut self.said)
+    }
+}
+
+/// Makes a device and has the server take it in.
+fn made(smart: &Smart, words: &[&str]) -> String {
+    let out = smart.world.path("made");
+    let all = [&["maker", "osap", "--json", "--out", &out], words].concat();
+    let made = json(&all);
+    let serial = made["serial"].as_str().unwrap().to_owned();
+    let waiting = smart.world.path(&format!("inbox/{serial}.json"));
+    std::fs::copy(made["record"].as_str().unwrap(), &waiting).unwrap();
+    until("the record is taken in", || !std::fs::exists(&waiting).unwrap());
+    let refused = smart.world.path(&format!("inbox/{serial}.refused"));
+    assert!(!std::fs::exists(refused).unwrap(), "the maker's record is one that the server takes");
+    serial
+}
+
+fn kill(smart: &mut Smart) {
+    smart.child.kill().unwrap();
+    smart.child.wait().unwrap();
+}
+
+fn ids(said: &[Value], event: &str) -> Vec<String> {
+    let of = said.iter().filter(|said| said["event"] == event);
+    of.map(|said| said["id"].as_str().unwrap().to_owned()).collect()
+}
+
+// verifies: OSAP-2.1.6-01, OSAP-2.1.8-01, OSAP-5-44, OSAP-5-45, OSAP-5-69
+#[test]
+fn three_kinds_of_devices_enrol_come_back_with_their_ticket_and_keep_their_id() {
+    let smart = Smart::start("smart-played", "");
+    let pin = smart.world.path("owner-b/lbs.pin");
+    let cases: [(&[&str], &str, u64); 3] = [
+        (&["--model", "door-lock", "--realm", "localhost"], "code", 4),
+        (&["--model", "camera", "--kind", "psk", "--types", "2"], "psk", 2),
+        (&["--model", "radar", "--kind", "key-pair", "--pin", &pin], "key-pair", 4),
+    ];
+    for (words, credential, protocol) in cases {
+        let serial = made(&smart, words);
+        let mut device = Played::run(&smart, &serial);
+        device.until("online", 1);
+        let admitted = device.until("admitted", 1).remove(0);
+        assert_eq!((&admitted["credential"], &admitted["type"]), (&credential.into(), &protocol.into()));
+        device.kill();
+        let mut again = Played::run(&smart, &serial);
+        again.until("online", 1);
+        let back = again.until("admitted", 1).remove(0);
+        assert_eq!(back["credential"], "ticket", "{serial}");
+        assert_eq!(back["devid"], admitted["devid"], "{serial}");
+        again.type_in("power off");
+        again.until("off", 1);
+        assert!(again.child.wait().unwrap().success());
+    }
+}
+
+// verifies: OSAP-2.1.4-01, OSAP-2.1.4-03, OSAP-7-07
+#[test]
+fn events_outlive_a_dead_server_and_a_killed_device_and_arrive_in_order() {
+    let mut smart = Smart::start("smart-events", "");
+    let serial = made(&smart, &["--model", "door-lock", "--kind", "psk"]);
+    let mut device = Played::run(&smart, &serial);
+    device.until("online", 1);
+    device.type_in("event doorOpened {\"by\":\"key 1\"}");
+    device.until("delivered", 1);
+    kill(&mut smart);
+    device.until("offline", 1);
+    for n in 0..20 {
+        device.type_in(&format!("event doorOpened {{\"by\":\"key {n}\"}}"));
+    }
+    device.until("raised", 21);
+    let raised = ids(&device.kill(), "raised").split_off(1);
+    (smart.child, smart.lbs) = serve(&smart.world);
+    let mut again = Played::run(&smart, &serial);
+    again.until("delivered", 20);
+    assert_eq!(ids(&again.said, "delivered"), raised, "none lost, none twice, in their order");
+    let started = again.until("started", 1).remove(0);
+    assert_eq!(started["waiting_events"], 20);
+    // The server dies once more; the device that stays finds it again by itself where it was.
+    again.type_in("event tampered");
+    again.until("delivered", 21);
+    let folder = smart.world.path(&format!("made/{serial}/events"));
+    until("what the platform has is not kept", || std::fs::read_dir(&folder).unwrap().count() == 0);
+}

@@ -17,6 +17,7 @@ const GROUPS: &[&str] = &[
     "owner",
     "things",
     "files",
+    "grant",
     "network",
     "account",
     "client",

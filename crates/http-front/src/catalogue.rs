@@ -151,6 +151,28 @@ catalogue! {
     "device-refused" 3 "the device said no" "it answered with a failure" ["look at the device's status and keys"]
     "device-silent" 6 "the device did not answer in time" "it may still have done it"
         ["ask the device what it has now", "send it again: most commands do the same when they come twice"]
+    "device-offline" 3 "the device is not connected" "it is off, or has no network"
+        ["leave out --fresh: what it said last is kept", "try again when it is back"]
+    "grant-refused" 2 "no grant was made" "it would allow nothing, or nobody"
+        ["name a party other than the owner, an act, and times that lie ahead"]
+    "model-refused" 2 "the thing's model was not taken" "a part of it cannot be used"
+        ["mend the part that is named", "compare with docs/things.md"]
+    "never-reported" 3 "the device never said that" "no value of this property has come yet"
+        ["ask the device: --fresh"]
+    "no-such-name" 3 "the thing has nothing of this name" "its model names no such property, action or event, or the number is not kept"
+        ["look at its description: `thingstead things show ID`"]
+    "not-granted" 3 "refused by default" "no grant lets you do this"
+        ["ask the owner of the thing for a grant", "ask why: `thingstead grant who`"]
+    "not-in-queue" 3 "it is no longer in the queue" "it was sent, or has ended"
+        ["look at what became of it: `thingstead things operation`"]
+    "not-so-described" 3 "the thing's model does not have it so" "a property says whether it can be read, written and observed"
+        ["look at its description: `thingstead things show ID`"]
+    "thing-exists" 3 "such a thing is there already" "its id or its device belongs to a thing"
+        ["look for it: `thingstead things list`"]
+    "thing-full" 3 "the thing has as many as may be" "256 operations are kept, and none of them has ended"
+        ["withdraw one, or wait until one has ended"]
+    "value-refused" 2 "the value was not taken" "it is not of the form that the thing's model gives"
+        ["look at the form in its description: `thingstead things show ID`"]
     "order-not-sent" 3 "the command was not sent" "the device was not there in time, or the command was withdrawn"
         ["look at the device's status", "send it again with more time"]
     "file-digest-wrong" 3 "the bytes that arrived are not the announced ones"

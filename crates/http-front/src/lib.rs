@@ -17,6 +17,7 @@ mod answer;
 mod caller;
 mod request_log;
 mod ta_client;
+mod things;
 
 pub use request_log::with_request_log;
 pub use ta_client::{BootstrapClient, ImageReply, MirrorAnswer, RegistrationClient, TaError};

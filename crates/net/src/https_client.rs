@@ -290,6 +290,60 @@ impl Connection {
     }
 }
 
+/// An answer that goes on: read piece by piece, for as long as the server sends.
+#[derive(Debug)]
+pub struct Pieces {
+    body: Incoming,
+    _driver: AbortOnDrop,
+}
+
+impl Pieces {
+    /// The next piece; `None` at the end.
+    ///
+    /// # Errors
+    /// [`CallError::Broken`] and what else breaks connections.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
+        loop {
+            match self.body.frame().await {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(broken(&error)),
+                Some(Ok(frame)) => {
+                    if let Ok(piece) = frame.into_data() {
+                        return Ok(Some(piece));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// Sends a request whose answer goes on: its head, and its body to be read piece by piece. A head that is no
+    /// success comes with its whole body.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn follow(
+        mut self,
+        mut request: Request<Bytes>,
+    ) -> Result<Result<Pieces, Response<Bytes>>, CallError> {
+        let host = HeaderValue::try_from(self.endpoint.to_string()).map_err(|_| CallError::BadHost)?;
+        request.headers_mut().insert(HOST, host);
+        let exchange = async {
+            self.sender.ready().await.map_err(|error| broken(&error))?;
+            let answer = self.sender.send_request(request.map(Full::new)).await;
+            let answer = answer.map_err(|error| broken(&error))?;
+            if answer.status().is_success() {
+                return Ok(Ok(answer.into_body()));
+            }
+            Ok(Err(whole(answer, self.limits.body_size_max).await?))
+        };
+        let answered = timeout_at(Instant::now() + self.limits.time_max, exchange).await;
+        let answered = answered.map_err(|_| CallError::Late { sent: true })??;
+        Ok(answered.map(|body| Pieces { body, _driver: self.driver }))
+    }
+}
+
 /// The whole of an answer, up to the limit.
 async fn whole(answer: Response<Incoming>, body_size_max: usize) -> Result<Response<Bytes>, CallError> {
     let (parts, body) = answer.into_parts();

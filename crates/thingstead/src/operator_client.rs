@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use clap::Args;
 use http::{Method, Request, Response, StatusCode, header};
-use net::https_client::{CallError, CallLimits, Client, Endpoint};
+use net::https_client::{CallError, CallLimits, Client, Endpoint, Pieces};
 use net::tls::TlsIdentity;
 
 use crate::failure::{Failure, Outcome};
@@ -137,6 +137,19 @@ impl OperatorClient {
         self.client.call(&self.endpoint, request).await.map_err(|error| self.not_called(error))
     }
 
+    /// The events of a stream, one after the other, each as its name and its data.
+    pub(crate) async fn follow(&self, path: &str, subject: &str) -> Outcome<Events> {
+        let request = Request::builder().uri(path).header(header::ACCEPT, "text/event-stream");
+        let request = request.body(Bytes::new());
+        let request = request.map_err(|error| Failure::new("internal", "a request").because(error))?;
+        let connection = self.client.open(&self.endpoint, None).await;
+        let connection = connection.map_err(|error| self.not_called(error))?;
+        match connection.follow(request).await.map_err(|error| self.not_called(error))? {
+            Ok(pieces) => Ok(Events { pieces, read: Vec::new() }),
+            Err(answer) => Err(refusal(&answer, subject)),
+        }
+    }
+
     fn not_called(&self, error: CallError) -> Failure {
         let code = match error {
             CallError::UntrustedServer => "untrusted-server",
@@ -200,5 +213,38 @@ mod tests {
         assert_eq!((answer(busy, None), answer(busy, Some("soon"))), (None, None));
         assert_eq!(answer(StatusCode::TOO_MANY_REQUESTS, Some("1")), None);
         assert_eq!(answer(StatusCode::CREATED, Some("1")), None);
+    }
+}
+
+/// The longest event that is read.
+const EVENT_SIZE_MAX: usize = 1024 * 1024;
+
+/// A stream of events.
+pub(crate) struct Events {
+    pieces: Pieces,
+    read: Vec<u8>,
+}
+
+impl Events {
+    /// The next event: its name and its data. `None` at the end of the stream.
+    pub(crate) async fn next(&mut self) -> Outcome<Option<(String, String)>> {
+        loop {
+            while let Some(end) = self.read.windows(2).position(|two| two == b"\n\n") {
+                let block: Vec<u8> = self.read.drain(..end + 2).collect();
+                let block = String::from_utf8_lossy(&block);
+                let line = |field: &str| block.lines().find_map(|line| line.strip_prefix(field));
+                if let (Some(name), Some(data)) = (line("event: "), line("data: ")) {
+                    return Ok(Some((name.to_owned(), data.to_owned())));
+                }
+            }
+            if self.read.len() > EVENT_SIZE_MAX {
+                return Err(Failure::new("internal", "an event").because("it is too long"));
+            }
+            match self.pieces.next().await {
+                Ok(Some(piece)) => self.read.extend_from_slice(&piece),
+                Ok(None) => return Ok(None),
+                Err(error) => return Err(Failure::new("cannot-reach", "the stream").because(error)),
+            }
+        }
     }
 }

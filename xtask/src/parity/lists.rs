@@ -12,7 +12,13 @@ const CONSOLE: &str = "console/src";
 const CALLS: &str = "console/src/lib/api/operations.ts";
 const WORDS: &str = "console/src/lib/words.ts";
 /// The crates whose decisions a management system writes to its audit log.
-const DECIDING: &[&str] = &["crates/accounts/src", "crates/depot/src", "crates/management/src"];
+const DECIDING: &[&str] = &[
+    "crates/accounts/src",
+    "crates/consent/src",
+    "crates/depot/src",
+    "crates/hub/src",
+    "crates/management/src",
+];
 /// Operations without a group.
 const BARE: &[&str] = &["login", "logout"];
 

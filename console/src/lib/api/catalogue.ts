@@ -68,6 +68,26 @@ export const TEXTS: Readonly<Record<string, Entry>> = {
     why: 'Calls are taken from the console\'s own pages alone.',
     attempts: ['Open the console and act there'],
   },
+  'device-offline': {
+    title: 'The device is not connected',
+    why: 'It is off, or has no network.',
+    attempts: ['Leave out --fresh: what it said last is kept', 'Try again when it is back'],
+  },
+  'device-refused': {
+    title: 'The device said no',
+    why: 'It answered with a failure.',
+    attempts: ['Look at the device\'s status and keys'],
+  },
+  'device-silent': {
+    title: 'The device did not answer in time',
+    why: 'It may still have done it.',
+    attempts: ['Ask the device what it has now', 'Send it again: most commands do the same when they come twice'],
+  },
+  'grant-refused': {
+    title: 'No grant was made',
+    why: 'It would allow nothing, or nobody.',
+    attempts: ['Name a party other than the owner, an act, and times that lie ahead'],
+  },
   'image-not-built': {
     title: 'No new image was built',
     why: 'Nothing about the device has changed, or it takes no such messages.',
@@ -88,20 +108,50 @@ export const TEXTS: Readonly<Record<string, Entry>> = {
     why: 'An earlier transfer or release has not ended.',
     attempts: ['Wait until it has ended'],
   },
+  'model-refused': {
+    title: 'The thing\'s model was not taken',
+    why: 'A part of it cannot be used.',
+    attempts: ['Mend the part that is named', 'Compare with docs/things.md'],
+  },
   'name-refused': {
     title: 'This cannot be an account\'s name',
     why: 'A name is 1 to 48 of a-z, 0-9, dot, underscore, hyphen and @.',
     attempts: ['Choose another name'],
+  },
+  'never-reported': {
+    title: 'The device never said that',
+    why: 'No value of this property has come yet.',
+    attempts: ['Ask the device: --fresh'],
+  },
+  'no-such-name': {
+    title: 'The thing has nothing of this name',
+    why: 'Its model names no such property, action or event, or the number is not kept.',
+    attempts: ['Look at its description: `thingstead things show ID`'],
+  },
+  'not-granted': {
+    title: 'Refused by default',
+    why: 'No grant lets you do this.',
+    attempts: ['Ask the owner of the thing for a grant', 'Ask why: `thingstead grant who`'],
   },
   'not-here': {
     title: 'Not here, or not yours',
     why: 'The answer is the same for what does not exist and for what you may not see.',
     attempts: ['Check the id', 'Ask whoever owns the device'],
   },
+  'not-in-queue': {
+    title: 'It is no longer in the queue',
+    why: 'It was sent, or has ended.',
+    attempts: ['Look at what became of it: `thingstead things operation`'],
+  },
   'not-permitted': {
     title: 'Your account may not do this',
     why: 'Its duties do not hold it.',
     attempts: ['Ask an administrator for the duty'],
+  },
+  'not-so-described': {
+    title: 'The thing\'s model does not have it so',
+    why: 'A property says whether it can be read, written and observed.',
+    attempts: ['Look at its description: `thingstead things show ID`'],
   },
   'outcome-unknown': {
     title: 'We do not know if it worked',
@@ -143,6 +193,16 @@ export const TEXTS: Readonly<Record<string, Entry>> = {
     why: 'Nothing happened for the idle time, an administrator ended the session, or the account was removed.',
     attempts: ['Sign in again: you come back to the same page'],
   },
+  'thing-exists': {
+    title: 'Such a thing is there already',
+    why: 'Its id or its device belongs to a thing.',
+    attempts: ['Look for it: `thingstead things list`'],
+  },
+  'thing-full': {
+    title: 'The thing has as many as may be',
+    why: '256 operations are kept, and none of them has ended.',
+    attempts: ['Withdraw one, or wait until one has ended'],
+  },
   'token-missing': {
     title: 'The page was older than the session',
     why: 'It holds the token of an earlier sign-in.',
@@ -162,5 +222,10 @@ export const TEXTS: Readonly<Record<string, Entry>> = {
     title: 'The server cannot do this now',
     why: 'Too many changes, or a part of it is down.',
     attempts: ['Wait as long as it says, then repeat: repeating is safe'],
+  },
+  'value-refused': {
+    title: 'The value was not taken',
+    why: 'It is not of the form that the thing\'s model gives.',
+    attempts: ['Look at the form in its description: `thingstead things show ID`'],
   },
 };

@@ -3,7 +3,9 @@
 use assure_json::StatusAnswer;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
-use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{
+    AllOfBuilder, ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type,
+};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -12,6 +14,7 @@ use super::{
 };
 use crate::management::{DeviceJson, bodies as devices};
 use crate::platform::AuditPage;
+use crate::things::bodies as things;
 
 const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
@@ -171,6 +174,70 @@ pub(super) fn of(id: &str) -> Option<Bodies> {
     })
 }
 
+fn of_things(id: &str) -> Option<Bodies> {
+    let it = Bodies::default();
+    let detail = "true: with times, versions and what is wanted.";
+    let after = "Goes on behind this one.";
+    Some(match id {
+        "things.list" => it
+            .may_name(
+                "q",
+                "Words that all have to stand in the title; is:osap is:mqtt is:compat, - turns around.",
+            )
+            .may_name("after", after)
+            .may_name("format", "array (Thing Descriptions) or summary.")
+            .directory(),
+        "things.add" => it.takes::<things::NewThingJson>().gives::<things::AddedJson>(201),
+        "things.show" | "things.directory" => it.gives_as(200, "application/td+json", object()),
+        "things.replace" => it.takes_as(JSON, object(), Required::True).ends(204),
+        "things.remove" => it.ends(204),
+        "things.read-all" => it.may_name("detail", detail).gives_or_streams(object()),
+        "things.read" => it
+            .may_name("fresh", "true: asks the device first.")
+            .may_name("detail", detail)
+            .gives_or_streams(ObjectBuilder::new().schema_type(SchemaType::AnyValue)),
+        "things.write" => it
+            .may_name("wait", "How many seconds to wait for the device: 0 to 60.")
+            .takes_as(JSON, ObjectBuilder::new().schema_type(SchemaType::AnyValue), Required::True)
+            .ends(204)
+            .gives::<things::DesiredJson>(202),
+        "things.call" => it
+            .may_name("within", "How many seconds the device has: 1 to 86400.")
+            .may_name("wait", "How many seconds to wait for the device: 0 to 60.")
+            .takes_as(JSON, ObjectBuilder::new().schema_type(SchemaType::AnyValue), Required::False)
+            .gives_as(200, JSON, ObjectBuilder::new().schema_type(SchemaType::AnyValue))
+            .gives::<things::OperationJson>(201)
+            .ends(204),
+        "things.operation" | "things.withdraw" => it.gives::<things::OperationJson>(200),
+        "things.events" | "things.event" => {
+            let mut it = it.may_name("after", "Behind the event of this number.");
+            let page = it.named::<things::EventsJson>();
+            it.gives_or_streams(page)
+        }
+        "things.watch" => it
+            .may_name(
+                "properties",
+                "Names, parted by commas; all when it is left out, none when it is empty.",
+            )
+            .may_name("events", "Likewise.")
+            .may_name("after", "Kept events behind this number come first.")
+            .gives_as(200, "text/event-stream", text()),
+        "grant.list" => it
+            .may_name("thing", "Only those on this thing.")
+            .may_name("after", after)
+            .gives::<things::GrantsJson>(200),
+        "grant.add" => it.takes::<things::NewGrantJson>().gives::<things::GrantJson>(201),
+        "grant.revoke" => it.ends(204),
+        "grant.who" => it
+            .names("thing", "With which thing.")
+            .names("act", "read, write, call or observe.")
+            .names("name", "With which property, action or event.")
+            .may_name("party", "Only about this party.")
+            .gives::<things::WhoJson>(200),
+        _ => return None,
+    })
+}
+
 fn of_devices(id: &str) -> Option<Bodies> {
     let it = Bodies::default();
     Some(match id {
@@ -217,11 +284,33 @@ fn of_devices(id: &str) -> Option<Bodies> {
             it.may_name("after", "The last pair of the page before.").gives::<devices::LinksJson>(200)
         }
         "network.apply" => it.takes::<devices::NetworkJson>().gives::<devices::PlannedJson>(201),
-        _ => return None,
+        _ => return of_things(id),
     })
 }
 
 impl Bodies {
+    /// JSON, or the same as it changes, for whoever accepts a stream.
+    fn gives_or_streams(mut self, schema: impl Into<RefOr<Schema>>) -> Self {
+        let answer = ResponseBuilder::new()
+            .description("It was done.")
+            .content(JSON, ContentBuilder::new().schema(Some(schema)).build())
+            .content("text/event-stream", ContentBuilder::new().schema(Some(text())).build());
+        self.answers.push((200, answer.build()));
+        self
+    }
+
+    /// The directory in its two forms.
+    fn directory(mut self) -> Self {
+        let summary = self.named::<things::ThingsJson>();
+        let all = ArrayBuilder::new().items(object()).build();
+        let answer = ResponseBuilder::new()
+            .description("It was done.")
+            .content("application/ld+json", ContentBuilder::new().schema(Some(Schema::Array(all))).build())
+            .content(JSON, ContentBuilder::new().schema(Some(summary)).build());
+        self.answers.push((200, answer.build()));
+        self
+    }
+
     /// The claim was asked for a moment ago under the same name, and is not over.
     fn under_way(mut self) -> Self {
         let problem = self.named::<super::problem::Problem>();

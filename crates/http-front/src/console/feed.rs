@@ -142,6 +142,11 @@ impl Feed {
         Seen::Happenings(state.recent.iter().skip(skipped).cloned().collect(), state.next)
     }
 
+    /// Tells when sessions have ended from now on.
+    pub(crate) fn sessions_ended(self: &Arc<Self>) -> SessionsEnded {
+        SessionsEnded { news: self.watch(), from: self.next(), feed: Arc::clone(self) }
+    }
+
     /// The batch without the audit entries that are not kept; `None`: all are.
     fn kept_of(&self, batch: &Batch) -> Option<Batch> {
         let (kept, policy) = self.audit();
@@ -186,6 +191,35 @@ impl Feed {
         drop(state);
         if next != before {
             self.position.send_replace(next);
+        }
+    }
+}
+
+/// Whoever waits for the end of sessions.
+pub(crate) struct SessionsEnded {
+    feed: Arc<Feed>,
+    news: watch::Receiver<u64>,
+    from: u64,
+}
+
+impl SessionsEnded {
+    /// Ends when a session has ended, whosever it is; may be dropped and called again.
+    pub(crate) async fn wait(&mut self) {
+        loop {
+            if self.news.changed().await.is_err() {
+                // Nothing is committed any more.
+                return std::future::pending().await;
+            }
+            let (is_over, next) = match self.feed.since(self.from) {
+                Seen::Happenings(happenings, next) => {
+                    (happenings.iter().any(|one| matches!(one, Happening::SessionsEnded)), next)
+                }
+                Seen::TooMuch(next) => (true, next),
+            };
+            self.from = next;
+            if is_over {
+                return;
+            }
         }
     }
 }

@@ -51,6 +51,14 @@ fn cookie(headers: &HeaderMap) -> Option<Secret> {
     model::bytes_from_hex(text).ok().filter(|token| token.len() == 32).map(Secret::new)
 }
 
+/// The session's token where a program gives it by itself: nobody else's page can, so it needs no second one.
+fn bearer(headers: &HeaderMap) -> Option<Secret> {
+    let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, text) = given.split_once(' ')?;
+    let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+    model::bytes_from_hex(text.trim()).ok().filter(|token| is_bearer && token.len() == 32).map(Secret::new)
+}
+
 /// Whether a browser says that another site's page made the request.
 fn is_cross_site(headers: &HeaderMap) -> bool {
     let says = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
@@ -126,7 +134,7 @@ impl Console {
             Ok(Some(CertificateIdentity::Operator)) => {
                 Caller { who: Who::Operator, address: peer.address.ip() }
             }
-            Ok(None) if self.is_on() && cookie(headers).is_some() => {
+            Ok(None) if self.is_on() && (cookie(headers).is_some() || bearer(headers).is_some()) => {
                 self.signed_in(asked, peer.address.ip()).await?
             }
             // The extractors of these calls know their fixed answers.
@@ -141,10 +149,13 @@ impl Console {
 
     async fn signed_in(&self, asked: Asked<'_>, address: IpAddr) -> Result<Caller, Response> {
         let headers = asked.headers;
-        let cookie = cookie(headers).ok_or_else(|| problem("signed-out"))?;
-        let (session, token) = (token_hash(self.provider(), &cookie), header_token(self.provider(), &cookie));
+        let bearer = bearer(headers);
+        let is_of_a_page = bearer.is_none();
+        let secret = bearer.or_else(|| cookie(headers)).ok_or_else(|| problem("signed-out"))?;
+        let (session, token) = (token_hash(self.provider(), &secret), header_token(self.provider(), &secret));
         let writes = *asked.method != Method::GET;
-        let background = headers.contains_key(BACKGROUND_HEADER) || asked.path == "/ui/stream";
+        let streams = asked.path == "/ui/stream" || crate::things::wants_events(headers);
+        let background = headers.contains_key(BACKGROUND_HEADER) || streams;
         let resume = ResumeSession {
             token: session,
             is_activity: writes || !background,
@@ -158,7 +169,7 @@ impl Console {
             Err(error) => return Err(not_run("resume session", &error)),
         };
         let given = headers.get(TOKEN_HEADER).map_or(&[][..], HeaderValue::as_bytes);
-        if writes && Secret::from(given) != Secret::from(token.as_bytes()) {
+        if writes && is_of_a_page && Secret::from(given) != Secret::from(token.as_bytes()) {
             return Err(problem("token-missing"));
         }
         let account = SignedInAs { resumed, session, token };

@@ -13,12 +13,12 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 const PIECE_COUNT_MAX: usize = 16;
 
 /// The reading end.
-pub(super) struct Lines(Receiver<Bytes>);
+pub(crate) struct Lines(Receiver<Bytes>);
 
 impl Lines {
     /// The writing end and the body; the body ends when the writer is dropped, and the writer learns when
     /// nobody reads any more.
-    pub(super) fn pair() -> (Sender<Bytes>, Body) {
+    pub(crate) fn pair() -> (Sender<Bytes>, Body) {
         let (writer, reader) = channel(PIECE_COUNT_MAX);
         (writer, Body::new(Self(reader)))
     }

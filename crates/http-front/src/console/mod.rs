@@ -34,6 +34,7 @@ use axum::Router;
 use axum::middleware;
 use clock::Timestamp;
 use crypto::{Provider, Secret};
+use hub_desk::HubDesk;
 use net::executor::Executor;
 use net::shutdown::Shutdown;
 use serde::Serialize;
@@ -47,6 +48,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use claims::Claims;
 pub use feed::Feed;
+pub(crate) use lines::Lines;
 pub use listeners::Listener;
 pub use openapi::description;
 pub use passwords::Passwords;
@@ -74,6 +76,7 @@ pub struct Console {
     risks_seen: risks::Seen,
     /// The content of files of things.
     shelf: Arc<Shelf>,
+    desk: HubDesk,
     stop: Shutdown,
     /// Told the name of a client that was removed or has another password.
     client_changed: OnceLock<Tell>,
@@ -94,6 +97,8 @@ pub struct Surroundings {
     pub insecure: Vec<InsecureMode>,
     /// Where the content of files of things rests.
     pub shelf: Arc<Shelf>,
+    /// Where things are met; over the same store.
+    pub desk: HubDesk,
     /// Ends the streams.
     pub stop: Shutdown,
 }
@@ -159,6 +164,7 @@ impl Console {
             insecure: around.insecure,
             risks_seen: risks::Seen::default(),
             shelf: around.shelf,
+            desk: around.desk,
             stop: around.stop,
             client_changed: OnceLock::new(),
         })
@@ -227,7 +233,19 @@ impl Console {
         self.is_on
     }
 
-    fn executor(&self) -> &Executor {
+    pub(crate) const fn desk(&self) -> &HubDesk {
+        &self.desk
+    }
+
+    pub(crate) const fn stop(&self) -> &Shutdown {
+        &self.stop
+    }
+
+    pub(crate) fn sessions_ended(&self) -> feed::SessionsEnded {
+        self.feed.sessions_ended()
+    }
+
+    pub(crate) fn executor(&self) -> &Executor {
         self.server.executor()
     }
 
@@ -255,6 +273,7 @@ pub fn console_api(console: Arc<Console>) -> Router {
         .merge(openapi::routes())
         .merge(stream::routes())
         .merge(file_channel::routes())
+        .merge(crate::things::routes())
         .with_state(Arc::clone(&console));
     let server = Arc::clone(&console.server);
     let calls = own.merge(crate::management::management_api(server));
@@ -263,7 +282,7 @@ pub fn console_api(console: Arc<Console>) -> Router {
 }
 
 /// 200 with JSON.
-fn json<T: Serialize>(what: &'static str, status: StatusCode, value: &T) -> Response {
+pub(crate) fn json<T: Serialize>(what: &'static str, status: StatusCode, value: &T) -> Response {
     match serde_json::to_vec(value) {
         Ok(json) => (status, content("application/json", json)).into_response(),
         Err(error) => fault(what, &error),
@@ -271,6 +290,6 @@ fn json<T: Serialize>(what: &'static str, status: StatusCode, value: &T) -> Resp
 }
 
 /// The body of a call; what is wrong with it is not told, since it may hold a password.
-fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Response> {
+pub(crate) fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Response> {
     serde_json::from_slice(bytes).map_err(|_| problem("request-unreadable"))
 }

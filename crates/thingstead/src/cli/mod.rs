@@ -7,6 +7,7 @@ mod client;
 mod device;
 mod explain;
 mod file_channel;
+mod grant;
 mod identity;
 mod maker;
 mod network;
@@ -18,6 +19,7 @@ mod settings;
 mod smart;
 pub(crate) mod stdout;
 mod system;
+mod thing_verbs;
 mod things;
 mod tree;
 
@@ -73,10 +75,12 @@ enum Command {
     Serve(serve::Serve),
     /// Claim devices, and pass them on.
     Owner(owner::Owner),
-    /// Send commands to devices.
+    /// Read, write, call and watch things; send commands to devices.
     Things(things::Things),
     /// Bring, list and fetch the files of devices.
     Files(file_channel::Files),
+    /// Grant the use of things, and say who may do what.
+    Grant(grant::Grant),
     /// Show and make channels between devices.
     Network(network::Network),
     /// Manage the accounts of a management system's console.
@@ -123,6 +127,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Owner(owner) => owner.run(output),
         Command::Things(things) => things.run(output),
         Command::Files(files) => files.run(output),
+        Command::Grant(grant) => grant.run(output),
         Command::Network(network) => network.run(output),
         Command::Settings(settings) => settings.run(output),
         Command::Risk(risk) => risk.run(output),

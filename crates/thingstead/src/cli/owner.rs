@@ -172,7 +172,7 @@ struct Claim {
 }
 
 #[derive(Args)]
-struct Danger {
+pub(crate) struct Danger {
     /// Does it without asking.
     #[arg(long)]
     yes: bool,
@@ -180,7 +180,7 @@ struct Danger {
 
 impl Danger {
     /// Says what happens and has the person type the UUID; without a terminal `--yes` is needed.
-    fn confirm(&self, device: Uuid, consequence: &str) -> Outcome {
+    pub(crate) fn confirm(&self, device: Uuid, consequence: &str) -> Outcome {
         if self.yes {
             return Ok(());
         }
@@ -267,7 +267,7 @@ impl Owner {
 }
 
 /// Every byte that is no letter or digit as a percent sign and two digits.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let letter = |byte: u8| match byte {
         byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
         byte => format!("%{byte:02X}"),

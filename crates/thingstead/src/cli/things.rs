@@ -1,4 +1,4 @@
-//! `thingstead things`: commands to devices in service.
+//! `thingstead things`: things and what they say; commands to devices in service.
 
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,7 @@ use model::Uuid;
 use serde_json::{Value, json};
 
 use super::say::{Say, document_of, read};
+use super::thing_verbs::Use;
 use super::{Output, block_on};
 use crate::failure::{Failure, Outcome};
 use crate::operator_client::{OperatorClient, Target};
@@ -15,9 +16,11 @@ use crate::operator_client::{OperatorClient, Target};
 /// How often an order is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Send commands to devices, and see what became of them.
+/// Read, write, call and watch things; send commands to devices.
 ///
 /// Examples:
+///   thingstead things --data data/a list
+///   thingstead things --data data/a read 8f2c41d0-0000-4000-8000-0000000077aa battery
 ///   thingstead things --data data/a order 8f2c41d0-0000-4000-8000-0000000077aa bootstrap
 ///   thingstead things --data data/a order 8f2c41d0-0000-4000-8000-0000000077aa generate-key --with '{"kind":"p-256"}'
 #[derive(Args)]
@@ -31,6 +34,8 @@ pub(crate) struct Things {
 
 #[derive(Subcommand)]
 enum Verb {
+    #[command(flatten)]
+    Use(Use),
     /// Send a command and wait for what becomes of it.
     ///
     /// Commands: ping, read-info, list-keys, read-key, put-key, delete-key, generate-key, list-channels,
@@ -101,6 +106,7 @@ impl Things {
         let say = Say { output };
         block_on(async move {
             match self.verb {
+                Verb::Use(verb) => verb.run(&client, say).await,
                 Verb::Order { device, command, with, within, no_wait } => {
                     let body = asked(&command, with.as_deref(), within)?;
                     let path = format!("/v1/devices/{device}/orders");

@@ -84,6 +84,7 @@ pub(crate) async fn run(
     }
     let operators = [issuer.certificate().to_vec()];
     let around = Surroundings {
+        desk: desk.clone(),
         is_on: section.console,
         feed,
         listeners: ports.iter().map(console_line::shown).collect(),

@@ -9,4 +9,5 @@ mod file_channel;
 mod rights;
 pub(crate) mod schema;
 mod sessions;
+mod things;
 mod watching;

@@ -12,7 +12,10 @@ const UNKNOWN: &str = "8f2c41d0-0000-4000-8000-0000000077aa";
 
 fn path(operation: &Operation) -> String {
     let path = operation.path.replace("{uuid}", UNKNOWN).replace("{name}", "nobody");
-    path.replace("{number}", "1").replace("{id}", "no-such-risk")
+    let path = path.replace("{number}", "1");
+    // Things are known by UUIDs, risks by words: neither is there.
+    let id = if path.starts_with("/things") { UNKNOWN } else { "no-such-risk" };
+    path.replace("{id}", id)
 }
 
 fn body(operation: &Operation) -> Value {

@@ -11,15 +11,20 @@ use crate::parties::Kind;
 use crate::world::World;
 
 /// A stream that is read event by event: name, id, content.
-struct Stream {
+pub(super) struct Stream {
     child: std::process::Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
 }
 
 impl Stream {
     fn open(house: &House<'_>, person: &Person, query: &str) -> Self {
-        let url = house.url(&format!("/ui/stream?{query}"));
-        let mut child = person.curl(house, "GET").unbuffered().url(&url).start().0;
+        Self::of(house, person, &format!("/ui/stream?{query}"))
+    }
+
+    /// The stream at `path`.
+    pub(super) fn of(house: &House<'_>, person: &Person, path: &str) -> Self {
+        let curl = person.curl(house, "GET").header("Accept: text/event-stream");
+        let mut child = curl.unbuffered().url(&house.url(path)).start().0;
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut stream = Self { child, lines };
         let head: Vec<String> =
@@ -30,7 +35,7 @@ impl Stream {
     }
 
     /// The next event; `None` at the end of the stream.
-    fn next(&mut self) -> Option<(String, Option<String>, Value)> {
+    pub(super) fn next(&mut self) -> Option<(String, Option<String>, Value)> {
         let (mut name, mut id, mut content) = (None, None, Value::Null);
         for line in self.lines.by_ref().map(Result::unwrap) {
             match line.split_once(": ") {
@@ -45,7 +50,7 @@ impl Stream {
     }
 
     /// Reads on to the next event of this name.
-    fn until(&mut self, wanted: &str) -> (Option<String>, Value) {
+    pub(super) fn until(&mut self, wanted: &str) -> (Option<String>, Value) {
         loop {
             let (name, id, content) = self.next().expect("the stream goes on");
             if name == wanted {

@@ -13,6 +13,7 @@ use http_front::management::{
 };
 use http_front::shelf::Shelf;
 use http_front::with_request_log;
+use hub_desk::HubDesk;
 use management::{FindPeer, Heard, PeerSign, Presence, Proven};
 use model::Uuid;
 use net::executor::Executor;
@@ -42,6 +43,7 @@ pub(crate) struct House<'a> {
     pub(crate) executor: Executor,
     pub(crate) address: SocketAddr,
     pub(crate) console: Arc<Console>,
+    pub(crate) desk: HubDesk,
     /// Devices whose sessions were to be closed.
     pub(crate) closed: Arc<Mutex<Vec<Uuid>>>,
     _trigger: Trigger,
@@ -82,7 +84,9 @@ impl<'a> House<'a> {
         let identity = TlsIdentity::of_key(&[certificate], &*tls_key).unwrap();
         let owners = [authority.owner_ca.clone()];
         let tls = server_config(&identity, ClientCertificates::Optional(&owners)).unwrap();
+        let desk = HubDesk::open(executor.clone(), "management");
         let around = Surroundings {
+            desk: desk.clone(),
             is_on: true,
             feed,
             listeners: vec![Listener { name: "platform".into(), address: None, on: true }],
@@ -101,7 +105,7 @@ impl<'a> House<'a> {
             tokio::spawn(serve(listener, tls, router, limits, stop));
             address
         });
-        Self { world, server, table, executor, address, console, closed, _trigger: trigger }
+        Self { world, server, table, executor, address, console, desk, closed, _trigger: trigger }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -1,0 +1,11 @@
+//! Things over a store in memory.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod house;
+
+mod directory;
+mod events;
+mod models;
+mod operations;
+mod values;

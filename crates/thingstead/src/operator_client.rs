@@ -193,29 +193,6 @@ pub(crate) fn refusal(answer: &Response<Bytes>, subject: &str) -> Failure {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_moment_is_waited_for_and_only_when_nothing_was_done() {
-        let answer = |status: StatusCode, after: Option<&str>| {
-            let after = after.map(|after| (header::RETRY_AFTER, after));
-            let builder =
-                after.into_iter().fold(Response::builder().status(status), |builder, (name, value)| {
-                    builder.header(name, value)
-                });
-            moment(&builder.body(Bytes::new()).unwrap())
-        };
-        let busy = StatusCode::SERVICE_UNAVAILABLE;
-        assert_eq!(answer(busy, Some("1")), Some(Duration::from_secs(1)));
-        assert_eq!(answer(busy, Some("60")), None, "a person decides");
-        assert_eq!((answer(busy, None), answer(busy, Some("soon"))), (None, None));
-        assert_eq!(answer(StatusCode::TOO_MANY_REQUESTS, Some("1")), None);
-        assert_eq!(answer(StatusCode::CREATED, Some("1")), None);
-    }
-}
-
 /// The longest event that is read.
 const EVENT_SIZE_MAX: usize = 1024 * 1024;
 
@@ -246,5 +223,28 @@ impl Events {
                 Err(error) => return Err(Failure::new("cannot-reach", "the stream").because(error)),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_moment_is_waited_for_and_only_when_nothing_was_done() {
+        let answer = |status: StatusCode, after: Option<&str>| {
+            let after = after.map(|after| (header::RETRY_AFTER, after));
+            let builder =
+                after.into_iter().fold(Response::builder().status(status), |builder, (name, value)| {
+                    builder.header(name, value)
+                });
+            moment(&builder.body(Bytes::new()).unwrap())
+        };
+        let busy = StatusCode::SERVICE_UNAVAILABLE;
+        assert_eq!(answer(busy, Some("1")), Some(Duration::from_secs(1)));
+        assert_eq!(answer(busy, Some("60")), None, "a person decides");
+        assert_eq!((answer(busy, None), answer(busy, Some("soon"))), (None, None));
+        assert_eq!(answer(StatusCode::TOO_MANY_REQUESTS, Some("1")), None);
+        assert_eq!(answer(StatusCode::CREATED, Some("1")), None);
     }
 }

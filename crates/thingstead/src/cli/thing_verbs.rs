@@ -1,6 +1,6 @@
 //! `thingstead things list|show|add|...`: what an owner does with things.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, Subcommand};
 use http::{Method, StatusCode};
@@ -155,7 +155,7 @@ fn typed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
-fn model(path: &PathBuf) -> Outcome<Value> {
+fn model(path: &Path) -> Outcome<Value> {
     let bytes = files::read(path, MODEL_SIZE_MAX)?;
     serde_json::from_slice(&bytes).map_err(|_| files::malformed(path, "it is no JSON"))
 }

@@ -313,19 +313,17 @@ fn a_device_takes_a_value_and_does_what_it_is_asked() {
     let Some(world) = World::start() else { return };
     let (house, root) = with_lock(&world);
     let desk = house.desk.clone();
-    let device = world.block_on(async move {
-        let mut device = desk.attach(LOCK);
-        tokio::spawn(async move {
-            while let Some(order) = device.orders.recv().await {
-                let result = match &order.what {
-                    hub::What::Set { value, .. } if *value == json!(9) => Err((-3, "too loud".to_owned())),
-                    hub::What::Set { .. } => Ok(None),
-                    hub::What::Call { .. } => Ok(Some(json!("open"))),
-                    hub::What::Query { .. } => Ok(Some(json!(42))),
-                };
-                desk.answer(order.thing, Outcome { id: order.id, result }).await.unwrap();
-            }
-        })
+    let mut device = world.block_on(async { desk.attach(LOCK) });
+    let device = world.runtime.spawn(async move {
+        while let Some(order) = device.orders.recv().await {
+            let result = match &order.what {
+                hub::What::Set { value, .. } if *value == json!(9) => Err((-3, "too loud".to_owned())),
+                hub::What::Set { .. } => Ok(None),
+                hub::What::Call { .. } => Ok(Some(json!("open"))),
+                hub::What::Query { .. } => Ok(Some(json!(42))),
+            };
+            desk.answer(order.thing, Outcome { id: order.id, result }).await.unwrap();
+        }
     });
     let path = |part: &str| format!("/things/{LOCK}{part}");
     root.call(&house, "PUT", &path("/properties/volume?wait=60"), &json!(5)).is_empty(204);

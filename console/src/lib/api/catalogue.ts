@@ -63,6 +63,21 @@ export const TEXTS: Readonly<Record<string, Entry>> = {
     why: 'It does not say why, to anybody: someone else owns it, the case string does not match, or its maker has not registered it.',
     attempts: ['Check the printed string: 32 characters, 0-9 and a-f', 'Ask the seller to transfer or release it', 'Ask the maker with the device id'],
   },
+  'client-exists': {
+    title: 'This client name is taken',
+    why: 'Names are given once; capitals make no difference.',
+    attempts: ['Choose another name'],
+  },
+  'client-unknown': {
+    title: 'There is no MQTT client of this name',
+    why: 'It was removed or never made.',
+    attempts: ['List them with `thingstead client list`'],
+  },
+  'clients-full': {
+    title: 'There are as many MQTT clients as may be',
+    why: '10,000 are kept.',
+    attempts: ['Remove one that is not used'],
+  },
   'cross-site': {
     title: 'Another site\'s page made this call',
     why: 'Calls are taken from the console\'s own pages alone.',
@@ -82,6 +97,26 @@ export const TEXTS: Readonly<Record<string, Entry>> = {
     title: 'The device did not answer in time',
     why: 'It may still have done it.',
     attempts: ['Ask the device what it has now', 'Send it again: most commands do the same when they come twice'],
+  },
+  'file-digest-wrong': {
+    title: 'The bytes that arrived are not the announced ones',
+    why: 'The digest of what arrived is another; all of it was thrown away.',
+    attempts: ['Send the file again from its first byte: three tries are given', 'Announce it anew with the digest it has now'],
+  },
+  'file-name-refused': {
+    title: 'A file cannot have this name',
+    why: 'Names have 1 to 128 bytes, and neither control characters nor / or \\.',
+    attempts: ['Choose another name'],
+  },
+  'file-size-refused': {
+    title: 'A file cannot have this size',
+    why: 'A file has 1 byte to 256 MiB, and no more bytes than were announced.',
+    attempts: ['Announce its real size', 'Split it'],
+  },
+  'files-full': {
+    title: 'The device\'s files take all the room there is',
+    why: 'A device has up to 1,000 files and 1 GiB, those that were only announced included.',
+    attempts: ['Remove files that nobody needs'],
   },
   'grant-refused': {
     title: 'No grant was made',

@@ -12,6 +12,7 @@ mod exactly_once;
 mod foreign;
 mod limits;
 mod messages;
+mod mosquitto;
 mod packets;
 mod properties;
 mod requests;

@@ -28,7 +28,7 @@ struct Store {
 impl Store {
     fn open(folder: &Path) -> Self {
         std::fs::create_dir_all(folder).unwrap();
-        let records = RedbStore::open(&folder.join("store.redb"), Options::default()).unwrap();
+        let records = RedbStore::open(folder.join("store.redb"), Options::default()).unwrap();
         Self { records, journal: Segments::open(folder.join("messages")).unwrap() }
     }
 

@@ -1,8 +1,8 @@
 //! Servers of benchmarks: processes on a processor of their own.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::{SocketAddr, UdpSocket};
-use std::path::PathBuf;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
 use super::dtls::Proof;
-use super::{coap_server, dtls, echo};
+use super::{coap_server, dtls, echo, mqtt_server};
 use crate::cli::stdout::print_line;
 use crate::failure::{Failure, Outcome};
 
@@ -40,6 +40,10 @@ pub(super) enum Part {
     RecordsCcm8,
     /// The same by GCM.
     RecordsGcm,
+    /// Our broker for MQTT clients.
+    Mqtt,
+    /// The same, with messages of stored sessions on disk, in its working directory.
+    MqttStored,
 }
 
 impl Part {
@@ -54,6 +58,8 @@ impl Part {
             Self::CoapP256 => dtls::server::run(Proof::P256),
             Self::RecordsCcm8 => dtls::record_echo::run(Proof::PskCcm8),
             Self::RecordsGcm => dtls::record_echo::run(Proof::PskGcm),
+            Self::Mqtt => mqtt_server::run(false),
+            Self::MqttStored => mqtt_server::run(true),
         }
     }
 }
@@ -174,10 +180,15 @@ enum Kind {
 impl Server {
     /// Starts a part.
     pub(super) fn start(part: Part) -> Outcome<Self> {
+        Self::start_in(part, Path::new("."))
+    }
+
+    /// Starts a part with this working directory.
+    pub(super) fn start_in(part: Part, folder: &Path) -> Outcome<Self> {
         let own = std::env::current_exe().map_err(|error| internal("this program", error))?;
         let name = part.to_possible_value().expect("no part is hidden");
         let mut command = Command::new(own);
-        command.args(["bench", "--be", name.get_name()]);
+        command.args(["bench", "--be", name.get_name()]).current_dir(folder);
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -206,6 +217,36 @@ impl Server {
             .spawn();
         let child = child.map_err(|error| internal("libcoap's server", error))?;
         let id = i32::try_from(child.id()).map_err(|error| internal("libcoap's server", error))?;
+        let server = Self { child, at, kind: Kind::Foreign };
+        pin(Pid::from_raw(id), |cpu| cpu == SERVER_CPU)?;
+        Ok(Ok(server))
+    }
+
+    /// Starts Mosquitto without limits of its own, in memory or with its database in `folder`; the reason when this
+    /// machine has none.
+    pub(super) fn start_mosquitto(folder: &Path, is_stored: bool) -> Outcome<Result<Self, String>> {
+        let Some(program) = ["mosquitto"].into_iter().find_map(in_path).or_else(|| {
+            // Where Debian has it, and few look.
+            Some(PathBuf::from("/usr/sbin/mosquitto")).filter(|path| path.is_file())
+        }) else {
+            return Ok(Err("mosquitto is not installed".into()));
+        };
+        let failed = |error: std::io::Error| internal("mosquitto", error);
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+        let at = free.map_err(failed)?;
+        let place = folder.display();
+        let stored = format!("persistence true\npersistence_location {place}/\nautosave_interval 1\n");
+        let configuration = format!(
+            "listener {} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 0\n{}",
+            at.port(),
+            if is_stored { stored.as_str() } else { "persistence false\n" },
+        );
+        let file = folder.join("mosquitto.conf");
+        std::fs::write(&file, configuration).map_err(failed)?;
+        let mut command = Command::new(program);
+        command.arg("-c").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().map_err(failed)?;
+        let id = i32::try_from(child.id()).map_err(|error| internal("mosquitto", error))?;
         let server = Self { child, at, kind: Kind::Foreign };
         pin(Pid::from_raw(id), |cpu| cpu == SERVER_CPU)?;
         Ok(Ok(server))

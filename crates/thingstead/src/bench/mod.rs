@@ -14,6 +14,9 @@ mod dtls;
 mod echo;
 mod idle;
 mod load;
+mod mqtt;
+mod mqtt_load;
+mod mqtt_server;
 mod rows;
 mod scratch;
 mod start;
@@ -103,6 +106,8 @@ enum Name {
     Stored,
     /// Start to listening, and memory.
     Start,
+    /// Messages of MQTT clients.
+    Mqtt,
 }
 
 impl Name {
@@ -115,6 +120,7 @@ impl Name {
             Self::Idle => "heap of a secured association that is silent, as the allocator counts it",
             Self::Bootstraps => "complete bootstraps, from hello to image",
             Self::Stored => "bytes a device takes in stores, and reads, writes and time of its steps",
+            Self::Mqtt => "MQTT messages per second of the broker's processor time, beside mosquitto",
             Self::Start => "start to listening on few and many devices, and resident memory",
         }
     }
@@ -176,6 +182,7 @@ impl Bench {
                 Name::Idle => idle::measure(self.associations)?,
                 Name::Bootstraps => bootstraps::measure(effort)?,
                 Name::Stored => stored::measure(device_counts, effort)?,
+                Name::Mqtt => mqtt::measure(effort)?,
                 Name::Start => {
                     start::measure(device_counts, Duration::from_secs(self.settled.into()), effort)?
                 }

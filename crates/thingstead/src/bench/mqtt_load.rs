@@ -1,0 +1,268 @@
+//! MQTT 3.1.1 clients that publish as fast as a broker takes it: their packets by hand, so that they cost little.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::task::JoinSet;
+
+use super::child::internal;
+use super::load::allow_files;
+use crate::failure::Outcome;
+
+/// Bytes of a message.
+const PAYLOAD: [u8; 64] = [7; 64];
+/// Messages of QoS 0 that leave with one write when one client reads them.
+const BATCH: u64 = 200;
+/// Messages of QoS 0 that may be on their way: a broker's memory is not what is measured.
+const ON_THE_WAY_MAX: u64 = 20_000;
+/// Runs of this process.
+static RUN_COUNT: AtomicU64 = AtomicU64::new(0);
+/// Until a server listens.
+const TRIES_MAX: usize = 200;
+
+/// Who speaks to whom.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crowd {
+    /// Each has a topic of its own.
+    pub(super) publishers: usize,
+    /// Readers of each topic.
+    pub(super) readers_each: usize,
+    /// Messages of QoS 1 under way; `None`: QoS 0.
+    pub(super) window: Option<u16>,
+    /// Whether readers have sessions that outlive their connection.
+    pub(super) is_kept: bool,
+}
+
+fn failed(error: io::Error) -> crate::failure::Failure {
+    internal("a client of the benchmark", error)
+}
+
+fn runtime() -> Outcome<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)
+}
+
+/// Lets the crowd speak; how many messages arrived in `span`. `look` is called at its begin and at its end.
+pub(super) fn run(
+    at: SocketAddr,
+    crowd: Crowd,
+    warm_up: Duration,
+    span: Duration,
+    look: &mut dyn FnMut() -> Outcome,
+) -> Outcome<u64> {
+    allow_files(crowd.publishers * (crowd.readers_each + 1))?;
+    // Sessions of an earlier run want none of this one's messages.
+    let run = RUN_COUNT.fetch_add(1, Ordering::Relaxed);
+    runtime()?.block_on(async {
+        let counts = Arc::new(Counts::default());
+        let mut clients = JoinSet::new();
+        for topic in 0..crowd.publishers {
+            for reader in 0..crowd.readers_each {
+                let mut socket =
+                    open(at, &format!("r{run}-{topic}-{reader}"), !crowd.is_kept).await.map_err(failed)?;
+                let qos = u8::from(crowd.window.is_some());
+                subscribe(&mut socket, &format!("bench/{run}/{topic}"), qos).await.map_err(failed)?;
+                clients.spawn(read_all(socket, Arc::clone(&counts)));
+            }
+        }
+        for topic in 0..crowd.publishers {
+            let socket = open(at, &format!("p{topic}"), true).await.map_err(failed)?;
+            let (topic, counts) = (format!("bench/{run}/{topic}"), Arc::clone(&counts));
+            let readers = crowd.readers_each as u64;
+            match crowd.window {
+                None => drop(clients.spawn(publish_qos_0(socket, topic, readers, counts))),
+                Some(window) => drop(clients.spawn(publish_qos_1(socket, topic, window))),
+            }
+        }
+        tokio::time::sleep(warm_up).await;
+        look()?;
+        let before = counts.arrived.load(Ordering::Relaxed);
+        tokio::time::sleep(span).await;
+        let arrived = counts.arrived.load(Ordering::Relaxed) - before;
+        look()?;
+        clients.shutdown().await;
+        Ok(arrived)
+    })
+}
+
+/// Connects so many clients with a subscription each, and lets them go.
+pub(super) fn connect(at: SocketAddr, count: usize) -> Outcome<u64> {
+    allow_files(count)?;
+    runtime()?.block_on(async {
+        let mut held = Vec::new();
+        for number in 0..count {
+            let mut socket = open(at, &format!("c{number}"), true).await.map_err(failed)?;
+            subscribe(&mut socket, &format!("bench/{number}"), 1).await.map_err(failed)?;
+            held.push(socket);
+        }
+        Ok(held.len() as u64)
+    })
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    sent: AtomicU64,
+    arrived: AtomicU64,
+}
+
+fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+    let mut out = vec![first];
+    let mut rest = body.len();
+    while rest > 0x7f {
+        out.push((rest & 0x7f) as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
+    out.extend_from_slice(body);
+    out
+}
+
+fn text(text: &str) -> Vec<u8> {
+    let length = u16::try_from(text.len()).expect("names of the benchmark are short");
+    [&length.to_be_bytes()[..], text.as_bytes()].concat()
+}
+
+async fn open(at: SocketAddr, name: &str, is_clean: bool) -> io::Result<TcpStream> {
+    let mut tries = 0;
+    let mut socket = loop {
+        match TcpStream::connect(at).await {
+            Ok(socket) => break socket,
+            // A server that was just started may not listen yet.
+            Err(_) if tries < TRIES_MAX => tries += 1,
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    socket.set_nodelay(true)?;
+    let flags = if is_clean { 2 } else { 0 };
+    let body = [&text("MQTT")[..], &[4, flags, 0, 60], &text(name)].concat();
+    socket.write_all(&packet(0x10, &body)).await?;
+    let mut answer = [0; 4];
+    socket.read_exact(&mut answer).await?;
+    if answer[3] == 0 { Ok(socket) } else { Err(io::Error::other("CONNACK says no")) }
+}
+
+async fn subscribe(socket: &mut TcpStream, topic: &str, qos: u8) -> io::Result<()> {
+    let body = [&[0, 1][..], &text(topic), &[qos]].concat();
+    socket.write_all(&packet(0x82, &body)).await?;
+    // What a kept session has waiting comes with it or before: it is counted by nobody.
+    let mut answer = [0; 5];
+    socket.read_exact(&mut answer).await.map(drop)
+}
+
+fn publish(topic: &str, id: Option<u16>) -> Vec<u8> {
+    let id = id.map(u16::to_be_bytes);
+    let first = if id.is_some() { 0x32 } else { 0x30 };
+    packet(first, &[&text(topic)[..], id.as_ref().map_or(&[], |id| &id[..]), &PAYLOAD].concat())
+}
+
+/// Cuts what arrives into packets.
+struct Packets {
+    buffer: Vec<u8>,
+    length: usize,
+}
+
+impl Packets {
+    fn new() -> Self {
+        Self { buffer: vec![0; 256 * 1024], length: 0 }
+    }
+
+    /// Reads once; `false` at the end.
+    async fn read(&mut self, socket: &mut OwnedReadHalf, take: &mut impl FnMut(u8, &[u8])) -> bool {
+        match socket.read(&mut self.buffer[self.length..]).await {
+            Ok(0) | Err(_) => return false,
+            Ok(length) => self.length += length,
+        }
+        let mut at = 0;
+        while let Some((first, body)) = first_of(&self.buffer[at..self.length]) {
+            take(first, &self.buffer[at..][body.clone()]);
+            at += body.end;
+        }
+        self.buffer.copy_within(at..self.length, 0);
+        self.length -= at;
+        true
+    }
+}
+
+fn first_of(bytes: &[u8]) -> Option<(u8, std::ops::Range<usize>)> {
+    let mut size = 0;
+    for (at, byte) in bytes.iter().enumerate().skip(1).take(4) {
+        size |= usize::from(byte & 0x7f) << (7 * (at - 1));
+        if byte & 0x80 == 0 {
+            let body = at + 1..at + 1 + size;
+            return (bytes.len() >= body.end).then_some((bytes[0], body));
+        }
+    }
+    None
+}
+
+/// Counts messages and acknowledges those of QoS 1.
+async fn read_all(socket: TcpStream, counts: Arc<Counts>) {
+    let (mut input, mut output) = socket.into_split();
+    let (mut packets, mut acks) = (Packets::new(), Vec::new());
+    loop {
+        let mut count = 0;
+        let mut take = |first: u8, body: &[u8]| {
+            if first >> 4 != 3 {
+                return;
+            }
+            count += 1;
+            if first & 6 != 0 {
+                let topic = usize::from(u16::from_be_bytes([body[0], body[1]]));
+                acks.extend([0x40, 2, body[2 + topic], body[3 + topic]]);
+            }
+        };
+        if !packets.read(&mut input, &mut take).await {
+            return;
+        }
+        counts.arrived.fetch_add(count, Ordering::Relaxed);
+        if !acks.is_empty() && output.write_all(&acks).await.is_err() {
+            return;
+        }
+        acks.clear();
+    }
+}
+
+async fn publish_qos_0(mut socket: TcpStream, topic: String, readers: u64, counts: Arc<Counts>) {
+    let count = if readers > 1 { 1 } else { BATCH };
+    let batch = publish(&topic, None).repeat(count as usize);
+    loop {
+        let due = counts.sent.load(Ordering::Relaxed) * readers;
+        if due > counts.arrived.load(Ordering::Relaxed) + ON_THE_WAY_MAX {
+            tokio::time::sleep(Duration::from_micros(50)).await;
+            continue;
+        }
+        if socket.write_all(&batch).await.is_err() {
+            return;
+        }
+        counts.sent.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+async fn publish_qos_1(socket: TcpStream, topic: String, window: u16) {
+    let (mut input, mut output) = socket.into_split();
+    let (mut packets, mut bytes) = (Packets::new(), Vec::new());
+    let (mut flying, mut id) = (0, 0_u16);
+    loop {
+        while flying < window {
+            id = id.checked_add(1).unwrap_or(1);
+            bytes.extend(publish(&topic, Some(id)));
+            flying += 1;
+        }
+        if output.write_all(&bytes).await.is_err() {
+            return;
+        }
+        bytes.clear();
+        let mut acked = 0;
+        let mut take = |first: u8, _: &[u8]| acked += u16::from(first >> 4 == 4);
+        if !packets.read(&mut input, &mut take).await {
+            return;
+        }
+        flying -= acked;
+    }
+}

@@ -197,13 +197,13 @@ fn of_things(id: &str) -> Option<Bodies> {
             .may_name("detail", detail)
             .gives_or_streams(ObjectBuilder::new().schema_type(SchemaType::AnyValue)),
         "things.write" => it
-            .may_name("wait", "How many seconds to wait for the device: 0 to 60.")
+            .may_name("wait", "How many seconds to wait for the device: 0 to 25.")
             .takes_as(JSON, ObjectBuilder::new().schema_type(SchemaType::AnyValue), Required::True)
             .ends(204)
             .gives::<things::DesiredJson>(202),
         "things.call" => it
             .may_name("within", "How many seconds the device has: 1 to 86400.")
-            .may_name("wait", "How many seconds to wait for the device: 0 to 60.")
+            .may_name("wait", "How many seconds to wait for the device: 0 to 25.")
             .takes_as(JSON, ObjectBuilder::new().schema_type(SchemaType::AnyValue), Required::False)
             .gives_as(200, JSON, ObjectBuilder::new().schema_type(SchemaType::AnyValue))
             .gives::<things::OperationJson>(201)

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::bodies::{OperationJson, href};
 use super::directory::VALUE;
-use super::properties::wait_millis;
+use super::properties::{WAIT_SECS_MAX, wait_millis};
 use super::{created, document, refusals, thing_id, unexpected};
 use crate::answer::empty;
 use crate::console::caller::Caller;
@@ -78,7 +78,7 @@ impl Console {
         bytes: &[u8],
     ) -> Result<Response, Response> {
         let input: Value = if bytes.is_empty() { Value::Null } else { body(bytes)? };
-        let wait_millis_ = wait_millis(query, "wait", CALL_WAIT_SECS, 60)?;
+        let wait_millis_ = wait_millis(query, "wait", CALL_WAIT_SECS, WAIT_SECS_MAX)?;
         let deadline_millis = wait_millis(query, "within", CALL_WITHIN_SECS, 86_400)?;
         let invoke =
             Command::Invoke { thing: thing_id(id)?, name, input, deadline_millis, wait_millis: wait_millis_ };

@@ -29,7 +29,10 @@ pub(super) fn routes() -> Router<Arc<Console>> {
         .route("/things/{id}/properties/{name}", get(read).put(write))
 }
 
-/// A number of seconds in a query, up to a minute, as milliseconds.
+/// The longest wait for a device, in seconds: the server ends calls that take 30.
+pub(super) const WAIT_SECS_MAX: u64 = 25;
+
+/// A number of seconds in a query, up to `most`, as milliseconds.
 pub(super) fn wait_millis(
     query: Option<&str>,
     name: &str,
@@ -160,7 +163,7 @@ impl Console {
         bytes: &[u8],
     ) -> Result<Response, Response> {
         let value: Value = body(bytes)?;
-        let wait_millis = wait_millis(query, "wait", WRITE_WAIT_SECS, 60)?;
+        let wait_millis = wait_millis(query, "wait", WRITE_WAIT_SECS, WAIT_SECS_MAX)?;
         let write = Command::Write { thing: thing_id(id)?, name, value, wait_millis };
         let Reply::Desired(desired) = self.ask(caller, write).await? else {
             return Err(unexpected("write property"));

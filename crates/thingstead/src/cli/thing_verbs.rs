@@ -67,7 +67,7 @@ pub(crate) enum Use {
         #[arg(allow_hyphen_values = true)]
         value: String,
         /// Seconds to wait for the device.
-        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(0..=60))]
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(0..=25))]
         wait: u8,
     },
     /// Invoke an action and wait for what comes of it.
@@ -83,7 +83,7 @@ pub(crate) enum Use {
         #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=86_400))]
         within: u32,
         /// Seconds to wait for the device; `things operation` tells later.
-        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u8).range(0..=60))]
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=25))]
         wait: u8,
     },
     /// Show what became of an action.

@@ -2,6 +2,7 @@
 
 mod dtls;
 mod node;
+mod wot;
 
 pub(crate) use node::{OLDEST as OLDEST_NODE, is_new_enough as has_node};
 
@@ -50,7 +51,13 @@ pub(crate) fn install(repository: &Repository) -> Outcome {
             println!("  to be installed by hand (Debian's names): {}", packages.join(" "));
         }
     }
-    for built in [make_python(repository), dtls::build(repository), node::install(repository)] {
+    let built = [
+        make_python(repository),
+        dtls::build(repository),
+        node::install(repository),
+        wot::install(repository),
+    ];
+    for built in built {
         if let Err(reason) = built {
             println!("  {reason}");
         }
@@ -63,6 +70,8 @@ pub(crate) fn install(repository: &Repository) -> Outcome {
     println!("  {:<20} {python} (Python, in {})", "aiocoap", repository.relative(&environment(repository)));
     let node = if node::is_new_enough(repository) { "there" } else { "missing" };
     println!("  {:<20} {node} (Node {}.{} or later)", "node", node::OLDEST.0, node::OLDEST.1);
+    let wot = if wot::is_there(repository) { "there" } else { "missing" };
+    println!("  {:<20} {wot} (npm, in target/peers/wot)", "td-validator");
     for (program, library) in dtls::PROGRAMS {
         let state = if dtls::folder(repository).join(program).is_file() { "there" } else { "missing" };
         println!(

@@ -262,7 +262,23 @@ fn a_description_shows_what_its_reader_may_do_and_how() {
     assert_eq!((&part["actions"], &part["events"]), (&json!({}), &json!({})));
     let listed = House::json(&birch.get(&house, "/things"));
     assert_eq!(listed, json!([part]), "the directory shows the same");
-    assert_eq!(House::json(&birch.get(&house, "/.well-known/wot"))["@type"], "ThingDirectory");
+    let directory = House::json(&birch.get(&house, "/.well-known/wot"));
+    assert_eq!(directory["@type"], "ThingDirectory");
+    judged_by_others(&world, &json!([whole, part, directory]));
+}
+
+/// The validator of the W3C community, where it is installed.
+fn judged_by_others(world: &World, descriptions: &Value) {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| format!("{root}/target"));
+    let file = world.file(descriptions.to_string().as_bytes());
+    let mut node = std::process::Command::new("node");
+    node.arg(format!("{root}/conformance/peers/thing_description.cjs"));
+    let output = node.arg(format!("{target}/peers/wot")).arg(file).output();
+    let Ok(output) = output else { return println!("skipped: there is no node") };
+    let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    assert!(output.status.success(), "{said:?}");
+    println!("{}", said[0].trim());
 }
 
 #[test]
@@ -326,10 +342,10 @@ fn a_device_takes_a_value_and_does_what_it_is_asked() {
         }
     });
     let path = |part: &str| format!("/things/{LOCK}{part}");
-    root.call(&house, "PUT", &path("/properties/volume?wait=60"), &json!(5)).is_empty(204);
-    let loud = root.call(&house, "PUT", &path("/properties/volume?wait=60"), &json!(9));
+    root.call(&house, "PUT", &path("/properties/volume?wait=25"), &json!(5)).is_empty(204);
+    let loud = root.call(&house, "PUT", &path("/properties/volume?wait=25"), &json!(9));
     assert_eq!((loud.status, code(&loud)), (409, "device-refused".into()));
-    let done = root.call(&house, "POST", &path("/actions/unlock?wait=60"), &json!({ "seconds": 1 }));
+    let done = root.call(&house, "POST", &path("/actions/unlock?wait=25"), &json!({ "seconds": 1 }));
     assert_eq!(House::json(done.is(200)), "open");
     assert_eq!(House::json(root.get(&house, &path("/properties/battery?fresh=true")).is(200)), 42);
     assert_eq!(House::json(root.get(&house, &path("/properties/battery")).is(200)), 42);

@@ -17,6 +17,7 @@ mod load;
 mod mqtt;
 mod mqtt_load;
 mod mqtt_server;
+mod osap;
 mod rows;
 mod scratch;
 mod start;
@@ -98,6 +99,8 @@ enum Name {
     CoapDtls,
     /// Full DTLS handshakes.
     Handshakes,
+    /// First proofs of smart devices at a load balancer.
+    Osap,
     /// Heap of an association that is silent.
     Idle,
     /// Complete bootstraps.
@@ -117,6 +120,9 @@ impl Name {
             Self::Alike => "refused calls of the owner gateway: whether their time tells the cause",
             Self::CoapDtls => "the same over DTLS with CCM_8 and GCM, beside records alone",
             Self::Handshakes => "full DTLS handshakes, beside their operations with keys and beside OpenSSL",
+            Self::Osap => {
+                "first proofs of smart devices at a load balancer, beside their operations with keys"
+            }
             Self::Idle => "heap of a secured association that is silent, as the allocator counts it",
             Self::Bootstraps => "complete bootstraps, from hello to image",
             Self::Stored => "bytes a device takes in stores, and reads, writes and time of its steps",
@@ -179,6 +185,7 @@ impl Bench {
                 }
                 Name::CoapDtls => coap::measure_over_dtls(&self.endpoints, effort)?,
                 Name::Handshakes => dtls::handshakes::measure(effort)?,
+                Name::Osap => osap::measure(effort)?,
                 Name::Idle => idle::measure(self.associations)?,
                 Name::Bootstraps => bootstraps::measure(effort)?,
                 Name::Stored => stored::measure(device_counts, effort)?,

@@ -56,6 +56,13 @@ fn coap_over_dtls_stands_beside_its_records() {
 }
 
 #[test]
+fn proofs_of_smart_devices_stand_beside_their_operations() {
+    let lines = lines(&["osap", "--pairs", "1", "--seconds", "1"]);
+    assert_eq!(lines.len(), 2, "key or licence, and key pair");
+    lines.iter().for_each(|line| is_whole(line, 1));
+}
+
+#[test]
 fn handshakes_stand_beside_their_operations_and_openssl() {
     let lines = lines(&["handshakes", "--pairs", "1", "--seconds", "1"]);
     assert_eq!(lines.len(), 7, "{lines:?}");

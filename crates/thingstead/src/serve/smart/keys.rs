@@ -27,10 +27,11 @@ pub(super) async fn own_secret(name: &[u8], executor: &Executor) -> Outcome<Secr
     Ok(Secret::from(&made[..]))
 }
 
-/// Writes the key that devices pin: its SubjectPublicKeyInfo as hexadecimal text.
-pub(super) fn write_pin(data: &Path, key: &PublicKey) -> Outcome {
+/// Writes the key that devices pin, and gives it: its SubjectPublicKeyInfo as hexadecimal text.
+pub(super) fn write_pin(data: &Path, key: &PublicKey) -> Outcome<String> {
     let path = data.join(PIN_FILE);
     let text: String = key.spki().iter().map(|byte| format!("{byte:02x}")).collect();
     std::fs::write(&path, format!("{text}\n"))
-        .map_err(|error| Failure::new("file-unwritable", path.display().to_string()).because(error))
+        .map_err(|error| Failure::new("file-unwritable", path.display().to_string()).because(error))?;
+    Ok(text)
 }

@@ -185,7 +185,7 @@ async fn open_lbs(
     let key = super::platform_keys::own_key(b"lbs-key", &executor, &*provider).await?;
     let secret = keys::own_secret(b"lbs-fakes", &executor).await?;
     let fakes = FakeRecords::new(&*provider, secret).map_err(|error| internal("records", error))?;
-    keys::write_pin(data, key.public())?;
+    let pin = keys::write_pin(data, key.public())?;
     let names = [name.clone()];
     let tls = super::platform_keys::tls_of(b"lbs-tls", &names, issuer, &executor, &*provider).await?;
     let config = device_config(&tls.identity).map_err(|error| internal("TLS set-up", error))?;
@@ -218,5 +218,7 @@ async fn open_lbs(
         services.spawn(Inbox { folder, executor, desk }.run(stop));
     }
     announce("lbs", &[("devices", bound)]);
+    // People copy it into devices that prove themselves by a key pair.
+    crate::cli::stdout::mention(format_args!("lbs key {pin}"));
     Ok(())
 }

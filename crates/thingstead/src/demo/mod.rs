@@ -1,5 +1,6 @@
-//! `thingstead demo`: four devices from the factory line to their second owner, over the real protocols,
-//! between real processes that share nothing but sockets and the folders of the air gap.
+//! `thingstead demo`: four devices from the factory line to their second owner, and two smart devices at the
+//! second owner's load balancer: over the real protocols, between real processes that share nothing but sockets
+//! and the folders of the air gap.
 
 mod devices;
 mod peril;
@@ -7,6 +8,7 @@ mod places;
 mod ports;
 mod refusals;
 mod servers;
+mod smart;
 pub(crate) mod stage;
 mod timeline;
 
@@ -24,6 +26,9 @@ use servers::Servers;
 use stage::Stage;
 
 /// Watch four devices live: made, claimed, bootstrapped, in service, handed to a new owner.
+///
+/// Two smart devices (a door lock, a radar) then prove themselves to the second owner by OSAP; the lock is read
+/// and opened, and a stranger is refused, let in for a while, and refused again.
 ///
 /// Starts a registration server, a bootstrap server, an identity server (no socket: two folders), two
 /// management systems and four devices (shared secret, P-256, P-384, RSA-2048), each a process of its own.
@@ -55,7 +60,7 @@ pub(crate) struct Demo {
 }
 
 /// The steps a person sees, in order.
-const STEPS: u64 = 10;
+const STEPS: u64 = 12;
 
 /// Says which step is under way: a bar on a terminal, a line per step elsewhere.
 pub(crate) struct Progress {
@@ -162,6 +167,14 @@ impl Demo {
             peril.end();
         }
         devices::look_at_each(stage, servers, fleet)?;
+        // Killing is tried on the four: these two have tests of their own.
+        let smart = if stage.peril().is_none() && self.without.is_none() {
+            let smart = smart::join(stage, servers, progress)?;
+            smart::use_and_share(stage, servers, &smart, progress)?;
+            smart
+        } else {
+            Vec::new()
+        };
         progress.step("the first owner is refused, and what happened is read from the stored logs");
         servers.rest_identity();
         let entries = timeline::read(stage, servers, fleet)?;
@@ -171,7 +184,7 @@ impl Demo {
         refusals::by_the_authority(stage, servers, fleet)?;
         progress.done();
         progress.bar.finish_and_clear();
-        timeline::show(stage, &entries, fleet, output, progress.began.elapsed());
+        timeline::show(stage, &entries, fleet, &smart, output, progress.began.elapsed());
         if self.keep {
             servers.wake(stage)?;
             keep(stage, servers);

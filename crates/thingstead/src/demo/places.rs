@@ -19,6 +19,8 @@ pub(crate) struct Ports {
     pub(crate) bootstrap_devices: u16,
     pub(crate) owner_platforms: [u16; 2],
     pub(crate) owner_channels: [u16; 2],
+    pub(crate) lbs: u16,
+    pub(crate) das: u16,
     _block: Block,
 }
 
@@ -34,7 +36,7 @@ impl Ports {
     pub(crate) fn choose() -> Outcome<Self> {
         let block = Block::choose()?;
         let [maker_gateway, owner_gateway, registration_peers, registration_platform, others @ ..] =
-            block.ports::<11>();
+            block.ports::<13>();
         let [bootstrap_peers, bootstrap_platform, bootstrap_devices, owners @ ..] = others;
         Ok(Self {
             maker_gateway,
@@ -46,6 +48,8 @@ impl Ports {
             bootstrap_devices,
             owner_platforms: [owners[0], owners[1]],
             owner_channels: [owners[2], owners[3]],
+            lbs: owners[4],
+            das: owners[5],
             _block: block,
         })
     }
@@ -106,7 +110,17 @@ pub(crate) fn write_configurations(stage: &Stage, ports: &Ports) -> Outcome {
             at(ports.owner_gateway),
             quoted(stage.path("public/system-ca.pem")),
         );
-        files::write_secret(&stage.path(format!("{name}.toml")), management.as_bytes())?;
+        let smart = if owner == 1 { with_smart_devices(stage, ports)? } else { String::new() };
+        let all = format!("{management}{smart}");
+        files::write_secret(&stage.path(format!("{name}.toml")), all.as_bytes())?;
     }
     Ok(())
+}
+
+/// What the second owner serves besides: smart devices.
+fn with_smart_devices(stage: &Stage, ports: &Ports) -> Outcome<String> {
+    let inbox = stage.path(super::smart::INBOX);
+    files::make_folder(&inbox)?;
+    let (lbs, das) = (at(ports.lbs), at(ports.das));
+    Ok(format!("[lbs]\nlisten = \"{lbs}\"\ninbox = {}\n[das]\nlisten = \"{das}\"\n", quoted(inbox)))
 }

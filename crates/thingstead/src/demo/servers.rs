@@ -117,6 +117,8 @@ impl Servers {
             ("bootstrap devices (coaps)".into(), places::at(ports.bootstrap_devices)),
             ("bootstrap operator (https)".into(), places::at(ports.bootstrap_platform)),
         ];
+        all.push(("load balancer (osap)".into(), places::at(ports.lbs)));
+        all.push(("access service (mqtts)".into(), places::at(ports.das)));
         for (owner, name) in OWNERS.into_iter().enumerate() {
             all.push((format!("{name} operator (https)"), places::at(ports.owner_platforms[owner])));
             all.push((format!("{name} channels (coaps)"), places::at(ports.owner_channels[owner])));

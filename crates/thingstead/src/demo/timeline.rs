@@ -13,6 +13,7 @@ use crate::serve::single_certificate;
 use super::devices::{Device, Fleet, KINDS};
 use super::places::{self, OWNERS};
 use super::servers::{Servers, text};
+use super::smart::SmartDevice;
 use super::stage::{PAUSE, Stage};
 
 /// One stored entry about one device.
@@ -62,9 +63,17 @@ pub(crate) fn read(stage: &Stage, servers: &Servers, fleet: &Fleet) -> Outcome<V
 }
 
 /// Prints each device's life and one line per device.
-pub(crate) fn show(stage: &Stage, entries: &[Entry], fleet: &Fleet, output: Output, elapsed: Duration) {
+pub(crate) fn show(
+    stage: &Stage,
+    entries: &[Entry],
+    fleet: &Fleet,
+    smart: &[SmartDevice],
+    output: Output,
+    elapsed: Duration,
+) {
     if output.json {
         let mut document = as_json(entries, fleet, elapsed);
+        document["smart"] = smart.iter().map(SmartDevice::to_json).collect();
         if let Some(peril) = stage.peril() {
             document["peril"] = peril.to_json();
         }
@@ -84,7 +93,13 @@ pub(crate) fn show(stage: &Stage, entries: &[Entry], fleet: &Fleet, output: Outp
             seconds(first, last)
         ));
     }
-    print_line(format_args!("all four devices lived through it in {:.1} s", elapsed.as_secs_f64()));
+    for device in smart {
+        print_line(format_args!(
+            "{:<14}{}  proven, connected, read, called, shared",
+            device.title, device.thing
+        ));
+    }
+    print_line(format_args!("all of them lived through it in {:.1} s", elapsed.as_secs_f64()));
 }
 
 fn of<'a>(entries: &'a [Entry], device: &'a Device) -> impl Iterator<Item = &'a Entry> + Clone {

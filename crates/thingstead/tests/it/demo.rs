@@ -46,6 +46,13 @@ pub(super) fn devices(played: &Played) -> Vec<Value> {
     devices
 }
 
+/// The smart devices of the same, by their titles.
+fn smart_devices(played: &Played) -> Vec<String> {
+    let document: Value = serde_json::from_str(&played.stdout).unwrap();
+    let titles = document["smart"].as_array().unwrap().iter();
+    titles.map(|device| device["title"].as_str().unwrap().to_owned()).collect()
+}
+
 /// When each entry `operation` of `role` was stored that was done.
 pub(super) fn done(device: &Value, role: &str, operation: &str) -> Vec<u64> {
     let life = device["life"].as_array().unwrap().iter();
@@ -94,7 +101,7 @@ const ORDER: [(&str, &str, usize); 19] = [
 
 // verifies: ASSURE-5.1-01, ASSURE-5.1-05, ASSURE-14.1-03, ASSURE-14.1-09, ASSURE-14.1-10, ASSURE-14.3-04b
 // verifies: ASSURE-14.4-02, ASSURE-14.5-04d, ASSURE-14.5-09, ASSURE-14.7-03, ASSURE-14.7-09, ASSURE-11.1-01
-// verifies: ASSURE-1-15
+// verifies: ASSURE-1-15, OSAP-2.1.8-01, OSAP-5-09, OSAP-6-16
 #[test]
 fn every_device_lives_its_whole_life_in_order_and_no_secret_is_written_anywhere() {
     let folder = Folder::new("demo-life");
@@ -116,6 +123,7 @@ fn every_device_lives_its_whole_life_in_order_and_no_secret_is_written_anywhere(
         assert_eq!((&first["status"], &second["status"]), (&9.into(), &5.into()), "{uuid}: {first} {second}");
         assert_eq!(second["owner_sequence_number"], 2, "{uuid}");
     }
+    assert_eq!(smart_devices(&played), ["Door lock", "Radar"]);
     assert_eq!(processes_naming(&folder.0), Vec::<String>::new());
     secrets::are_nowhere_in(&folder.join("play"), &[&played.stdout, &played.stderr]);
 }
@@ -135,7 +143,13 @@ fn the_demo_says_a_line_for_each_device_and_leaves_nothing_behind() {
         });
         assert_eq!(lines.count(), 1, "{kind}: {said}");
     }
-    assert!(said.trim_end().lines().last().unwrap().starts_with("all four devices lived through it in"));
+    for title in ["Door lock", "Radar"] {
+        let lines = said.lines().filter(|line| {
+            line.starts_with(title) && line.contains("proven, connected, read, called, shared")
+        });
+        assert_eq!(lines.count(), 1, "{title}: {said}");
+    }
+    assert!(said.trim_end().lines().last().unwrap().starts_with("all of them lived through it in"));
     let left: Vec<_> = fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(left, Vec::<std::path::PathBuf>::new());
     assert_eq!(processes_naming(&folder.0), Vec::<String>::new());

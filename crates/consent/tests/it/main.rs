@@ -111,7 +111,10 @@ fn a_grant_allows_what_it_names_to_whom_it_names_and_nothing_else() {
     let grant = house.grant(birch.clone(), &[Act::Read, Act::Observe], &["outlet"]);
     assert_eq!(house.judge(&birch, PUMP, Act::Read, "outlet").rule, Rule::Grant(grant.id));
     assert!(house.may(&birch, Act::Observe, "outlet"));
-    assert!(!house.may(&birch, Act::Write, "outlet") && !house.may(&birch, Act::Call, "outlet"), "other acts");
+    assert!(
+        !house.may(&birch, Act::Write, "outlet") && !house.may(&birch, Act::Call, "outlet"),
+        "other acts"
+    );
     assert!(!house.may(&birch, Act::Read, "inlet"), "another name");
     assert!(!house.judge(&birch, DOOR, Act::Read, "outlet").is_allowed, "another thing");
     // The same name in another role is another party; so is one that begins alike.
@@ -205,8 +208,7 @@ fn what_would_allow_nothing_or_nobody_is_refused() {
 #[test]
 fn a_full_thing_takes_another_grant_only_in_the_place_of_one_that_is_over() {
     let house = House::new();
-    let short =
-        AddGrant { until: Some(at(NOON + 1)), ..house.wanted(person("birch"), &[Act::Read], &["x"]) };
+    let short = AddGrant { until: Some(at(NOON + 1)), ..house.wanted(person("birch"), &[Act::Read], &["x"]) };
     let short = house.run(&short).unwrap();
     for number in 1..GRANTS_PER_THING_MAX {
         let mut add = house.wanted(person("cedar"), &[Act::Read], &["x"]);
@@ -264,7 +266,9 @@ fn grants_are_listed_by_pages_found_by_party_and_erased_with_their_thing() {
 #[test]
 fn parties_are_read_as_they_are_written() {
     let thing = Party::Thing(DOOR);
-    for party in [Party::Owner, person("birch@b.example"), Party::Client("s:1".into()), thing, Party::Stranger] {
+    for party in
+        [Party::Owner, person("birch@b.example"), Party::Client("s:1".into()), thing, Party::Stranger]
+    {
         assert_eq!(party.to_string().parse(), Ok(party.clone()));
         assert_eq!(Party::from_bytes(&party.to_bytes()), Ok(party.clone()));
         let mut newer = party.to_bytes();

@@ -1,3 +1,5 @@
+//! What is granted, brought, fetched, swept and removed.
+
 use std::time::Duration;
 
 use depot::{

@@ -98,7 +98,11 @@ fn a_removed_thing_leaves_nothing_but_its_audit_entry() {
     let binding = Binding::Osap { serial: "D1".into(), mode: OsapMode::Serial };
     assert_eq!(done.reply, Ok(binding));
     assert_eq!(done.effects, [Effect::Judge { thing: LOCK, party: None }]);
-    assert!(house.record_counts().iter().all(|count| *count == 0), "{:?} of {before:?}", house.record_counts());
+    assert!(
+        house.record_counts().iter().all(|count| *count == 0),
+        "{:?} of {before:?}",
+        house.record_counts()
+    );
     assert_eq!(house.run(&remove), Err(Refusal::NotHere));
     house.add(LOCK, "D1", lock_json()).unwrap();
     assert!(house.audit().contains("things.remove root done"));

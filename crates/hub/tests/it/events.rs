@@ -30,7 +30,9 @@ fn an_event_that_comes_again_is_kept_once_and_told_once() {
     let raise_it = Raise { thing: LOCK, event, fresh: Uuid([1; 16]) };
     let first = house.commit(&raise_it);
     assert_eq!(first.reply, Ok(Raised { number: 1, is_new: true }));
-    assert!(matches!(&first.effects[..], [Effect::Notice(Notice::Event { event, .. })] if event.name == "tamper"));
+    assert!(
+        matches!(&first.effects[..], [Effect::Notice(Notice::Event { event, .. })] if event.name == "tamper")
+    );
     let again = house.commit(&raise_it);
     assert_eq!((again.reply, again.effects.len()), (Ok(Raised { number: 1, is_new: false }), 0));
     let page = house.run(&list(Party::Owner, None, None, 10)).unwrap();
@@ -79,8 +81,15 @@ fn the_last_thousand_are_kept_and_a_reader_who_comes_too_late_hears_how_many_are
     assert!(seen.iter().copied().eq(6..=count), "in order, without a hole");
     assert_eq!(gaps, [3, 0, 0, 0], "3, 4 and 5 are gone");
     let counts = house.record_counts();
-    assert_eq!((counts[6], counts[7]), (EVENT_COUNT_MAX + 1, EVENT_COUNT_MAX), "and nothing else is left of them");
-    assert_eq!(raise(&house, Some(count), named("tamper"), json!("x")).map(|raised| raised.is_new), Ok(false));
+    assert_eq!(
+        (counts[6], counts[7]),
+        (EVENT_COUNT_MAX + 1, EVENT_COUNT_MAX),
+        "and nothing else is left of them"
+    );
+    assert_eq!(
+        raise(&house, Some(count), named("tamper"), json!("x")).map(|raised| raised.is_new),
+        Ok(false)
+    );
 }
 
 #[test]

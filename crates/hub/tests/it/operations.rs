@@ -36,7 +36,9 @@ fn an_operation_for_a_device_that_is_there_leaves_with_its_commit() {
     let view = done.reply.unwrap();
     assert_eq!(view.state, OperationState::Sent);
     let [Effect::Order(order)] = &done.effects[..] else { panic!("{:?}", done.effects) };
-    assert!(matches!(&order.what, What::Call { name, input, .. } if name == "unlock" && *input == json!({"seconds": 3})));
+    assert!(
+        matches!(&order.what, What::Call { name, input, .. } if name == "unlock" && *input == json!({"seconds": 3}))
+    );
     assert!(take(&house, 10).is_empty(), "it is not sent again");
     let output = Some(json!("open"));
     assert_eq!(answer(&house, view.number, Ok(output.clone())), Answered::Stored);
@@ -81,7 +83,8 @@ fn an_operation_is_withdrawn_from_the_queue_by_who_asked_for_it() {
     let withdraw = |number, party| {
         house.run(&Withdraw { thing: LOCK, name: "ring".into(), number, asked: house.asked(party) })
     };
-    let own = house.run(&Invoke { asked: house.asked(birch()), ..invoke(&house, "ring", Value::Null, false) });
+    let own =
+        house.run(&Invoke { asked: house.asked(birch()), ..invoke(&house, "ring", Value::Null, false) });
     let (own, other) = (own.unwrap().number, ring(&house, false).number);
     assert_eq!(withdraw(other, birch()).unwrap_err(), Refusal::NoSuchName, "the owner's is not told of");
     assert_eq!(withdraw(own, birch()).unwrap().state, OperationState::Withdrawn);

@@ -163,12 +163,24 @@ impl Sieve {
         Ok(())
     }
 
+    /// With all that a crate has, and with the least.
     fn check(&self, repository: &Repository, package: &Package) -> Result<(), String> {
+        self.check_with(repository, package, &[])?;
+        self.check_with(repository, package, &["--no-default-features"])
+    }
+
+    fn check_with(
+        &self,
+        repository: &Repository,
+        package: &Package,
+        features: &[&str],
+    ) -> Result<(), String> {
         let flags = format!("target.{}.rustflags=[\"--sysroot\", {:?}]", self.target, self.sysroot);
         let mut cargo = repository.cargo();
         cargo
             .args(["check", "--quiet", "--lib", "--package", &package.name, "--target", &self.target])
             .args(["--config", &flags])
+            .args(features)
             .env("CARGO_TARGET_DIR", &self.build_directory)
             .env_remove("RUSTFLAGS")
             .env_remove("CARGO_ENCODED_RUSTFLAGS");
@@ -258,6 +270,8 @@ mod tests {
         let mut cargo = repository.cargo();
         cargo.args(["tree", "--quiet", "--offline", "--edges", "normal", "--prefix", "none"]);
         cargo.args(["--format", "{lib}", "--package", "agent", "--package", "crypto-portable"]);
+        // aSSURE asks this of its devices; a smart device of OSAP speaks JSON.
+        cargo.arg("--no-default-features");
         let tree = stdout_of(cargo).unwrap();
         let carried: Vec<&str> = tree.lines().map(|line| line.trim().trim_end_matches(" (*)")).collect();
         assert!(carried.contains(&"assure_proto") && carried.contains(&"dtls_proto"), "{carried:?}");

@@ -61,6 +61,7 @@ const STATES = [
   ['thing-access-nobody', `${THING}/access`, (mock) => { mock.world.grants = []; }],
   ['thing-rule', `${THING}/access`, null, async (page) => { await open('Add a rule…')(page); await open('Turn on')(page); }],
   ['thing-description', `${THING}/description`],
+  ['thing-remove', `${THING}/description`, null, open('Remove this device…')],
   ['thing-not-here', `/ui/things/${uuid(901)}`],
   ['claim', '/ui/claim'],
   ['claim-type', '/ui/claim?way=type'],

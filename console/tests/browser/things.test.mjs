@@ -124,3 +124,18 @@ test('values_are_marked_old_while_the_server_is_away', async () => {
     assert.match(await row(page, /^Temperature/).locator('.now').getAttribute('class'), /old/);
   });
 });
+
+test('a_device_is_removed_after_its_consequences_were_named', async () => {
+  await opened(`${THING}/description`, async (page, mock) => {
+    await button(page, 'Remove this device…').click();
+    await page.getByRole('alertdialog').getByText(/rules are erased at once/).waitFor();
+    await page.keyboard.press('Escape');
+    assert.equal(made(mock, `DELETE ${CALLS}`).length, 0, 'Escape keeps it');
+    await button(page, 'Remove this device…').click();
+    await button(page, 'Remove it').click();
+    await page.getByRole('heading', { level: 1, name: 'Smart devices' }).waitFor();
+    assert.equal(made(mock, `DELETE ${CALLS}`).length, 1);
+    await page.getByText('Back door').waitFor();
+    assert.equal(await page.getByText('Radiator, kitchen', { exact: true }).count(), 0);
+  });
+});

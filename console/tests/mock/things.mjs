@@ -60,6 +60,7 @@ export function answerThings(world, method, path, body, { say, no, open }) {
   if (one === undefined) return no(404, 'not-here');
   switch (`${method} ${part ?? ''}${name === undefined ? '' : '/x'}${number === undefined ? '' : '/n'}`) {
     case 'GET ': return say(200, TD(id));
+    case 'DELETE ': return (world.things = world.things.filter((thing) => thing.id !== id), say(204, null));
     case 'GET watch': return open();
     case 'GET properties': return say(200, world.values);
     case 'GET properties/x': return say(200, world.values[name]);

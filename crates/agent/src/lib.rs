@@ -26,6 +26,7 @@ mod goodbye;
 mod keyring;
 mod limits;
 mod means;
+#[cfg(feature = "osap")]
 pub mod osap;
 mod output;
 mod ownership;

@@ -11,6 +11,7 @@ mod channels;
 mod counting;
 mod hints;
 mod oracle;
+#[cfg(feature = "osap")]
 mod osap;
 mod party;
 mod power;

@@ -88,7 +88,7 @@ impl Make {
 /// With --osap it is a smart device that `thingstead maker osap` made: it proves itself to the load balancer and
 /// stays connected to the access service that this one names. Its lines are:
 ///   set NAME JSON                 a property has another value
-///   event NAME [JSON]             something happened; it is kept until the platform has it
+///   event NAME (JSON)             something happened; it is kept until the platform has it
 ///   refuse on|off                 refuse what the platform asks
 ///   child SERIAL on|off|gone      a sub-device of a gateway
 ///   enrol                         take the code of the label once more; the owner opens the window

@@ -153,6 +153,8 @@ pub(crate) fn use_and_share(
     let id = grant["id"].as_str().unwrap_or_default();
     owner_says(stage, servers, "grant", &["revoke", id])?;
     stranger.expect(lock, StatusCode::NOT_FOUND, "who is granted it no more is refused")?;
+    let gone = format!("/v1/accounts/{STRANGER}");
+    block_on(operator(stage, servers)?.call(Method::DELETE, &gone, "", STRANGER))?;
     progress.done();
     Ok(())
 }

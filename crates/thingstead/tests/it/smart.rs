@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
-use agent::osap::{FactoryCredential, SmartEvent, SmartFactory};
+use agent::osap::{FactoryCredential, OrderKind, SmartEvent, SmartFactory};
 use clock::Dice;
 use crypto::{Curve, KeyKind, Provider, PublicKey, Secret};
 use osap_proto::{Mode, Serial, TypeGroup};
@@ -24,6 +24,8 @@ struct Smart {
     world: World,
     child: Child,
     lbs: SocketAddr,
+    /// Of its HTTPS.
+    platform: String,
 }
 
 impl Drop for Smart {
@@ -33,7 +35,7 @@ impl Drop for Smart {
     }
 }
 
-const ROLE: &str = "owner-b";
+const ROLE: &str = "owner-a";
 
 impl Smart {
     /// `das` is the section of the access services.
@@ -53,8 +55,31 @@ impl Smart {
             world.path("inbox")
         );
         fs::write(&path, sections).unwrap();
-        let (child, lbs) = serve(&world);
-        Self { world, child, lbs }
+        let (child, lbs, platform) = serve(&world);
+        Self { world, child, lbs, platform }
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn serve_again(&mut self) {
+        (self.child, self.lbs, self.platform) = serve(&self.world);
+    }
+
+    fn things_command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        let data = self.world.path(ROLE);
+        command.args(["things", "--json", "--data", &data, "--server", &self.platform]).args(words);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn things(&self, words: &[&str]) -> Value {
+        let output = self.things_command(words).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
     }
 
     fn pin(&self) -> PublicKey {
@@ -66,13 +91,15 @@ impl Smart {
         PublicKey::from_spki(&bytes).unwrap()
     }
 
-    /// Puts a device on record by a file in the inbox.
-    fn admit(&self, serial: &str, credential: Value) {
-        let mut record = json!({ "serial": serial, "model": model() });
+    /// Puts a device on record by a file in the inbox; gives the UUID of its thing.
+    fn admit(&self, serial: &str, credential: Value) -> String {
+        let thing = format!("{:0>8}-0000-4000-8000-000000000001", &serial[1..]);
+        let mut record = json!({ "serial": serial, "model": model(), "thing": thing });
         record.as_object_mut().unwrap().extend(credential.as_object().unwrap().clone());
         let path = self.world.path(&format!("inbox/{serial}.json"));
         fs::write(&path, record.to_string()).unwrap();
         until("the record is taken in", || !fs::exists(&path).unwrap());
+        thing
     }
 }
 
@@ -80,16 +107,22 @@ fn world_folder(world: &World) -> std::path::PathBuf {
     std::path::PathBuf::from(world.path(""))
 }
 
-fn serve(world: &World) -> (Child, SocketAddr) {
+/// Starts the server; its process, the load balancer, and where its HTTPS is.
+fn serve(world: &World) -> (Child, SocketAddr, String) {
     let mut command = Command::new(PROGRAM);
     command.args(["serve", "--config", &world.path(&format!("{ROLE}.toml"))]);
     let log = fs::File::options().append(true).create(true).open(world.path("log/smart.log")).unwrap();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let line = lines.by_ref().map_while(Result::ok).find(|line| line.starts_with("ready lbs ")).unwrap();
-    let lbs = line.strip_prefix("ready lbs devices=").unwrap().parse().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut place = |role: &str, name: &str| {
+        let line = lines.find(|line| line.starts_with(&format!("ready {role} "))).unwrap();
+        let place = line.split(' ').find_map(|word| word.strip_prefix(&format!("{name}=")));
+        place.unwrap().to_owned()
+    };
+    let lbs = place("lbs", "devices").parse().unwrap();
+    let platform = place("management", "platform");
     std::thread::spawn(move || lines.for_each(drop));
-    (child, lbs)
+    (child, lbs, platform)
 }
 
 fn model() -> Value {
@@ -134,28 +167,95 @@ fn is_admitted(device: &Running, kind: u8) -> bool {
         .any(|event| matches!(event, SmartEvent::Admitted { protocol, .. } if protocol.0 == kind))
 }
 
+fn device(smart: &Smart, serial: &str, types: &[u8], seed: u64) -> Running {
+    Running::start(&factory(serial, types, FactoryCredential::Psk(Secret::from(PSK))), smart.lbs, seed)
+}
+
 // verifies: OSAP-5-09, OSAP-6-03, OSAP-6-08, OSAP-6-16
 #[test]
 fn a_device_proves_itself_reports_what_it_is_and_is_asked_to_change() {
     let smart = Smart::start("smart-path", "");
-    smart.admit("T10000001", json!({ "psk": hex(PSK) }));
+    let first = smart.admit("T10000001", json!({ "psk": hex(PSK) }));
     let provider = crypto_server::Server::new();
     let key = provider.generate_key(KeyKind::Ec(Curve::P256), &mut Dice::numbered(5)).unwrap();
-    smart.admit("T10000002", json!({ "key": hex(key.public().spki()) }));
+    let second = smart.admit("T10000002", json!({ "key": hex(key.public().spki()) }));
     let by_key = FactoryCredential::KeyPair { pkcs8: key.pkcs8().unwrap(), pins: vec![smart.pin()] };
     let by_psk = FactoryCredential::Psk(Secret::from(PSK));
-    for (serial, credential, types, kind) in
-        [("T10000001", by_psk, &[2][..], 2), ("T10000002", by_key, &[4, 2], 4)]
+    for (serial, thing, credential, types, kind) in
+        [("T10000001", first, by_psk, &[2][..], 2), ("T10000002", second, by_key, &[4, 2], 4)]
     {
         let mut device = Running::start(&factory(serial, types, credential), smart.lbs, 3);
-        device.set(&place("isLocked"), json!(true));
+        device.set(&place("isLocked"), json!(false));
         device.until("it is online", |device| device.device.is_online());
         assert!(is_admitted(&device, kind), "{:?}", device.events);
         let now = device.now();
         let event =
             device.device.raise(osap_things::Node::Device, place("opened"), Value::Null, now).unwrap();
-        device.until("the event is stored", |device| {
-            device.events.contains(&SmartEvent::Delivered { id: event })
-        });
+        device.until("the event is stored", |device| device.delivered().contains(&event));
+        // what came before it was stored before it
+        let events = smart.things(&["events", &thing]);
+        assert_eq!(events[0]["id"], event.to_string());
+        assert_eq!(smart.things(&["read", &thing, "isLocked"])["value"], false);
+
+        let mut write = smart.things_command(&["write", &thing, "isLocked", "true", "--wait", "20"]);
+        let written = std::thread::spawn(move || write.output().unwrap());
+        device.until("the order comes", |device| !device.orders.is_empty());
+        let order = device.orders.remove(0);
+        assert_eq!((&order.place, &order.kind), (&place("isLocked"), &OrderKind::Set(json!(true))));
+        device.set(&place("isLocked"), json!(true));
+        let now = device.now();
+        device.device.answer(order.number, Ok(Value::Null), now).unwrap();
+        device.until("the command ends", |_| written.is_finished());
+        let written = written.join().unwrap();
+        assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
+        let seen = smart.things(&["read", &thing, "isLocked"]);
+        assert_eq!(seen["desired"]["state"], "taken");
+    }
+}
+
+// verifies: OSAP-6-01, OSAP-6-02
+#[test]
+fn devices_spread_over_two_access_services() {
+    let smart = Smart::start("smart-two", "[[das.beside]]\nid = \"das-2\"\nlisten = \"127.0.0.1:0\"\n");
+    let serials: Vec<String> = (0..6).map(|number| format!("T2000000{number}")).collect();
+    let mut devices = Vec::new();
+    for (serial, seed) in serials.iter().zip(10..) {
+        smart.admit(serial, json!({ "psk": hex(PSK) }));
+        let mut device = device(&smart, serial, &[4, 2], seed);
+        device.until("it is online", |device| device.device.is_online());
+        devices.push(device);
+    }
+    let mut ports: Vec<u16> = devices.iter().map(|device| device.ports[0]).collect();
+    ports.sort_unstable();
+    assert!(ports[0] == ports[2] && ports[2] != ports[3] && ports[3] == ports[5], "{ports:?}");
+}
+
+#[test]
+fn a_server_that_is_killed_again_and_again_has_every_event_it_acknowledged() {
+    let mut smart = Smart::start("smart-kill", "");
+    let thing = smart.admit("T30000001", json!({ "psk": hex(PSK) }));
+    let mut device = device(&smart, "T30000001", &[4, 2], 20);
+    device.raising = true;
+    for round in 1..=3 {
+        let acknowledged = device.delivered().len() + 5 * round;
+        device.until("events are acknowledged", |device| device.delivered().len() >= acknowledged);
+        smart.kill();
+        smart.serve_again();
+        device.lbs = smart.lbs;
+    }
+    let all = device.raised;
+    device.raising = false;
+    device.until("all are acknowledged", |device| device.delivered().len() == all);
+    let stored: Vec<String> = smart
+        .things(&["events", &thing])
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["id"].as_str().unwrap().to_owned())
+        .collect();
+    let once: std::collections::BTreeSet<_> = stored.iter().collect();
+    assert_eq!(once.len(), stored.len(), "none is stored twice");
+    for id in device.delivered() {
+        assert!(stored.contains(&id.to_string()), "an acknowledged event is lost: {id}");
     }
 }

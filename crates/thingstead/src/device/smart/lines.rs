@@ -14,7 +14,7 @@ const LINE_COUNT_MAX: usize = 16;
 /// The lines that exist.
 pub(super) const KNOWN: [&str; 8] = [
     "set NAME JSON",
-    "event NAME [JSON]",
+    "event NAME (JSON)",
     "refuse on|off",
     "child SERIAL on|off|gone",
     "enrol",

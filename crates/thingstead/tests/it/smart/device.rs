@@ -136,13 +136,17 @@ impl Wire {
 /// A smart device, its streams, and what it keeps.
 pub(super) struct Running {
     pub(super) device: SmartDevice,
-    lbs: SocketAddr,
+    pub(super) lbs: SocketAddr,
     began: Instant,
     wires: BTreeMap<u64, Wire>,
     pub(super) events: Vec<SmartEvent>,
     pub(super) orders: Vec<Order>,
     /// Names of access services that it was sent to, and ports.
     pub(super) ports: Vec<u16>,
+    /// Whether it raises an event whenever few wait.
+    pub(super) raising: bool,
+    /// How many events it raised by itself.
+    pub(super) raised: usize,
 }
 
 impl Running {
@@ -155,7 +159,8 @@ impl Running {
         let now = now_since(began);
         let device = SmartDevice::start(state.expose(), Vec::new(), settings, provider, dice, now).unwrap();
         let (events, orders, ports) = (Vec::new(), Vec::new(), Vec::new());
-        Self { device, lbs, began, wires: BTreeMap::new(), events, orders, ports }
+        let wires = BTreeMap::new();
+        Self { device, lbs, began, wires, events, orders, ports, raising: false, raised: 0 }
     }
 
     pub(super) fn now(&self) -> Now {
@@ -167,6 +172,11 @@ impl Running {
         let now = self.now();
         if self.device.next_deadline().is_some_and(|due| due <= now.moment) {
             self.device.expire(now);
+        }
+        if self.raising && self.device.waiting_events() < 3 {
+            let place = Place::new(osap_things::Resource::global(), "Lock", "opened").unwrap();
+            self.device.raise(Node::Device, place, Value::Null, now).unwrap();
+            self.raised += 1;
         }
         self.drain();
         for stream in self.wires.keys().copied().collect::<Vec<_>>() {
@@ -226,6 +236,13 @@ impl Running {
             self.turn();
             is_so(self)
         });
+    }
+
+    /// Names of events that the server acknowledged.
+    pub(super) fn delivered(&self) -> Vec<model::Uuid> {
+        let delivered =
+            |event: &SmartEvent| if let SmartEvent::Delivered { id } = event { Some(*id) } else { None };
+        self.events.iter().filter_map(delivered).collect()
     }
 
     pub(super) fn set(&mut self, place: &Place, value: Value) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Smart, serve};
+use super::{ROLE, Smart, serve};
 use crate::demo::PROGRAM;
 use crate::going_on::{json, until};
 
@@ -77,6 +77,12 @@ impl Played {
     }
 }
 
+/// The thing that a device made with these words gets.
+fn thing_of(words: &[&str]) -> String {
+    let sum: u32 = words.concat().bytes().map(u32::from).sum();
+    format!("00000000-0000-4000-8000-{sum:012}")
+}
+
 /// Makes a device and has the server take it in.
 fn made(smart: &Smart, words: &[&str]) -> String {
     let out = smart.world.path("made");
@@ -84,7 +90,10 @@ fn made(smart: &Smart, words: &[&str]) -> String {
     let made = json(&all);
     let serial = made["serial"].as_str().unwrap().to_owned();
     let waiting = smart.world.path(&format!("inbox/{serial}.json"));
-    std::fs::copy(made["record"].as_str().unwrap(), &waiting).unwrap();
+    let record = std::fs::read(made["record"].as_str().unwrap()).unwrap();
+    let mut record: Value = serde_json::from_slice(&record).unwrap();
+    record["thing"] = thing_of(words).into();
+    std::fs::write(&waiting, record.to_string()).unwrap();
     until("the record is taken in", || !std::fs::exists(&waiting).unwrap());
     let refused = smart.world.path(&format!("inbox/{serial}.refused"));
     assert!(!std::fs::exists(refused).unwrap(), "the maker's record is one that the server takes");
@@ -105,7 +114,7 @@ fn ids(said: &[Value], event: &str) -> Vec<String> {
 #[test]
 fn three_kinds_of_devices_enrol_come_back_with_their_ticket_and_keep_their_id() {
     let smart = Smart::start("smart-played", "");
-    let pin = smart.world.path("owner-b/lbs.pin");
+    let pin = smart.world.path(&format!("{ROLE}/lbs.pin"));
     let cases: [(&[&str], &str, u64); 3] = [
         (&["--model", "door-lock", "--realm", "localhost"], "code", 4),
         (&["--model", "camera", "--kind", "psk", "--types", "2"], "psk", 2),
@@ -129,6 +138,29 @@ fn three_kinds_of_devices_enrol_come_back_with_their_ticket_and_keep_their_id() 
     }
 }
 
+// verifies: OSAP-2.1.2-01, OSAP-2.1.2-02, OSAP-2.1.3-02, OSAP-2.1.3-03, OSAP-2.1.7-01, OSAP-6-16
+#[test]
+fn an_operator_reads_sets_and_runs_what_a_device_has() {
+    let smart = Smart::start("smart-orders", "");
+    let words = ["--model", "door-lock", "--kind", "psk", "--types", "4"];
+    let (serial, thing) = (made(&smart, &words), thing_of(&words));
+    let mut device = Played::run(&smart, &serial);
+    device.until("online", 1);
+    smart.things(&["write", &thing, "autoLockSeconds", "9", "--wait", "20"]);
+    let called = smart.things(&["call", &thing, "open", "{\"seconds\":3}", "--wait", "20"]);
+    assert!(called.to_string().contains("\"opened\":true"), "{called}");
+    let read = smart.things(&["read", &thing, "locked", "--fresh"]);
+    assert!(read.to_string().contains("false"), "{read}");
+    let orders = device.until("order", 3);
+    let said: Vec<_> = orders.iter().map(|order| (&order["verb"], &order["name"], &order["input"])).collect();
+    let (set, operate, query) = ("set".into(), "operate".into(), "query".into());
+    let names = ["autoLockSeconds", "open", "locked"].map(Value::from);
+    let inputs = [Value::from(9), serde_json::json!({ "seconds": 3 }), Value::Null];
+    let expected =
+        [(&set, &names[0], &inputs[0]), (&operate, &names[1], &inputs[1]), (&query, &names[2], &inputs[2])];
+    assert_eq!(said, expected);
+}
+
 // verifies: OSAP-2.1.4-01, OSAP-2.1.4-03, OSAP-7-07
 #[test]
 fn events_outlive_a_dead_server_and_a_killed_device_and_arrive_in_order() {
@@ -145,7 +177,7 @@ fn events_outlive_a_dead_server_and_a_killed_device_and_arrive_in_order() {
     }
     device.until("raised", 21);
     let raised = ids(&device.kill(), "raised").split_off(1);
-    (smart.child, smart.lbs) = serve(&smart.world);
+    (smart.child, smart.lbs, smart.platform) = serve(&smart.world);
     let mut again = Played::run(&smart, &serial);
     again.until("delivered", 20);
     assert_eq!(ids(&again.said, "delivered"), raised, "none lost, none twice, in their order");

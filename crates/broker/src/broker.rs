@@ -91,7 +91,7 @@ pub enum NotJoined {
 }
 
 impl Broker {
-    /// A broker of which nothing is stored yet. One that was goes on with [`Broker::restore`].
+    /// A broker of which nothing is stored yet. One that was goes on with [`crate::Stored::open`].
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {

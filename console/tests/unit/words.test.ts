@@ -204,12 +204,12 @@ describe('rights', () => {
   const pages = (role: string, duties: string[]): string[] => entries(may({ role, duties })).map((one) => one.words);
 
   it('leave_out_what_would_be_refused', () => {
-    expect(pages('administrator', [])).toEqual(['Today', 'Devices', 'Claim', 'Risks', 'Audit', 'System']);
-    expect(pages('user', ['owner'])).toEqual(['Today', 'Devices', 'Claim']);
-    expect(pages('user', ['installer'])).toEqual(['Today', 'Devices', 'Claim']);
-    expect(pages('user', ['auditor'])).toEqual(['Today', 'Devices', 'Risks', 'Audit', 'Listeners']);
-    expect(pages('user', [])).toEqual(['Today']);
-    expect(entries(may(null)).map((one) => one.words)).toEqual(['Today']);
+    expect(pages('administrator', [])).toEqual(['Today', 'Devices', 'Smart devices', 'Claim', 'Risks', 'Audit', 'System']);
+    expect(pages('user', ['owner'])).toEqual(['Today', 'Devices', 'Smart devices', 'Claim']);
+    expect(pages('user', ['installer'])).toEqual(['Today', 'Devices', 'Smart devices', 'Claim']);
+    expect(pages('user', ['auditor'])).toEqual(['Today', 'Devices', 'Smart devices', 'Risks', 'Audit', 'Listeners']);
+    expect(pages('user', [])).toEqual(['Today', 'Smart devices']);
+    expect(entries(may(null)).map((one) => one.words)).toEqual(['Today', 'Smart devices']);
   });
 });
 

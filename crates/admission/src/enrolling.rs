@@ -7,6 +7,7 @@ use model::Uuid;
 use osap_proto::{CodeRecord, Mode, Serial};
 use store::{Decision, Operation, ReadSet, Snapshot, decided};
 
+use crate::owner::{change, of_one_device};
 use crate::record::{CannotDecide, StoredDevice, at};
 use crate::spaces::{compat_session_key, device_key};
 
@@ -163,29 +164,12 @@ pub struct ReplaceCode {
     pub origin: Origin,
 }
 
-impl Operation for ReplaceCode {
-    /// Whether there is such a device.
-    type Reply = Result<bool, CannotDecide>;
-    type Effect = ();
-
-    fn reads(&self) -> ReadSet {
-        ReadSet::of([device_key(&self.serial)])
-    }
-
-    fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
-        decided(|batch| {
-            let at = at(now)?;
-            let Some(mut record) = StoredDevice::read(snapshot, &self.serial)? else { return Ok(false) };
-            record.set_code(&self.code);
-            record.is_code_burned = false;
-            record.allows_code |= !record.is_enrolled;
-            record.renew();
-            record.write(batch, &self.serial);
-            self.origin.audit(batch, "device.code", record.thing, "done", at);
-            Ok(true)
-        })
-    }
-}
+of_one_device!(ReplaceCode, |this, record, _at| "device.code", {
+    record.set_code(&this.code);
+    record.is_code_burned = false;
+    record.allows_code |= !record.is_enrolled;
+    record.renew();
+});
 
 /// A device has a new factory key or licence.
 #[derive(Clone, Debug)]

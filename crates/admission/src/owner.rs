@@ -16,7 +16,7 @@ use crate::spaces::device_key;
 pub const WINDOW: Duration = Duration::from_secs(15 * 60);
 
 /// Changes the record of `serial`, with an audit entry; whether there is one.
-fn change(
+pub(crate) fn change(
     (serial, origin): (&Serial, &Origin),
     what: &str,
     snapshot: &Snapshot,
@@ -51,6 +51,7 @@ macro_rules! of_one_device {
         }
     };
 }
+pub(crate) use of_one_device;
 
 /// The code on the label is taken for [`WINDOW`] once more, until a device has enrolled with it.
 #[derive(Clone, Debug)]

@@ -23,16 +23,28 @@ pub(crate) fn digest(hash: HashAlgorithm, parts: &[&[u8]]) -> Digest {
 }
 
 pub(crate) fn hmac(hash: HashAlgorithm, key: &[u8], parts: &[&[u8]]) -> Digest {
+    hmac_of(&hmac_key(hash, key), parts)
+}
+
+pub(crate) fn hmac_each(hash: HashAlgorithm, key: &[u8], messages: &[&[&[u8]]]) -> Vec<Digest> {
+    let key = hmac_key(hash, key);
+    messages.iter().map(|parts| hmac_of(&key, parts)).collect()
+}
+
+fn hmac_key(hash: HashAlgorithm, key: &[u8]) -> lc_hmac::Key {
     let algorithm = match hash {
         HashAlgorithm::Sha256 => lc_hmac::HMAC_SHA256,
         HashAlgorithm::Sha384 => lc_hmac::HMAC_SHA384,
         HashAlgorithm::Sha512 => lc_hmac::HMAC_SHA512,
     };
-    let key = lc_hmac::Key::new(algorithm, key);
+    lc_hmac::Key::new(algorithm, key)
+}
+
+fn hmac_of(key: &lc_hmac::Key, parts: &[&[u8]]) -> Digest {
     if let [whole] = parts {
-        return Digest::new(lc_hmac::sign(&key, whole).as_ref());
+        return Digest::new(lc_hmac::sign(key, whole).as_ref());
     }
-    let mut context = lc_hmac::Context::with_key(&key);
+    let mut context = lc_hmac::Context::with_key(key);
     parts.iter().for_each(|part| context.update(part));
     Digest::new(context.sign().as_ref())
 }

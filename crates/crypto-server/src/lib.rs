@@ -48,6 +48,10 @@ impl Provider for Server {
         hash::hmac(hash, key, parts)
     }
 
+    fn hmac_each(&self, hash: HashAlgorithm, key: &[u8], messages: &[&[&[u8]]]) -> Vec<Digest> {
+        hash::hmac_each(hash, key, messages)
+    }
+
     fn tls12_prf(&self, hash: HashAlgorithm, secret: &[u8], label: &[u8], seed: &[&[u8]], out: &mut [u8]) {
         hash::tls12_prf(hash, secret, label, seed, out);
     }

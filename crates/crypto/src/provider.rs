@@ -157,6 +157,12 @@ pub trait Provider: Send + Sync {
     /// HMAC over the concatenation of `parts`, untruncated.
     fn hmac(&self, hash: HashAlgorithm, key: &[u8], parts: &[&[u8]]) -> Digest;
 
+    /// HMAC of each of `messages`, each the concatenation of its parts, under one key: what is prepared of the key is
+    /// prepared once.
+    fn hmac_each(&self, hash: HashAlgorithm, key: &[u8], messages: &[&[&[u8]]]) -> Vec<Digest> {
+        messages.iter().map(|parts| self.hmac(hash, key, parts)).collect()
+    }
+
     /// The TLS 1.2 PRF over `label` and the concatenation of `seed` (RFC 5246 section 5).
     fn tls12_prf(&self, hash: HashAlgorithm, secret: &[u8], label: &[u8], seed: &[&[u8]], out: &mut [u8]);
 

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use clock::{Deadlines, Dice, Moment, Now};
 use crypto::{PrivateKey, Provider};
 use osap_proto::{
-    AddressPrefix, Claim, Connection, Devid, Ephemeral, FakeRecords, LbsEnd, LbsMemory, LbsOutput, LbsRun,
-    LbsSetup, ProtocolType, Realm, Serial, TypeGroup,
+    AddressPrefix, Claim, Connection, Devid, FakeRecords, LbsEnd, LbsMemory, LbsOutput, LbsRun, LbsSetup,
+    ProtocolType, Realm, Serial, TypeGroup,
 };
 
 use crate::{LineId, Output};
@@ -80,7 +80,8 @@ pub struct LbsFace {
     settings: LbsSettings,
     dice: Dice,
     memory: LbsMemory,
-    runs: BTreeMap<LineId, Run>,
+    /// Boxed: the map moves its values about whenever one comes or goes.
+    runs: BTreeMap<LineId, Box<Run>>,
     due: Deadlines<LineId>,
     outputs: VecDeque<Output<LbsEvent>>,
     counters: LbsCounters,
@@ -116,12 +117,11 @@ impl LbsFace {
 
     /// A connection is there.
     pub fn opened(&mut self, line: LineId, arrival: Arrival, now: Now) {
-        let ephemeral = Ephemeral::draw(self.provider.as_ref(), &mut self.dice);
-        let (Ok(ephemeral), true) = (ephemeral, self.runs.len() < self.settings.run_count_max) else {
+        if self.runs.len() >= self.settings.run_count_max {
             self.counters.over_limit += 1;
             self.outputs.push_back(Output::Close { line });
             return;
-        };
+        }
         let (exporter, certificate) = match arrival.tls {
             None => (None, None),
             Some(tls) => (Some(tls.exporter), tls.certificate),
@@ -142,10 +142,10 @@ impl LbsFace {
             fakes: Arc::clone(&self.settings.fakes),
         };
         let provider = Arc::clone(&self.provider);
-        let machine = LbsRun::new(provider, setup, ephemeral, self.dice.split(), arrival.accepted);
+        let machine = LbsRun::new(provider, setup, self.dice.split(), arrival.accepted);
         let run = Run { machine, certificate, claim: None, generation: 0, devid: None, serial: None };
         self.counters.runs += 1;
-        self.runs.insert(line, run);
+        self.runs.insert(line, Box::new(run));
         self.settle(line, now);
     }
 

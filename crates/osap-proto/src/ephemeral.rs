@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use clock::Dice;
 use crypto::{CryptoError, Curve, Group, KeyExchange, PakeExchange, Provider, draw_scalar};
 
+use crate::Claim;
 use crate::messages::SHARE_SIZE;
 
 /// Random bytes and secret scalars of P-256, fresh for each run. Which of the exchanges is used hangs on the kind.
@@ -32,6 +33,50 @@ impl Ephemeral {
     /// The share of kinds 2 to 4; `None` when the exchange is on another group.
     pub(crate) fn share(&self) -> Option<[u8; SHARE_SIZE]> {
         self.exchange.public().try_into().ok()
+    }
+}
+
+/// What the load balancer draws, once it knows which kind runs.
+pub(crate) struct Drawn {
+    /// random_s.
+    pub(crate) random: [u8; 32],
+    pub(crate) scalar: DrawnScalar,
+}
+
+/// The scalar of one kind of exchange.
+pub(crate) enum DrawnScalar {
+    /// Kind 1.
+    Pake(Box<dyn PakeExchange>),
+    /// Kinds 2 to 4.
+    Exchange(Box<dyn KeyExchange>),
+}
+
+impl Drawn {
+    /// Draws what this kind needs.
+    pub(crate) fn for_claim(
+        provider: &dyn Provider,
+        dice: &mut Dice,
+        claim: &Claim,
+    ) -> Result<Self, CryptoError> {
+        let scalar = match claim {
+            Claim::Code(_) => {
+                DrawnScalar::Pake(draw_scalar(Curve::P256, dice, |scalar| provider.start_pake(scalar))?)
+            }
+            Claim::Psk | Claim::KeyPair(_) | Claim::Ticket(_) => {
+                DrawnScalar::Exchange(provider.start_exchange(Group::Nist(Curve::P256), dice)?)
+            }
+        };
+        Ok(Self { random: dice.bytes(), scalar })
+    }
+
+    /// What this kind needs of what was drawn before.
+    pub(crate) fn of(drawn: Ephemeral, claim: &Claim) -> Self {
+        let Ephemeral { random, exchange, pake } = drawn;
+        let scalar = match claim {
+            Claim::Code(_) => DrawnScalar::Pake(pake),
+            Claim::Psk | Claim::KeyPair(_) | Claim::Ticket(_) => DrawnScalar::Exchange(exchange),
+        };
+        Self { random, scalar }
     }
 }
 

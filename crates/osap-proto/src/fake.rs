@@ -46,17 +46,26 @@ impl FakeRecords {
         Ok(Self { secret, point_l, device_key })
     }
 
-    /// The fake record of a serial: made for every run, needed or not.
+    /// The fake record of a serial, whole.
     #[must_use]
     pub fn of(&self, provider: &dyn Provider, serial: &Serial) -> FakeRecord {
-        let seed = seed(provider, &self.secret, serial.as_bytes());
-        let part = |label: &[u8], size| expand(provider, seed.expose(), &[label], size);
-        let is_odd = part(b"osap-h1 fake kdf", 1).expose()[0] % 2 == 1;
-        FakeRecord {
-            w0: Secret::from(&reduced(&part(b"osap-h1 fake w0", 40))[..]),
-            psk: part(b"osap-h1 fake psk", 32),
-            kdf: if is_odd { Kdf::Pbkdf2 } else { Kdf::Scrypt },
-        }
+        let seed = self.seed_of(provider, serial);
+        FakeRecord { w0: w0_of(provider, &seed), psk: psk_of(provider, &seed), kdf: kdf_of(provider, &seed) }
+    }
+
+    /// w0' and kdf', which kind 1 needs.
+    pub(crate) fn of_code(&self, provider: &dyn Provider, serial: &Serial) -> (Secret, Kdf) {
+        let seed = self.seed_of(provider, serial);
+        (w0_of(provider, &seed), kdf_of(provider, &seed))
+    }
+
+    /// psk', which kinds 2 and 4 need.
+    pub(crate) fn of_psk(&self, provider: &dyn Provider, serial: &Serial) -> Secret {
+        psk_of(provider, &self.seed_of(provider, serial))
+    }
+
+    fn seed_of(&self, provider: &dyn Provider, serial: &Serial) -> Secret {
+        seed(provider, &self.secret, serial.as_bytes())
     }
 
     /// L' of all fake records.
@@ -76,15 +85,30 @@ fn seed(provider: &dyn Provider, secret: &Secret, serial: &[u8]) -> Secret {
     secret_of(hmac(provider, secret.expose(), &[b"osap-h1 fake\0", serial]))
 }
 
+fn w0_of(provider: &dyn Provider, seed: &Secret) -> Secret {
+    Secret::from(&reduced(&expand(provider, seed.expose(), &[b"osap-h1 fake w0"], 40))[..])
+}
+
+fn psk_of(provider: &dyn Provider, seed: &Secret) -> Secret {
+    expand(provider, seed.expose(), &[b"osap-h1 fake psk"], 32)
+}
+
+fn kdf_of(provider: &dyn Provider, seed: &Secret) -> Kdf {
+    let drawn = expand(provider, seed.expose(), &[b"osap-h1 fake kdf"], 1);
+    if drawn.expose()[0] % 2 == 1 { Kdf::Pbkdf2 } else { Kdf::Scrypt }
+}
+
 /// A number of any size modulo the order of P-256, in the same time for all numbers of a size.
 fn reduced(number: &Secret) -> Zeroizing<[u8; 32]> {
     let mut rest = Zeroizing::new([0_u64; 4]);
+    // Wiped once, not with each bit.
+    let mut less = Zeroizing::new([0_u64; 4]);
     for bit in number.expose().iter().flat_map(|byte| (0..8).rev().map(move |at| u64::from(byte >> at & 1))) {
         let mut carry = bit;
         for word in rest.iter_mut().rev() {
             (*word, carry) = (*word << 1 | carry, *word >> 63);
         }
-        let mut less = Zeroizing::new(*rest);
+        *less = *rest;
         let mut borrow = false;
         for (word, order) in less.iter_mut().zip(ORDER).rev() {
             let (once, first) = word.overflowing_sub(order);

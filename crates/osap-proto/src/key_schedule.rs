@@ -149,8 +149,7 @@ pub(crate) struct Schedule {
 
 impl Schedule {
     pub(crate) fn new(provider: &dyn Provider, main: Secret, t2: Hash) -> Self {
-        let confirm_s = labelled(provider, &main, "confirm s", &t2, 32);
-        let confirm_d = labelled(provider, &main, "confirm d", &t2, 32);
+        let [confirm_s, confirm_d] = labelled(provider, &main, &t2, [("confirm s", 32), ("confirm d", 32)]);
         let mac_of_lbs = hmac(provider, confirm_s.expose(), &[&t2]);
         let mac_of_device = hmac(provider, confirm_d.expose(), &[&t2, &mac_of_lbs]);
         Self { main, t2, mac_of_lbs, mac_of_device }
@@ -173,14 +172,19 @@ impl Schedule {
             None => (&[], &[]),
         };
         let t3 = sha256(provider, &[&self.t2, &self.mac_of_lbs, &self.mac_of_device, sig_s, sig_d]);
-        let key = |label, size| labelled(provider, &self.main, label, &t3, size);
+        let [d2s_key, d2s_iv, s2d_key, s2d_iv, resume, das] =
+            labelled(provider, &self.main, &t3, KEYS_OF_RUN);
         let way = |way, key: Secret, iv: Secret| RecordKeys::new(provider, way, &key, &iv);
+        let enrol = is_code.then(|| {
+            let [enrol] = labelled(provider, &self.main, &t3, [("enrol", 32)]);
+            enrol
+        });
         RunKeys {
-            from_device: way(Way::FromDevice, key("lbs d2s key", 16), key("lbs d2s iv", 12)),
-            from_lbs: way(Way::FromLbs, key("lbs s2d key", 16), key("lbs s2d iv", 12)),
-            resume: key("resume", 32),
-            das: key("das", 32),
-            enrol: is_code.then(|| key("enrol", 32)),
+            from_device: way(Way::FromDevice, d2s_key, d2s_iv),
+            from_lbs: way(Way::FromLbs, s2d_key, s2d_iv),
+            resume,
+            das,
+            enrol,
         }
     }
 }
@@ -191,8 +195,34 @@ impl core::fmt::Debug for Schedule {
     }
 }
 
-fn labelled(provider: &dyn Provider, main: &Secret, label: &str, hash: &Hash, size: usize) -> Secret {
-    expand(provider, main.expose(), &[b"osap-h1 ", label.as_bytes(), &[0], hash], size)
+/// Labels and sizes of what every run has.
+const KEYS_OF_RUN: [(&str, usize); 6] = [
+    ("lbs d2s key", 16),
+    ("lbs d2s iv", 12),
+    ("lbs s2d key", 16),
+    ("lbs s2d iv", 12),
+    ("resume", 32),
+    ("das", 32),
+];
+
+/// HKDF-Expand of K_main for several labels. None is longer than one block of it, so that each is one HMAC; the key is
+/// prepared once.
+fn labelled<const N: usize>(
+    provider: &dyn Provider,
+    main: &Secret,
+    hash: &Hash,
+    wanted: [(&str, usize); N],
+) -> [Secret; N] {
+    let infos = wanted.map(|(label, _)| [&b"osap-h1 "[..], label.as_bytes(), &[0], hash, &[1]]);
+    let messages: Vec<&[&[u8]]> = infos.iter().map(|info| &info[..]).collect();
+    let blocks = provider.hmac_each(HashAlgorithm::Sha256, main.expose(), &messages);
+    let mut blocks = blocks.into_iter();
+    wanted.map(|(_, size)| {
+        let mut block = blocks.next().expect("a digest for each message").first_32();
+        let secret = Secret::from(&block[..size]);
+        block.zeroize();
+        secret
+    })
 }
 
 /// The keys that a completed run gives.

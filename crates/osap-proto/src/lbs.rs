@@ -236,20 +236,15 @@ pub struct LbsRun {
 }
 
 impl LbsRun {
-    /// A run on a connection that was accepted at `accepted`, TLS included where it is.
+    /// A run on a connection that was accepted at `accepted`, TLS included where it is. What it draws, it draws
+    /// when the record is there: connections that ask for nothing cost nothing.
     #[must_use]
-    pub fn new(
-        provider: Arc<dyn Provider>,
-        setup: LbsSetup,
-        ephemeral: Ephemeral,
-        dice: Dice,
-        accepted: Moment,
-    ) -> Self {
+    pub fn new(provider: Arc<dyn Provider>, setup: LbsSetup, dice: Dice, accepted: Moment) -> Self {
         let (inlet, outputs, clock) = (Inlet::new(), VecDeque::new(), RunClock::accepted(accepted));
         Self {
             provider,
             setup,
-            ephemeral: Some(ephemeral),
+            ephemeral: None,
             dice,
             state: State::AwaitFirst,
             inlet,
@@ -257,6 +252,12 @@ impl LbsRun {
             proven_by_code: None,
             outputs,
         }
+    }
+
+    /// The same with what it would draw: for dialogues that are given.
+    #[must_use]
+    pub fn with_drawn(self, ephemeral: Ephemeral) -> Self {
+        Self { ephemeral: Some(ephemeral), ..self }
     }
 
     /// Takes bytes of the connection, in segments of any size; `memory` is of the whole load balancer.

@@ -8,29 +8,29 @@ use crypto::{Curve, KeyKind, PrivateKey, Provider, Secret};
 use crypto_portable::Portable;
 use osap_proto::*;
 
-pub(super) const NOW: Moment = Moment::START;
+pub(crate) const NOW: Moment = Moment::START;
 
-pub(super) fn provider() -> Arc<dyn Provider> {
+pub(crate) fn provider() -> Arc<dyn Provider> {
     Arc::new(Portable)
 }
 
-pub(super) fn serial() -> Serial {
+pub(crate) fn serial() -> Serial {
     Serial::new(b"T12345678").expect("a serial")
 }
 
-pub(super) fn realm() -> Realm {
+pub(crate) fn realm() -> Realm {
     Realm::new(b"lbs.example").expect("a realm")
 }
 
-pub(super) fn server_id() -> ServerId {
+pub(crate) fn server_id() -> ServerId {
     ServerId::new(b"das-0001").expect("a name")
 }
 
-pub(super) fn group(types: &[u8]) -> TypeGroup {
+pub(crate) fn group(types: &[u8]) -> TypeGroup {
     TypeGroup::new(types).expect("a group")
 }
 
-pub(super) fn prefix() -> AddressPrefix {
+pub(crate) fn prefix() -> AddressPrefix {
     AddressPrefix::of(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)))
 }
 
@@ -63,6 +63,16 @@ fn held() -> &'static Held {
     })
 }
 
+/// The key of the load balancer.
+pub(crate) fn lbs_key() -> Arc<dyn PrivateKey> {
+    Arc::clone(&held().lbs_key)
+}
+
+/// The records of who has none.
+pub(crate) fn fakes() -> Arc<FakeRecords> {
+    Arc::clone(&held().fakes)
+}
+
 fn psk() -> Secret {
     Secret::new(vec![9; 32])
 }
@@ -72,7 +82,7 @@ fn ticket() -> Ticket {
 }
 
 /// The record of the device, which may do everything.
-pub(super) fn record() -> DeviceRecord {
+pub(crate) fn record() -> DeviceRecord {
     let held = held();
     DeviceRecord {
         allowed: AllowedKinds { code: true, psk: true, key_pair: true },
@@ -85,7 +95,7 @@ pub(super) fn record() -> DeviceRecord {
 }
 
 /// What a device begins with, by the kind of its credential.
-pub(super) fn device_setup(kind: u8) -> DeviceSetup {
+pub(crate) fn device_setup(kind: u8) -> DeviceSetup {
     let held = held();
     let credential = match kind & 3 {
         0 => DeviceCredential::Code { code: held.code.clone(), realm: realm() },
@@ -107,16 +117,15 @@ pub(super) fn device_setup(kind: u8) -> DeviceSetup {
     }
 }
 
-pub(super) fn device(kind: u8) -> DeviceRun {
+pub(crate) fn device(kind: u8) -> DeviceRun {
     let mut dice = Dice::numbered(11);
     let ephemeral = Ephemeral::draw(&Portable, &mut dice).expect("P-256");
     DeviceRun::start(provider(), device_setup(kind), ephemeral, dice, NOW).expect("the setup is right")
 }
 
-pub(super) fn lbs() -> LbsRun {
+pub(crate) fn lbs() -> LbsRun {
     let held = held();
-    let mut dice = Dice::numbered(12);
-    let ephemeral = Ephemeral::draw(&Portable, &mut dice).expect("P-256");
+    let dice = Dice::numbered(12);
     let setup = LbsSetup {
         served: group(&[2, 4, 8]),
         connection: Connection::Plain,
@@ -127,18 +136,18 @@ pub(super) fn lbs() -> LbsRun {
         key: Arc::clone(&held.lbs_key),
         fakes: Arc::clone(&held.fakes),
     };
-    LbsRun::new(provider(), setup, ephemeral, dice, NOW)
+    LbsRun::new(provider(), setup, dice, NOW)
 }
 
-pub(super) fn devid() -> Devid {
+pub(crate) fn devid() -> Devid {
     Devid::from_random([0xA5; 16])
 }
 
-pub(super) fn grant() -> Grant {
+pub(crate) fn grant() -> Grant {
     Grant::Devid { devid: devid(), ticket_id: [6; 16], lifetime_secs: 60 }
 }
 
-pub(super) fn das_answer() -> DasAnswer {
+pub(crate) fn das_answer() -> DasAnswer {
     DasAnswer::Das(Box::new(DasInfo {
         address: "127.0.0.1".to_owned(),
         port: 8883,
@@ -155,7 +164,7 @@ pub(super) fn das_answer() -> DasAnswer {
 }
 
 /// What an honest run of this kind says: the device's bytes and those of the load balancer, in order.
-pub(super) fn honest(kind: u8) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+pub(crate) fn honest(kind: u8) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let (mut device, mut lbs, mut memory) = (device(kind), lbs(), LbsMemory::new());
     let (mut said, mut answered) = (Vec::new(), Vec::new());
     for _ in 0..12 {

@@ -73,8 +73,7 @@ impl Lbs {
             exporter: None,
         };
         let device = DeviceRun::start(Arc::new(Portable), setup, ephemeral, dice, NOW).unwrap();
-        let mut dice = self.dice();
-        let ephemeral = Ephemeral::draw(&Server, &mut dice).unwrap();
+        let dice = self.dice();
         let setup = LbsSetup {
             served: TypeGroup::new(&[2, 4, 8]).unwrap(),
             connection: Connection::Plain,
@@ -85,7 +84,7 @@ impl Lbs {
             key: Arc::clone(&self.key),
             fakes: Arc::clone(&self.fakes),
         };
-        (device, LbsRun::new(Arc::new(Server), setup, ephemeral, dice, NOW))
+        (device, LbsRun::new(Arc::new(Server), setup, dice, NOW))
     }
 
     /// One run of a device with this credential; what it keeps, or how it ended.

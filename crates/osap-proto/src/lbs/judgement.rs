@@ -1,13 +1,13 @@
 //! Which secret an offer is judged under, and whether the device proved that it has it.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crypto::{CryptoError, Curve, KeyExchange, PakeSide, Provider, PublicKey, Secret, SignatureScheme};
+use crypto::{CryptoError, Curve, PakeSide, Provider, PublicKey, Secret, SignatureScheme};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::{LbsRun, Lines};
+use crate::ephemeral::{Drawn, DrawnScalar};
 use crate::key_schedule::{
     Hash, Schedule, end_of_second, fixed_signature, main_of_code, main_of_exchange, main_of_psk, sha256,
     signed_by_device, signed_by_lbs, transcript_1, transcript_2,
@@ -15,8 +15,8 @@ use crate::key_schedule::{
 use crate::messages::{SHARE_SIZE, SIGNATURE_SIZE};
 use crate::record::RecordLine;
 use crate::{
-    Claim, CodeRecord, Ephemeral, FakeRecord, First, Frame, Header, MessageKind, ProtocolType, ResultCode,
-    Second, Serial, Third,
+    Claim, CodeRecord, First, Frame, Header, Kdf, MessageKind, ProtocolType, ResultCode, Second, Serial,
+    Third,
 };
 
 /// The kinds that a record allows. A ticket on record is always allowed.
@@ -102,20 +102,25 @@ impl LbsRun {
         let provider = Arc::clone(&self.provider);
         let provider = provider.as_ref();
         let chosen = self.choose(provider, &offer, found, unix_secs)?;
-        let ephemeral = self.ephemeral.take().ok_or(NoAnswer::OwnFault)?;
-        let share = match offer.claim {
-            Claim::Code(_) => ephemeral.pake.share(PakeSide::Verifier, &chosen.w0).ok(),
-            Claim::Psk | Claim::KeyPair(_) | Claim::Ticket(_) => ephemeral.share(),
+        let drawn = match self.ephemeral.take() {
+            Some(drawn) => Drawn::of(drawn, &offer.claim),
+            None => {
+                Drawn::for_claim(provider, &mut self.dice, &offer.claim).map_err(|_| NoAnswer::OwnFault)?
+            }
+        };
+        let share: [u8; SHARE_SIZE] = match &drawn.scalar {
+            DrawnScalar::Pake(pake) => pake.share(PakeSide::Verifier, &chosen.w0).ok(),
+            DrawnScalar::Exchange(exchange) => exchange.public().try_into().ok(),
         }
         .ok_or(NoAnswer::OwnFault)?;
         let is_signed = matches!(offer.claim, Claim::KeyPair(_));
         let header = Header { protocol: offer.header.protocol, group: self.setup.served.clone() };
-        let mut answer = Second::encode_before_mac(&header, &ephemeral.random, &share, is_signed);
+        let mut answer = Second::encode_before_mac(&header, &drawn.random, &share, is_signed);
         let exporter: &[u8] = self.setup.exporter.as_ref().map_or(&[], |exporter| &exporter[..]);
         let t1 = transcript_1(provider, exporter, bytes);
         let own_key = is_signed.then(|| self.setup.key.public());
         let t2 = transcript_2(provider, &t1, &answer, own_key);
-        let main = self.main_of(&offer, ephemeral, &chosen, &t2, &share)?;
+        let main = self.main_of(&offer, drawn.scalar, &chosen, &t2, &share)?;
         let schedule = Schedule::new(provider, main, t2);
         let sig_s =
             if is_signed { Some(self.sign(&signed_by_lbs(&t2)).ok_or(NoAnswer::OwnFault)?) } else { None };
@@ -136,29 +141,33 @@ impl LbsRun {
     fn main_of(
         &mut self,
         offer: &First,
-        ephemeral: Ephemeral,
+        scalar: DrawnScalar,
         chosen: &Chosen,
         t2: &Hash,
         share: &[u8; SHARE_SIZE],
     ) -> Result<Secret, NoAnswer> {
         let provider = self.provider.as_ref();
-        let z =
-            |exchange: Box<dyn KeyExchange>| exchange.finish(&offer.share).map_err(|_| NoAnswer::OwnFault);
-        match offer.claim {
-            Claim::Code(_) => match ephemeral.pake.finish_verifier(&chosen.w0, &chosen.point_l, &offer.share)
-            {
-                Ok(secrets) => {
-                    let shares = [&offer.share, share];
-                    let names = (&offer.serial, &self.setup.realm);
-                    Ok(main_of_code(provider, t2, names, shares, &secrets, &chosen.w0))
+        match scalar {
+            DrawnScalar::Pake(pake) => {
+                match pake.finish_verifier(&chosen.w0, &chosen.point_l, &offer.share) {
+                    Ok(secrets) => {
+                        let shares = [&offer.share, share];
+                        let names = (&offer.serial, &self.setup.realm);
+                        Ok(main_of_code(provider, t2, names, shares, &secrets, &chosen.w0))
+                    }
+                    // Infinity: told as a wrong mac, since anything else would confirm a guess for nothing.
+                    Err(CryptoError::BadInput) => Ok(Secret::from(&self.dice.bytes::<32>()[..])),
+                    Err(_) => Err(NoAnswer::OwnFault),
                 }
-                // Infinity: told as a wrong mac, since anything else would confirm a guess for nothing.
-                Err(CryptoError::BadInput) => Ok(Secret::from(&self.dice.bytes::<32>()[..])),
-                Err(_) => Err(NoAnswer::OwnFault),
-            },
-            Claim::KeyPair(_) => Ok(main_of_exchange(provider, t2, &z(ephemeral.exchange)?)),
-            Claim::Psk | Claim::Ticket(_) => {
-                Ok(main_of_psk(provider, t2, &chosen.psk, &z(ephemeral.exchange)?))
+            }
+            DrawnScalar::Exchange(exchange) => {
+                let z = exchange.finish(&offer.share).map_err(|_| NoAnswer::OwnFault)?;
+                Ok(match offer.claim {
+                    Claim::KeyPair(_) => main_of_exchange(provider, t2, &z),
+                    Claim::Psk | Claim::Ticket(_) | Claim::Code(_) => {
+                        main_of_psk(provider, t2, &chosen.psk, &z)
+                    }
+                })
             }
         }
     }
@@ -176,14 +185,21 @@ impl LbsRun {
         found: Option<&DeviceRecord>,
         unix_secs: u64,
     ) -> Result<Chosen, NoAnswer> {
-        let FakeRecord { w0, psk, kdf: fake_kdf } = self.setup.fakes.of(provider, &offer.serial);
-        let fake = Chosen {
-            w0,
-            point_l: self.setup.fakes.point_l().clone(),
-            psk,
-            device_key: self.setup.fakes.device_key().clone(),
+        // As much of the fake as the kind needs, whether or not there is a record: what is made hangs on the offer.
+        let fakes = &self.setup.fakes;
+        let mut fake = Chosen {
+            w0: Secret::new(Vec::new()),
+            point_l: fakes.point_l().clone(),
+            psk: Secret::new(Vec::new()),
+            device_key: fakes.device_key().clone(),
             is_real: Choice::from(0),
         };
+        let mut fake_kdf = Kdf::Scrypt;
+        match offer.claim {
+            Claim::Code(_) => (fake.w0, fake_kdf) = fakes.of_code(provider, &offer.serial),
+            Claim::Psk | Claim::Ticket(_) => fake.psk = fakes.of_psk(provider, &offer.serial),
+            Claim::KeyPair(_) => {}
+        }
         let of_code = found.and_then(|record| record.code.as_ref());
         if let Claim::Code(kdf) = offer.claim {
             let right = of_code.map_or(fake_kdf, |code| code.kdf);

@@ -41,7 +41,7 @@ impl Lbs {
 
     fn run(&mut self, from: &str) -> LbsRun {
         self.draws += 1;
-        let mut dice = clock::Dice::numbered(self.draws);
+        let dice = clock::Dice::numbered(self.draws);
         let setup = LbsSetup {
             served: TypeGroup::new(&[2, 4, 8]).unwrap(),
             connection: Connection::Plain,
@@ -52,8 +52,7 @@ impl Lbs {
             key: self.world.key.clone(),
             fakes: self.world.fakes.clone(),
         };
-        let ephemeral = Ephemeral::draw(provider().as_ref(), &mut dice).unwrap();
-        LbsRun::new(provider(), setup, ephemeral, dice, self.now)
+        LbsRun::new(provider(), setup, dice, self.now)
     }
 
     /// An offer of kind 1 of anybody who knows the serial: a fresh point is all that it takes.

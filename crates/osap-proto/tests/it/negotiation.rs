@@ -22,9 +22,8 @@ fn answer_to(world: &World, vector: &Value) -> Option<Vec<u8>> {
         key: world.key.clone(),
         fakes: world.fakes.clone(),
     };
-    let mut dice = clock::Dice::numbered(3);
-    let ephemeral = Ephemeral::draw(provider().as_ref(), &mut dice).unwrap();
-    let mut lbs = LbsRun::new(provider(), setup, ephemeral, dice, NOW);
+    let dice = clock::Dice::numbered(3);
+    let mut lbs = LbsRun::new(provider(), setup, dice, NOW);
     lbs.receive(&hex(&vector["h1_i"]), &mut LbsMemory::new(), NOW);
     let mut outputs = lbs_outputs(&mut lbs);
     if outputs.is_empty() {

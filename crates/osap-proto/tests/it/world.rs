@@ -134,7 +134,7 @@ impl World {
             fakes: Arc::clone(&self.fakes),
         };
         let ephemeral = ephemeral(&inputs["y"], &inputs["random_s"]);
-        LbsRun::new(provider(), setup, ephemeral, Dice::numbered(1), NOW)
+        LbsRun::new(provider(), setup, Dice::numbered(1), NOW).with_drawn(ephemeral)
     }
 }
 

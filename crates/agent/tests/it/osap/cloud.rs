@@ -148,8 +148,7 @@ impl Cloud {
             key: Arc::clone(&self.key),
             fakes: Arc::clone(&self.fakes),
         };
-        let ephemeral = Ephemeral::draw(&Portable, &mut self.dice).unwrap();
-        let run = LbsRun::new(Arc::clone(&self.provider), setup, ephemeral, self.dice.split(), now);
+        let run = LbsRun::new(Arc::clone(&self.provider), setup, self.dice.split(), now);
         self.peers.insert(stream, Peer::Lbs(Box::new(run)));
         exporter
     }

@@ -14,7 +14,7 @@ use crate::stored_file::{
 };
 
 /// Grants by the SHA-256 of their token.
-pub(crate) const GRANT: Space = Space(0x59);
+pub(crate) const GRANT: Space = Space(0x5b);
 
 /// The longest time a grant may last; a longer one is cut to it.
 pub const GRANT_DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);

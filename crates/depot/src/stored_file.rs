@@ -9,7 +9,7 @@ use store::{Batch, Decision, Key, Operation, Range, ReadSet, Snapshot, Space, de
 use crate::grant::{StoredGrant, Way, grant_key};
 
 /// Files by thing and id.
-const FILE: Space = Space(0x5a);
+const FILE: Space = Space(0x5c);
 
 /// The longest name of a file, in bytes.
 pub const NAME_LENGTH_MAX: usize = 128;

@@ -44,6 +44,19 @@ impl Standing {
         self.grants.iter().filter_map(|grant| grant.until).min()
     }
 
+    /// Since when the caller may do `act` with `name`; `None`: since ever, or not at all.
+    #[must_use]
+    pub fn since(&self, act: Act, name: &str) -> Option<Timestamp> {
+        let allows = |grant: &&Grant| {
+            consent::permitted(&self.party, std::slice::from_ref(*grant), act, name).is_allowed
+        };
+        let holds_since = |grant: &Grant| grant.from.map_or(grant.made, |from| from.max(grant.made));
+        if self.is_owner() {
+            return None;
+        }
+        self.grants.iter().filter(allows).map(holds_since).min()
+    }
+
     /// Whether the caller is the owner.
     #[must_use]
     pub fn is_owner(&self) -> bool {

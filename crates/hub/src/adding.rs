@@ -5,11 +5,12 @@ use ledger::Origin;
 use model::Uuid;
 use store::{Batch, Decision, Operation, ReadSet, Snapshot, decided};
 
+use crate::history::SAMPLES_MAX;
 use crate::model::{AFFORDANCE_COUNT_MAX, AffordanceKind, ThingModel};
 use crate::refusal::{Fault, Refusal};
 use crate::spaces::{
-    DESIRED, MODEL, VALUE, affordance_key, all_of, binding_key, model_key, name_of, place_key, thing_key,
-    unversioned, versioned,
+    DESIRED, HISTORY, MODEL, VALUE, affordance_key, all_of, binding_key, model_key, name_of, place_key,
+    sampled_name, thing_key, unversioned, versioned,
 };
 use crate::thing::{Binding, Marks, Thing};
 
@@ -138,6 +139,12 @@ impl ReplaceModel {
                 }
             }
         }
+        for (key, _) in &snapshot.page(&all_of(HISTORY, self.thing, PROPERTY_COUNT_MAX * SAMPLES_MAX)).records
+        {
+            if !kept.iter().any(|property| sampled_name(key) == Some(property.name.as_str())) {
+                batch.delete(key.clone());
+            }
+        }
         thing.title = self.model.title().to_owned();
         thing.modified = at;
         batch.put(thing_key(self.thing), thing.to_value());
@@ -155,6 +162,7 @@ impl Operation for ReplaceModel {
             .with_range(all_of(MODEL, self.thing, MODEL_RECORD_COUNT_MAX))
             .with_range(all_of(VALUE, self.thing, PROPERTY_COUNT_MAX))
             .with_range(all_of(DESIRED, self.thing, PROPERTY_COUNT_MAX))
+            .with_range(all_of(HISTORY, self.thing, PROPERTY_COUNT_MAX * SAMPLES_MAX))
     }
 
     fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {

@@ -17,6 +17,7 @@ mod command;
 mod desired;
 mod events;
 mod granting;
+mod history;
 mod json;
 mod listing;
 mod model;
@@ -41,6 +42,7 @@ pub use consent::{Act, Acts, Grant, GrantPage, Names, NotGranted, Party, Rule, V
 pub use desired::{DesiredState, DesiredView, ReadDesired, Write, Written};
 pub use events::{EVENT_COUNT_MAX, Event, EventPage, ListEvents, Raise, Raised, StoredEvent};
 pub use granting::{AddThingGrant, Judge, Judgement, WhoMay};
+pub use history::{ReadSeries, SAMPLE_SIZE_MAX, SAMPLES_MAX, Series};
 pub use json::{VALUE_DEPTH_MAX, VALUE_SIZE_MAX, check_value};
 pub use ledger::{BadRecord, Origin};
 pub use listing::{FindThing, ListThings, ReadThing, ThingFilter, ThingPage, ThingView};

@@ -5,13 +5,15 @@ use ledger::Origin;
 use model::Uuid;
 use store::{Batch, Decision, Operation, ReadSet, Snapshot};
 
+use crate::adding::PROPERTY_COUNT_MAX;
+use crate::history::SAMPLES_MAX;
 use crate::notice::Effect;
 use crate::refusal::{Fault, Refusal};
 use crate::spaces::{OF_ONE_THING, all_of, binding_key, thing_key};
 use crate::thing::{Binding, Thing};
 
-/// More than a thing can have in any one space: models are the largest, then events and their ids.
-const RECORD_COUNT_MAX: usize = 2048;
+/// More than a thing can have in any one space: the rings of all its properties are the most.
+const RECORD_COUNT_MAX: usize = PROPERTY_COUNT_MAX * SAMPLES_MAX + 1;
 
 /// Erases a thing with its model, values, desired values, operations, events and grants in one commit.
 ///

@@ -3,6 +3,7 @@
 use model::Uuid;
 use store::{Key, Range, Space};
 
+use crate::history::SAMPLES_MAX;
 use crate::model::{AffordanceKind, Place};
 use crate::thing::Binding;
 
@@ -20,11 +21,13 @@ pub(crate) const OPERATION: Space = Space(0x55);
 pub(crate) const EVENT: Space = Space(0x56);
 /// Numbers of kept events by UUID and the event's own id.
 pub(crate) const EVENT_ID: Space = Space(0x57);
+/// Values that were reported, by UUID, property and place in its ring.
+pub(crate) const HISTORY: Space = Space(0x5d);
 /// Things by what they are bound to.
 const BINDING: Space = Space(0x58);
 
 /// Spaces whose names start with the UUID of the thing they belong to.
-pub(crate) const OF_ONE_THING: [Space; 6] = [MODEL, VALUE, DESIRED, OPERATION, EVENT, EVENT_ID];
+pub(crate) const OF_ONE_THING: [Space; 7] = [MODEL, VALUE, DESIRED, OPERATION, EVENT, EVENT_ID, HISTORY];
 
 pub(crate) fn thing_key(thing: Uuid) -> Key {
     Key::new(THING, thing.0)
@@ -89,6 +92,28 @@ pub(crate) fn numbered(space: Space, thing: Uuid, after: Option<u64>, limit: usi
 /// Everything of one thing in `space`.
 pub(crate) fn all_of(space: Space, thing: Uuid, limit: usize) -> Range {
     Range { space, prefix: thing.0.to_vec(), after: None, limit }
+}
+
+fn ring(thing: Uuid, name: &str) -> Vec<u8> {
+    // No name has a byte 0.
+    [&thing.0[..], clipped(name), &[0]].concat()
+}
+
+/// The place of a value in the ring of its property.
+pub(crate) fn sample_key(thing: Uuid, name: &str, version: u64) -> Key {
+    let place = u8::try_from(version % SAMPLES_MAX as u64).expect("it is below 256");
+    Key::new(HISTORY, [ring(thing, name), vec![place]].concat())
+}
+
+/// All of the ring.
+pub(crate) fn samples_of(thing: Uuid, name: &str) -> Range {
+    Range { space: HISTORY, prefix: ring(thing, name), after: None, limit: SAMPLES_MAX }
+}
+
+/// The property of a record in a ring.
+pub(crate) fn sampled_name(key: &Key) -> Option<&str> {
+    let name = key.name.get(16..key.name.len().checked_sub(2)?)?;
+    std::str::from_utf8(name).ok()
 }
 
 pub(crate) fn event_id_key(thing: Uuid, id: Uuid) -> Key {

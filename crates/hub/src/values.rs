@@ -13,6 +13,7 @@ use store::{Batch, Decision, Key, Operation, ReadSet, Snapshot, decided};
 use crate::access::{admit, admit_reads, affordance};
 use crate::adding::PROPERTY_COUNT_MAX;
 use crate::desired::{Desired, DesiredView};
+use crate::history;
 use crate::json;
 use crate::model::AffordanceKind;
 use crate::notice::{Effect, Notice};
@@ -54,7 +55,7 @@ struct Stored {
 }
 
 impl Reading {
-    fn from_value(name: &str, stored: &[u8]) -> Result<Self, BadRecord> {
+    pub(crate) fn from_value(name: &str, stored: &[u8]) -> Result<Self, BadRecord> {
         let Stored { json, at_unix_millis, received_unix_millis, version } = ledger::from_bytes(stored)?;
         Ok(Self {
             name: name.to_owned(),
@@ -256,7 +257,9 @@ impl Report {
                 received_unix_millis: received.as_unix_millis(),
                 version: reading.version,
             };
-            batch.put(key, ledger::to_bytes(&stored));
+            let bytes = ledger::to_bytes(&stored);
+            history::keep(&mut batch, self.thing, &reading, &stored.json, bytes.clone());
+            batch.put(key, bytes);
             let wanted = snapshot.value(&named_key(DESIRED, self.thing, &reading.name));
             if let Some(mut wanted) = wanted.map(Desired::from_value).transpose()?
                 && wanted.meets(&reading.value)?

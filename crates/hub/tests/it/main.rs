@@ -6,6 +6,7 @@ mod house;
 
 mod directory;
 mod events;
+mod history;
 mod models;
 mod operations;
 mod values;

@@ -45,7 +45,7 @@ const PLACES: &[Place] = &[
     place("store", 1),
     // domain
     place("accounts", 2),
-    beside("admission", 2, &["accounts", "ledger"]),
+    beside("admission", 2, &["accounts", "consent", "hub", "ledger"]),
     beside("ledger", 2, &["accounts"]),
     beside("authority", 2, &["accounts", "ledger"]),
     beside("management", 2, &["accounts", "ledger"]),

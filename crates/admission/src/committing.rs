@@ -82,6 +82,7 @@ impl Operation for CommitRun {
             };
             self.narrow(&mut record);
             record.set_devid(&self.commit.devid);
+            record.admitted_unix_millis = Some(at.as_unix_millis());
             record.ticket = Some(StoredTicket {
                 id: self.commit.ticket.id,
                 secret: self.commit.ticket.secret.clone(),

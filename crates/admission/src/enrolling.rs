@@ -5,7 +5,7 @@ use crypto::{Curve, KeyKind, PublicKey, Secret};
 use ledger::Origin;
 use model::Uuid;
 use osap_proto::{CodeRecord, Mode, Serial};
-use store::{Decision, Operation, ReadSet, Snapshot, decided};
+use store::{Batch, Decision, Operation, ReadSet, Snapshot, decided};
 
 use crate::owner::{change, of_one_device};
 use crate::record::{CannotDecide, StoredDevice, at};
@@ -81,43 +81,83 @@ pub enum Enrolled {
     Refused(NoCredential),
 }
 
+/// What becomes of a record of this serial that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Earlier {
+    /// It stays, and the enrolment does not happen.
+    Stays,
+    /// It goes: no thing is bound to its device any more.
+    Goes,
+}
+
+impl Enrol {
+    /// What the decision wants to see.
+    #[must_use]
+    pub fn reads(&self) -> ReadSet {
+        ReadSet::of([device_key(&self.serial)])
+    }
+
+    /// Decides, and writes the record with its audit entry into `batch`; so that what must hold from the same
+    /// moment on can be decided along with it.
+    ///
+    /// # Errors
+    /// [`CannotDecide`]; then nothing is written.
+    pub fn decide_into(
+        &self,
+        snapshot: &Snapshot,
+        now: Now,
+        batch: &mut Batch,
+    ) -> Result<Enrolled, CannotDecide> {
+        self.decide_over(Earlier::Stays, snapshot, now, batch)
+    }
+
+    pub(crate) fn decide_over(
+        &self,
+        earlier: Earlier,
+        snapshot: &Snapshot,
+        now: Now,
+        batch: &mut Batch,
+    ) -> Result<Enrolled, CannotDecide> {
+        let at = at(now)?;
+        if let Err(reason) = self.credentials.check() {
+            return Ok(Enrolled::Refused(reason));
+        }
+        if earlier == Earlier::Stays && StoredDevice::read(snapshot, &self.serial)?.is_some() {
+            return Ok(Enrolled::Exists);
+        }
+        // A device that was removed and comes again is not the one that a run began with.
+        let [a, b, c, d, e, f, g, h, ..] = self.origin.seed;
+        let mut record = StoredDevice::new(self.mode, u64::from_be_bytes([a, b, c, d, e, f, g, h]), at);
+        if let Some(code) = &self.credentials.code {
+            record.set_code(code);
+            record.allows_code = true;
+        }
+        if let Some(psk) = &self.credentials.psk {
+            record.set_psk(psk.clone());
+            record.allows_psk = true;
+        }
+        if let Some(key) = &self.credentials.device_key {
+            record.set_public_key(key);
+            record.allows_key_pair = true;
+        }
+        record.thing = self.thing;
+        record.write(batch, &self.serial);
+        batch.delete(compat_session_key(&self.serial));
+        self.origin.audit(batch, "device.admit", self.thing, "done", at);
+        Ok(Enrolled::Added)
+    }
+}
+
 impl Operation for Enrol {
     type Reply = Result<Enrolled, CannotDecide>;
     type Effect = ();
 
     fn reads(&self) -> ReadSet {
-        ReadSet::of([device_key(&self.serial)])
+        Self::reads(self)
     }
 
     fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
-        decided(|batch| {
-            let at = at(now)?;
-            if let Err(reason) = self.credentials.check() {
-                return Ok(Enrolled::Refused(reason));
-            }
-            if StoredDevice::read(snapshot, &self.serial)?.is_some() {
-                return Ok(Enrolled::Exists);
-            }
-            // A device that was removed and comes again is not the one that a run began with.
-            let [a, b, c, d, e, f, g, h, ..] = self.origin.seed;
-            let mut record = StoredDevice::new(self.mode, u64::from_be_bytes([a, b, c, d, e, f, g, h]), at);
-            if let Some(code) = &self.credentials.code {
-                record.set_code(code);
-                record.allows_code = true;
-            }
-            if let Some(psk) = &self.credentials.psk {
-                record.set_psk(psk.clone());
-                record.allows_psk = true;
-            }
-            if let Some(key) = &self.credentials.device_key {
-                record.set_public_key(key);
-                record.allows_key_pair = true;
-            }
-            record.thing = self.thing;
-            record.write(batch, &self.serial);
-            self.origin.audit(batch, "device.admit", self.thing, "done", at);
-            Ok(Enrolled::Added)
-        })
+        decided(|batch| self.decide_into(snapshot, now, batch))
     }
 }
 
@@ -130,26 +170,45 @@ pub struct Remove {
     pub origin: Origin,
 }
 
+impl Remove {
+    /// What the decision wants to see.
+    #[must_use]
+    pub fn reads(&self) -> ReadSet {
+        ReadSet::of([device_key(&self.serial)])
+    }
+
+    /// Decides, and writes the removal with its audit entry into `batch`. Answers whether there was one.
+    ///
+    /// # Errors
+    /// [`CannotDecide::NoClock`]; then nothing is written.
+    pub fn decide_into(
+        &self,
+        snapshot: &Snapshot,
+        now: Now,
+        batch: &mut Batch,
+    ) -> Result<bool, CannotDecide> {
+        let at = at(now)?;
+        let Some(stored) = snapshot.value(&device_key(&self.serial)) else { return Ok(false) };
+        // What cannot be read any more can still be removed.
+        let thing = StoredDevice::from_value(stored).ok().and_then(|record| record.thing);
+        batch.delete(device_key(&self.serial));
+        batch.delete(compat_session_key(&self.serial));
+        self.origin.audit(batch, "device.dismiss", thing, "done", at);
+        Ok(true)
+    }
+}
+
 impl Operation for Remove {
     /// Whether there was one.
     type Reply = Result<bool, CannotDecide>;
     type Effect = ();
 
     fn reads(&self) -> ReadSet {
-        ReadSet::of([device_key(&self.serial)])
+        Self::reads(self)
     }
 
     fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
-        decided(|batch| {
-            let at = at(now)?;
-            let Some(stored) = snapshot.value(&device_key(&self.serial)) else { return Ok(false) };
-            // What cannot be read any more can still be removed.
-            let thing = StoredDevice::from_value(stored).ok().and_then(|record| record.thing);
-            batch.delete(device_key(&self.serial));
-            batch.delete(compat_session_key(&self.serial));
-            self.origin.audit(batch, "device.dismiss", thing, "done", at);
-            Ok(true)
-        })
+        decided(|batch| self.decide_into(snapshot, now, batch))
     }
 }
 

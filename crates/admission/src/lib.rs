@@ -3,7 +3,7 @@
 //! ```text
 //! maker's label, key or licence --Enrol--> record of the device
 //! a run:  LookUp -> judged by osap-proto;  GrantRun -> record 82;  CommitRun -> compare and swap at record 92
-//! owner:  OpenWindow, Block, ReplaceCode, SetFloor, Remove
+//! owner:  AddWithThing, OpenWindow, Block, ReplaceCode, SetFloor, RemoveWithThing
 //! ```
 //! Every step is a pure decision over a snapshot. What people change goes into the audit log in the same commit.
 //! Nothing here computes a proof: records of codes come ready made, and the runs of `osap-proto` judge.
@@ -18,6 +18,7 @@ mod record;
 mod session_notes;
 mod spaces;
 mod type_1;
+mod with_thing;
 
 pub use committing::{CommitRun, RunCommitted};
 pub use enrolling::{Credentials, Enrol, Enrolled, NoCredential, Remove, ReplaceCode, ReplacePsk};
@@ -27,5 +28,6 @@ pub use owner::{Block, CloseWindow, LinkThing, OpenWindow, SetFloor, WINDOW};
 pub use record::{CannotDecide, Generation};
 pub use session_notes::{DasSession, NoteDasTicket, NotedTicket};
 pub use type_1::{AllowCompat, BurnCode, CommitCompat, ForbidCompat, LookUpCompat, ReadCompatSession};
+pub use with_thing::{AddWithThing, NotAdded, RemoveWithThing};
 
 pub use ledger::{AUDIT, BadRecord, Origin};

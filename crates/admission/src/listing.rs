@@ -33,6 +33,10 @@ pub struct AdmittedDevice {
     pub is_blocked: bool,
     /// Whether a run has completed.
     pub is_enrolled: bool,
+    /// Whether it has a ticket for its next run.
+    pub has_ticket: bool,
+    /// When a run was completed last.
+    pub last_admitted: Option<Timestamp>,
     /// Whether type 1 is run with it, which protects nothing.
     pub is_compat: bool,
     /// The thing it is.
@@ -54,6 +58,8 @@ impl AdmittedDevice {
             devid: record.devid()?,
             is_blocked: record.is_blocked,
             is_enrolled: record.is_enrolled,
+            has_ticket: record.ticket.is_some(),
+            last_admitted: record.admitted_unix_millis.map(Timestamp::from_unix_millis),
             is_compat: record.compat.is_some() && record.min_type == ProtocolType::COMPAT.0,
             thing: record.thing,
             created: Timestamp::from_unix_millis(record.created_unix_millis),

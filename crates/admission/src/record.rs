@@ -127,6 +127,9 @@ pub(crate) struct StoredDevice {
     /// Where type 1 was switched on for it.
     #[n(18)]
     pub(crate) compat: Option<StoredCompat>,
+    /// When a proof of it was completed last.
+    #[n(20)]
+    pub(crate) admitted_unix_millis: Option<u64>,
 }
 
 impl StoredDevice {
@@ -152,6 +155,7 @@ impl StoredDevice {
             created_unix_millis: at.as_unix_millis(),
             das_ticket: None,
             compat: None,
+            admitted_unix_millis: None,
         }
     }
 

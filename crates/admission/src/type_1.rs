@@ -220,6 +220,7 @@ impl Operation for CommitCompat {
                 compat.devid = Some(*self.commit.devid.as_bytes());
                 compat.master_key = self.commit.master_key.clone();
             }
+            record.admitted_unix_millis = Some(at.as_unix_millis());
             record.write(batch, &self.commit.serial);
             let session = StoredSession {
                 devid: *self.commit.devid.as_bytes(),

@@ -8,7 +8,7 @@ use consent::{AddGrant, ListGrants, Party, RevokeGrant, Revoked};
 use hub::{
     AddThing, AddThingGrant, AffordanceKind, Command, DesiredView, Effect, Fault, Invoke, Judge, ListEvents,
     ListThings, MayManage, OperationView, Order, OrderKind, Read, ReadAll, ReadDesired, ReadOperation,
-    ReadThing, Refusal, RemoveThing, ReplaceModel, Reply, What, WhoMay, Withdraw, Write, order_id,
+    ReadThing, Refusal, ReplaceModel, Reply, What, WhoMay, Withdraw, Write, order_id,
 };
 use model::Uuid;
 use serde_json::Value;
@@ -21,6 +21,9 @@ use crate::pump::Load;
 
 /// The longest time that a call waits for a device.
 const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// How long a query waits for room in its device's line.
+const LINE_WAIT: Duration = Duration::from_secs(2);
 
 fn wait_of(millis: u64) -> Duration {
     Duration::from_millis(millis).min(WAIT_MAX)
@@ -103,7 +106,7 @@ impl HubDesk {
                 Ok(Reply::Thing(self.run(ReplaceModel { thing, model, origin }).await?))
             }
             Command::Remove { thing } => {
-                self.commit(RemoveThing { thing, origin }).await?;
+                self.remove(thing, origin).await?;
                 Ok(Reply::Done)
             }
             Command::Grant { party, thing, acts, names, from, until } => {
@@ -177,14 +180,12 @@ impl HubDesk {
         let line = self.desk.lines.look(thing, |line| line.device.as_ref().map(|it| it.orders.clone()));
         let line: mpsc::Sender<Order> = line.flatten().ok_or(Refusal::Offline)?;
         let answer = self.put_down(thing, id, Some(name.to_owned()));
-        let sent = line.try_send(order);
-        if let Err(why) = sent {
+        // A pump that has just begun holds the whole line for a moment.
+        let sent = tokio::time::timeout(LINE_WAIT, line.send(order)).await;
+        if let Err(why) = sent.map_or(Err(Refusal::Busy), |sent| sent.map_err(|_| Refusal::Offline)) {
             drop(answer);
             self.desk.lines.with(thing, |line| line.waiting.remove(&id));
-            return Err(match why {
-                mpsc::error::TrySendError::Full(_) => Refusal::Busy,
-                mpsc::error::TrySendError::Closed(_) => Refusal::Offline,
-            });
+            return Err(why);
         }
         match self.settled(thing, id, answer, QUERY_WAIT).await {
             Some(Ok(_)) => Ok(()),

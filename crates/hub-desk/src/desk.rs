@@ -1,14 +1,15 @@
 //! The desk itself: runs operations, and carries what leaves after their commits.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use clock::Timestamp;
 use consent::Party;
 use hub::{
     Answer, Answered, Asked, DesiredOf, Effect, Event, Fault, FindThing, Interest, Order, OrderKind, Origin,
-    Outcome, Raise, Raised, Refusal, Report, Reported, Reporting, Settled, Spot, Subscribe, order_number,
+    Outcome, Raise, Raised, ReadSeries, Refusal, Report, Reported, Reporting, Series, Settled, Spot,
+    Subscribe, order_number,
 };
 use model::Uuid;
 use net::executor::Executor;
@@ -31,7 +32,12 @@ pub(crate) struct Desk {
     pub(crate) lines: Lines,
     generations: AtomicU64,
     pub(crate) queries: AtomicU64,
+    /// Told the serial of a smart device that is not to be connected any more.
+    pub(crate) shut: OnceLock<Tell>,
 }
+
+/// Tells somebody a name.
+type Tell = Box<dyn Fn(&str) + Send + Sync>;
 
 /// The desk; clones are the same desk.
 #[derive(Clone)]
@@ -66,6 +72,7 @@ impl HubDesk {
             lines: Lines::default(),
             generations: AtomicU64::new(0),
             queries: AtomicU64::new(0),
+            shut: OnceLock::new(),
         };
         Self { desk: Arc::new(desk) }
     }
@@ -282,6 +289,20 @@ impl HubDesk {
         }
         self.desk.lines.settle(&Settled { thing, order: outcome.id, result: outcome.result });
         told.map(|()| Answered::Stored)
+    }
+
+    /// What a property was, as far as it is kept and the caller may know.
+    ///
+    /// # Errors
+    /// As for reading the property.
+    pub async fn series(
+        &self,
+        caller: impl Into<Caller>,
+        thing: Uuid,
+        name: String,
+        after: u64,
+    ) -> Result<Series, Refusal> {
+        self.run(ReadSeries { thing, name, after, party: caller.into().party }).await
     }
 
     /// The values that are still wanted of a device that asks, oldest first.

@@ -6,4 +6,5 @@ mod owner;
 mod runs;
 mod type_1;
 mod whole;
+mod with_thing;
 mod world;

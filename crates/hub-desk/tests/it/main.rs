@@ -6,4 +6,5 @@ mod house;
 
 mod callers;
 mod devices;
+mod records;
 mod watching;

@@ -2,7 +2,7 @@
 
 /** The pages that exist. */
 export type PageName =
-  | 'today' | 'devices' | 'device' | 'things' | 'thing' | 'claim' | 'audit' | 'risks' | 'system' | 'activate' | 'sign-in' | 'help' | 'not-here';
+  | 'today' | 'devices' | 'device' | 'things' | 'thing-add' | 'thing' | 'claim' | 'audit' | 'risks' | 'system' | 'activate' | 'sign-in' | 'help' | 'not-here';
 
 /** One address. */
 export interface Route {
@@ -26,16 +26,20 @@ export const ROUTES: readonly Route[] = [
   { page: 'device', path: 'devices/:id/keys', title: 'Keys', tab: 'keys' },
   { page: 'device', path: 'devices/:id/channels', title: 'Channels', tab: 'channels' },
   { page: 'things', path: 'things', title: 'Smart devices' },
+  { page: 'thing-add', path: 'things/add', title: 'Add a smart device' },
   { page: 'thing', path: 'things/:id', title: 'Values', tab: 'values' },
   { page: 'thing', path: 'things/:id/operations', title: 'Operations', tab: 'operations' },
   { page: 'thing', path: 'things/:id/events', title: 'Events', tab: 'events' },
   { page: 'thing', path: 'things/:id/access', title: 'Access', tab: 'access' },
+  { page: 'thing', path: 'things/:id/files', title: 'Files', tab: 'files' },
+  { page: 'thing', path: 'things/:id/record', title: 'Record', tab: 'record' },
   { page: 'thing', path: 'things/:id/description', title: 'Description', tab: 'description' },
   { page: 'claim', path: 'claim', title: 'Claim a device' },
   { page: 'audit', path: 'audit', title: 'Audit' },
   { page: 'risks', path: 'check', title: 'Risks' },
   { page: 'system', path: 'system', title: 'People', tab: 'people' },
   { page: 'system', path: 'system/sessions', title: 'Sessions', tab: 'sessions' },
+  { page: 'system', path: 'system/clients', title: 'Clients', tab: 'clients' },
   { page: 'system', path: 'system/settings', title: 'Settings', tab: 'settings' },
   { page: 'system', path: 'system/listeners', title: 'Listeners', tab: 'listeners' },
   { page: 'activate', path: 'activate', title: 'Activate Thingstead', open: true },

@@ -20,3 +20,15 @@ export function passwordRules(password: string): Rule[] {
 export function passwordFits(password: string): boolean {
   return passwordRules(password).every((rule) => rule.met);
 }
+
+/** 32 signs that are not mistaken for each other. */
+const DRAWN_FROM = 'abcdefghijkmnpqrstuvwxyz23456789';
+
+/** A password that nobody has to remember: 100 bits in four groups, with a lower letter, a digit and a sign. */
+export function drawnPassword(): string {
+  for (;;) {
+    const drawn = [...crypto.getRandomValues(new Uint8Array(20))].map((byte) => DRAWN_FROM.charAt(byte % 32));
+    const text = [0, 5, 10, 15].map((from) => drawn.slice(from, from + 5).join('')).join('-');
+    if (/[a-z]/.test(text) && /[0-9]/.test(text)) return text;
+  }
+}

@@ -9,6 +9,7 @@ const PAGES = [
   ['today', '/ui/'], ['devices', '/ui/devices'], ['devices-find', '/ui/devices?q=is:attention'], ['offered', '/ui/devices?view=offered'],
   ['device', `/ui/devices/${uuid(2)}`], ['device-waiting', `/ui/devices/${uuid(7)}`], ['timeline', `/ui/devices/${uuid(2)}/timeline`], ['keys', `/ui/devices/${uuid(2)}/keys`], ['channels', `/ui/devices/${uuid(2)}/channels`],
   ['claim', '/ui/claim'], ['claim-type', '/ui/claim?way=type'], ['audit', '/ui/audit'], ['risks', '/ui/check'], ['people', '/ui/system'], ['sessions', '/ui/system/sessions'], ['settings', '/ui/system/settings'], ['listeners', '/ui/system/listeners'],
+  ['things', '/ui/things'], ['thing-add', '/ui/things/add'], ['thing', `/ui/things/${uuid(70)}`], ['thing-record', `/ui/things/${uuid(70)}/record`], ['thing-files', `/ui/things/${uuid(70)}/files`], ['clients', '/ui/system/clients'],
   ['help', '/ui/help'], ['help-code', '/ui/help/claim-refused'], ['not-here', '/ui/nowhere'],
 ];
 

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
-import { uuid } from './data.mjs';
+import { NOW, uuid } from './data.mjs';
 import { answerThings } from './things.mjs';
 
 /** The policy the real server sends. Source: docs/console.md. */
@@ -56,7 +56,25 @@ export async function startMock(dist, world, port = 0) {
     request.on('close', () => streams.delete(response));
   }
 
+  /** Bytes of files go by a token of their own, without a session. */
+  async function content(request, response, id) {
+    const pieces = [];
+    for await (const chunk of request) pieces.push(chunk);
+    calls.push({ call: `${request.method} /v1/files/${id}`, body: null, token: request.headers.authorization ?? null });
+    const file = world.files.find((one) => one.id === id);
+    if (file === undefined || request.headers.authorization !== 'Bearer t0ken') return response.writeHead(404).end();
+    if (request.method === 'GET') return response.writeHead(200, { 'content-length': '11' }).end('hello world');
+    const at = Number(request.headers['upload-offset']);
+    const held = world.brought[id] ?? Buffer.alloc(0);
+    if (at !== held.length) return response.writeHead(409, { 'upload-offset': String(held.length) }).end();
+    world.brought[id] = Buffer.concat([held, ...pieces]);
+    if (world.brought[id].length < file.size) return response.writeHead(204, { 'upload-offset': String(world.brought[id].length) }).end();
+    file.arrived_unix_millis = NOW;
+    return response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(file));
+  }
+
   async function api(request, response, url) {
+    if (url.pathname.startsWith('/v1/files/')) return content(request, response, url.pathname.slice('/v1/files/'.length));
     let text = '';
     for await (const chunk of request) text += chunk;
     const body = text === '' ? null : JSON.parse(text);
@@ -73,7 +91,7 @@ export async function startMock(dist, world, port = 0) {
     if (request.method !== 'GET' && request.headers['x-thingstead-token'] !== world.session.token) return no(403, 'token-missing');
     const path = url.pathname.replace(/^\/(v1\/)?/, '').split('/');
     const open = () => follow(request, response);
-    if (path[0] === 'things' || path[0] === 'grants') return answerThings(world, request.method, path, body, { say, no, open });
+    if (['things', 'grants', 'models', 'clients'].includes(path[0])) return answerThings(world, request.method, path, body, { say, no, open });
     return inside(request.method, path, body);
 
     function enter() {

@@ -41,6 +41,18 @@ export function smart() {
       { number: 8, id: uuid(78), name: 'window-open', data: 3, at_unix_millis: NOW - 30_000, received_unix_millis: NOW - 29_000, lost_before: 2 },
     ],
     grants: [{ id: uuid(80), party: 'person:ines', thing: uuid(70), acts: ['read', 'observe'], names: ['temperature'], from_unix_millis: null, until_unix_millis: NOW + 86_400_000, made_unix_millis: NOW - 3_600_000, made_by: 'administrator' }],
+    /** What the load balancer has on record of the first; null for nothing. */
+    record: { serial: 'HEAT-0001', product_key: false, kinds: ['psk'], has_ticket: true, code_burned: false, window_until_unix_millis: null, blocked: false, min_type: 2, compat: false, enrolled: true, devid: '00112233445566778899aabbccddeeff', created_unix_millis: NOW - 9_000_000, admitted_unix_millis: NOW - 600_000 },
+    realm: 'lbs.example',
+    models: [{ name: 'door-lock', model: { title: 'Door lock' } }, { name: 'camera', model: { title: 'Camera' } }],
+    files: [
+      { id: 'f1'.padEnd(32, '0'), name: 'clip.mp4', size: 11, sha256: 'b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9', made_unix_millis: NOW - 90_000, arrived_unix_millis: NOW - 80_000 },
+      { id: 'f2'.padEnd(32, '0'), name: 'log.txt', size: 4_000_000, sha256: 'aa'.repeat(32), made_unix_millis: NOW - 9_000, arrived_unix_millis: null },
+    ],
+    samples: [19, 20.5, 22, 21, 23.5, 21.4].map((value, index) => ({ value, at_unix_millis: NOW - (6 - index) * 600_000, received_unix_millis: NOW - (6 - index) * 600_000, version: index + 4 })),
+    /** Bytes that were brought, by file. */
+    brought: {},
+    clients: [{ name: 'kitchen-lamp', namespace: 'home', made_unix_millis: NOW - 86_400_000 }],
     /** How an operation goes: `done`, or `queued` until `world.operation` is changed. */
     operation: 'done',
   };
@@ -56,10 +68,36 @@ export function answerThings(world, method, path, body, { say, no, open }) {
     if (method === 'DELETE') return (world.grants = world.grants.filter((grant) => grant.id !== id), say(204, null));
     return (world.grants.push({ ...body, id: uuid(81), made_unix_millis: NOW, made_by: 'administrator' }), say(201, world.grants.at(-1)));
   }
+  if (first === 'models') return say(200, { realm: world.realm, models: world.models });
+  if (first === 'clients') {
+    if (method === 'GET') return say(200, { clients: world.clients });
+    if (method === 'POST') {
+      if (world.clients.some((client) => client.name === body.name)) return no(409, 'client-exists');
+      return (world.clients.push({ name: body.name, namespace: body.namespace, made_unix_millis: NOW }), say(201, null));
+    }
+    if (method === 'DELETE') world.clients = world.clients.filter((client) => client.name !== id);
+    return say(204, null);
+  }
+  if (id === undefined && method === 'POST') {
+    world.things.push({ ...world.things[1], id: uuid(72), title: 'Door lock', device: body.osap.serial, compat: false });
+    return say(201, { id: uuid(72) });
+  }
   if (id === undefined) return say(200, { things: world.things, next: null });
   if (one === undefined) return no(404, 'not-here');
+  if (part === 'properties' && number === 'history') return say(200, { samples: world.samples, gap: 3 });
   switch (`${method} ${part ?? ''}${name === undefined ? '' : '/x'}${number === undefined ? '' : '/n'}`) {
     case 'GET ': return say(200, TD(id));
+    case 'GET record': return world.record === null ? no(404, 'not-on-record') : say(200, world.record);
+    case 'POST record': return say(200, (world.record = { ...smart().record, kinds: ['code'], has_ticket: false }));
+    case 'POST record/x': return say(200, (world.record = { ...world.record, kinds: ['code', 'psk'], window_until_unix_millis: Date.now() + 900_000 }));
+    case 'DELETE record/x': return say(200, (world.record = { ...world.record, ...(name === 'block' ? { blocked: false } : { kinds: ['psk'], window_until_unix_millis: null }) }));
+    case 'PUT record/x': return say(200, (world.record = { ...world.record, ...(name === 'block' ? { blocked: true } : {}) }));
+    case 'GET files': return say(200, { files: world.files, next: null });
+    case 'POST files':
+      world.files.push({ id: 'f3'.padEnd(32, '0'), ...body, made_unix_millis: NOW, arrived_unix_millis: null });
+      return say(201, { file: 'f3'.padEnd(32, '0'), token: 't0ken', until_unix_millis: NOW + 900_000 });
+    case 'POST files/x/n': return say(201, { file: name, token: 't0ken', until_unix_millis: NOW + 900_000 });
+    case 'DELETE files/x': return (world.files = world.files.filter((file) => file.id !== name), say(204, null));
     case 'DELETE ': return (world.things = world.things.filter((thing) => thing.id !== id), say(204, null));
     case 'GET watch': return open();
     case 'GET properties': return say(200, world.values);

@@ -1,4 +1,5 @@
 // Labels as they are read and as they are typed.
+import { readCode, readSmartLabel } from '../../src/lib/label/smart';
 import { describe, expect, it } from 'vitest';
 import { whyNoCamera } from '../../src/lib/label/camera';
 import { LABEL_LENGTH, readLabel } from '../../src/lib/label/bytes';
@@ -82,5 +83,34 @@ describe('a missing camera', () => {
     ['NotAllowedError', 'denied'], ['SecurityError', 'denied'], ['NotFoundError', 'none'], ['OverconstrainedError', 'none'], ['NotReadableError', 'busy'], ['AbortError', 'busy'],
   ])('knows_%s', (name, expected) => {
     expect(whyNoCamera(new DOMException('', name))).toBe(expected);
+  });
+});
+
+describe('labels of smart devices', () => {
+  const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+  it('a code is read as people type it', () => {
+    for (const typed of ['0123-45YZ-0ZHG-P', '0123 45yz 0zhg p', 'oi23-45yz-ozhg-p', '0l2345yz0zhgp']) {
+      expect(readCode(typed), typed).toMatchObject({ ok: true, code: '0123-45YZ-0ZHG-P' });
+    }
+  });
+
+  it('any one wrong character is noticed', () => {
+    const code = '777777777777G';
+    expect(readCode(code).ok).toBe(true);
+    for (let at = 0; at < code.length; at += 1) {
+      for (const other of '0123456789ABCDEFGHJKMNPQRSTVWXYZ') {
+        if (other !== code[at]) expect(readCode(code.slice(0, at) + other + code.slice(at + 1)).ok).toBe(false);
+      }
+    }
+    expect(readCode('7777-U').hint).toContain("'U'");
+    expect(readCode('7777').hint).toBe('Code: 4 of 13 characters');
+    expect(readCode('').hint).toBe('');
+  });
+
+  it('the text of its code is a serial and a code', () => {
+    expect(readSmartLabel(bytes('OSAP1:TS:1:777777777777G'))).toEqual({ found: 'label', serial: 'TS:1', code: '7777-7777-7777-G' });
+    for (const slip of ['OSAP1:TS:7777777777778', 'OSAP1::777777777777G', 'OSAP1:', 'OSAP1:a b:777777777777G']) expect(readSmartLabel(bytes(slip)).found, slip).toBe('slip');
+    for (const other of ['', 'OSAP2:TS:777777777777G', 'https://example.org']) expect(readSmartLabel(bytes(other)).found).toBe('other');
   });
 });

@@ -187,7 +187,7 @@ describe('routes', () => {
 
   it('have_a_page_each', () => {
     const there = Object.keys(import.meta.glob('../../src/pages/*.svelte'));
-    const files: Record<string, string> = { 'sign-in': 'SignIn', 'not-here': 'NotHere' };
+    const files: Record<string, string> = { 'sign-in': 'SignIn', 'not-here': 'NotHere', 'thing-add': 'ThingAdd' };
     for (const { page } of ROUTES) {
       const name = files[page] ?? `${page[0]?.toUpperCase() ?? ''}${page.slice(1)}`;
       expect(there, page).toContain(`../../src/pages/${name}.svelte`);

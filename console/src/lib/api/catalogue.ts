@@ -78,6 +78,11 @@ export const TEXTS: Readonly<Record<string, Entry>> = {
     why: '10,000 are kept.',
     attempts: ['Remove one that is not used'],
   },
+  'code-refused': {
+    title: 'This is no code of a label',
+    why: 'A character is missing, wrong or has changed places: the last one tells.',
+    attempts: ['Read it again: 13 letters and digits in groups of four', 'Take a picture of the label instead'],
+  },
   'cross-site': {
     title: 'Another site\'s page made this call',
     why: 'Calls are taken from the console\'s own pages alone.',
@@ -97,6 +102,11 @@ export const TEXTS: Readonly<Record<string, Entry>> = {
     title: 'The device did not answer in time',
     why: 'It may still have done it.',
     attempts: ['Ask the device what it has now', 'Send it again: most commands do the same when they come twice'],
+  },
+  'enrolment-refused': {
+    title: 'The device was not put on record',
+    why: 'What it would prove itself with cannot be used.',
+    attempts: ['Compare with docs/smart-devices.md', 'Have the maker\'s record file: `thingstead things add --enrol FILE`'],
   },
   'file-digest-wrong': {
     title: 'The bytes that arrived are not the announced ones',
@@ -158,6 +168,11 @@ export const TEXTS: Readonly<Record<string, Entry>> = {
     why: 'No value of this property has come yet.',
     attempts: ['Ask the device: --fresh'],
   },
+  'no-load-balancer': {
+    title: 'No load balancer runs here',
+    why: 'The configuration has no section `[lbs]`, so nothing would let the device in.',
+    attempts: ['Add the section `[lbs]`, then start the server again', 'Add the thing alone: leave the enrolment out'],
+  },
   'no-such-name': {
     title: 'The thing has nothing of this name',
     why: 'Its model names no such property, action or event, or the number is not kept.',
@@ -178,6 +193,11 @@ export const TEXTS: Readonly<Record<string, Entry>> = {
     why: 'It was sent, or has ended.',
     attempts: ['Look at what became of it: `thingstead things operation`'],
   },
+  'not-on-record': {
+    title: 'The load balancer has no record of this device',
+    why: 'The thing is bound to no smart device, or its device was never put on record.',
+    attempts: ['Put it on record: `thingstead things enrol ID`'],
+  },
   'not-permitted': {
     title: 'Your account may not do this',
     why: 'Its duties do not hold it.',
@@ -187,6 +207,11 @@ export const TEXTS: Readonly<Record<string, Entry>> = {
     title: 'The thing\'s model does not have it so',
     why: 'A property says whether it can be read, written and observed.',
     attempts: ['Look at its description: `thingstead things show ID`'],
+  },
+  'on-record-already': {
+    title: 'The device is on record already',
+    why: 'A record is made once; codes can be replaced, windows opened.',
+    attempts: ['Look at it: `thingstead things record ID`', 'Give it another code: `thingstead things code ID`'],
   },
   'outcome-unknown': {
     title: 'We do not know if it worked',

@@ -1,6 +1,6 @@
 // Every operation the console uses: one id shared by button, API, command line and audit log.
 import type { Json, ThingDescription } from '../td/types';
-import type { Account, AccountSession, AuditPage, Channel, Device, DeviceKey, DesiredValue, Grant, Invitation, Listener, Observation, Offer, Risk, Session, Settings, ThingEvent, ThingOperation, ThingSummary } from './types';
+import type { Account, AccountSession, AuditPage, Channel, Device, DeviceKey, DeviceRecord, DesiredValue, FileToken, Grant, Invitation, Listener, MqttClient, Observation, Offer, Risk, Sample, Session, Settings, ShippedModel, ThingEvent, ThingFile, ThingOperation, ThingSummary } from './types';
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
@@ -44,12 +44,30 @@ export interface Answers {
   'things.show': ThingDescription;
   'things.read-all': Record<string, Observation>;
   'things.read': Observation;
+  'things.history': { samples: Sample[]; gap: number };
   'things.write': DesiredValue | null;
   'things.call': Json;
   'things.operation': ThingOperation;
   'things.withdraw': ThingOperation;
   'things.events': { events: ThingEvent[]; next: number | null; gap: number };
   'things.remove': null;
+  'things.add': { id: string };
+  'things.models': { realm: string | null; models: ShippedModel[] };
+  'things.record': DeviceRecord;
+  'things.enrol': DeviceRecord;
+  'things.window': DeviceRecord;
+  'things.close-window': DeviceRecord;
+  'things.block': DeviceRecord;
+  'things.unblock': DeviceRecord;
+  'things.code': DeviceRecord;
+  'files.list': { files: ThingFile[]; next: string | null };
+  'files.offer': FileToken;
+  'files.lend': FileToken;
+  'files.remove': null;
+  'client.list': { clients: MqttClient[] };
+  'client.add': null;
+  'client.password': null;
+  'client.remove': null;
   'grant.list': { grants: Grant[]; next: string | null };
   'grant.add': Grant;
   'grant.revoke': null;
@@ -98,12 +116,30 @@ export const OPERATIONS: Readonly<Record<Operation, readonly [Method, string]>> 
   'things.show': ['GET', '/things/{id}'],
   'things.read-all': ['GET', '/things/{id}/properties'],
   'things.read': ['GET', '/things/{id}/properties/{name}'],
+  'things.history': ['GET', '/things/{id}/properties/{name}/history'],
   'things.write': ['PUT', '/things/{id}/properties/{name}'],
   'things.call': ['POST', '/things/{id}/actions/{name}'],
   'things.operation': ['GET', '/things/{id}/actions/{name}/{number}'],
   'things.withdraw': ['DELETE', '/things/{id}/actions/{name}/{number}'],
   'things.events': ['GET', '/things/{id}/events'],
   'things.remove': ['DELETE', '/things/{id}'],
+  'things.add': ['POST', '/things'],
+  'things.models': ['GET', '/v1/models'],
+  'things.record': ['GET', '/things/{id}/record'],
+  'things.enrol': ['POST', '/things/{id}/record'],
+  'things.window': ['POST', '/things/{id}/record/window'],
+  'things.close-window': ['DELETE', '/things/{id}/record/window'],
+  'things.block': ['PUT', '/things/{id}/record/block'],
+  'things.unblock': ['DELETE', '/things/{id}/record/block'],
+  'things.code': ['PUT', '/things/{id}/record/code'],
+  'files.list': ['GET', '/things/{id}/files'],
+  'files.offer': ['POST', '/things/{id}/files'],
+  'files.lend': ['POST', '/things/{id}/files/{file}/token'],
+  'files.remove': ['DELETE', '/things/{id}/files/{file}'],
+  'client.list': ['GET', '/v1/clients'],
+  'client.add': ['POST', '/v1/clients'],
+  'client.password': ['PUT', '/v1/clients/{id}/password'],
+  'client.remove': ['DELETE', '/v1/clients/{id}'],
   'grant.list': ['GET', '/v1/grants'],
   'grant.add': ['POST', '/v1/grants'],
   'grant.revoke': ['DELETE', '/v1/grants/{id}'],

@@ -177,6 +177,15 @@ export interface Observation {
   desired: DesiredValue | null;
 }
 
+/** What a property was once. */
+export interface Sample {
+  value: Json;
+  at_unix_millis: number;
+  received_unix_millis: number;
+  /** The number of the report. */
+  version: number;
+}
+
 /** A call of a device and what became of it. */
 export interface ThingOperation {
   number: number;
@@ -203,6 +212,56 @@ export interface ThingEvent {
   received_unix_millis: number;
   /** How many the device had to drop before it. */
   lost_before: number;
+}
+
+/** What the load balancer has on record of a smart device. */
+export interface DeviceRecord {
+  serial: string;
+  product_key: boolean;
+  /** What it may prove itself with now. */
+  kinds: ('code' | 'psk' | 'key')[];
+  has_ticket: boolean;
+  code_burned: boolean;
+  window_until_unix_millis: number | null;
+  blocked: boolean;
+  /** The weakest protocol type that is run with it. */
+  min_type: number;
+  compat: boolean;
+  enrolled: boolean;
+  devid: string | null;
+  created_unix_millis: number;
+  admitted_unix_millis: number | null;
+}
+
+/** A thing model that comes with the program. */
+export interface ShippedModel {
+  name: string;
+  model: { title?: string };
+}
+
+/** A file of a smart device. */
+export interface ThingFile {
+  id: string;
+  name: string;
+  size: number;
+  sha256: string;
+  made_unix_millis: number;
+  /** Null while it is still to come. */
+  arrived_unix_millis: number | null;
+}
+
+/** A token for one file. */
+export interface FileToken {
+  file: string;
+  token: string;
+  until_unix_millis: number;
+}
+
+/** A program that speaks MQTT. */
+export interface MqttClient {
+  name: string;
+  namespace: string;
+  made_unix_millis: number;
 }
 
 /** A rule that lets somebody use a smart device. */

@@ -13,29 +13,20 @@ export interface Found {
  * Bytes are taken as they stand in the code: a label is no text, and a text decoder would spoil it.
  */
 export function findCode(image: ImageData, effort: number, millis: number): Found | null {
-  const pieces: Uint8Array[] = [];
+  let text = '';
   let points: FinderPoints | null = null;
   try {
-    const text = decodeQR(image, {
+    text = decodeQR(image, {
       effort,
       timeLimit: millis,
-      textDecoder: (bytes) => {
-        pieces.push(bytes.slice());
-        return '';
-      },
+      // One character for each byte: pieces of digits and capitals stand between them in their order.
+      textDecoder: (bytes) => [...bytes].map((byte) => String.fromCharCode(byte)).join(''),
       pointsOnDetect: (seen) => (points = seen),
     });
-    // Digits and capitals stand in segments that are text already.
-    if (pieces.length === 0) pieces.push(new TextEncoder().encode(text));
   } catch {
     return null;
   }
-  const bytes = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
+  const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
   const seen = points as FinderPoints | null;
   return { bytes, corners: seen === null ? [] : seen.outline.map(({ x, y }) => ({ x, y })) };
 }

@@ -1,0 +1,1 @@
+import{c as e}from"./router.svelte-CiNOAzZR.js";function t(){let t=!0;return e(()=>t=!1),()=>t}export{t};

@@ -1,1 +1,0 @@
-import{c as e}from"./router.svelte-hytt5skQ.js";function t(){let t=!0;return e(()=>t=!1),()=>t}export{t};

@@ -155,6 +155,16 @@ catalogue! {
         ["leave out --fresh: what it said last is kept", "try again when it is back"]
     "grant-refused" 2 "no grant was made" "it would allow nothing, or nobody"
         ["name a party other than the owner, an act, and times that lie ahead"]
+    "code-refused" 2 "this is no code of a label" "a character is missing, wrong or has changed places: the last one tells"
+        ["read it again: 13 letters and digits in groups of four", "take a picture of the label instead"]
+    "enrolment-refused" 2 "the device was not put on record" "what it would prove itself with cannot be used"
+        ["compare with docs/smart-devices.md", "have the maker's record file: `thingstead things add --enrol FILE`"]
+    "no-load-balancer" 3 "no load balancer runs here" "the configuration has no section `[lbs]`, so nothing would let the device in"
+        ["add the section `[lbs]`, then start the server again", "add the thing alone: leave the enrolment out"]
+    "not-on-record" 3 "the load balancer has no record of this device" "the thing is bound to no smart device, or its device was never put on record"
+        ["put it on record: `thingstead things enrol ID`"]
+    "on-record-already" 3 "the device is on record already" "a record is made once; codes can be replaced, windows opened"
+        ["look at it: `thingstead things record ID`", "give it another code: `thingstead things code ID`"]
     "model-refused" 2 "the thing's model was not taken" "a part of it cannot be used"
         ["mend the part that is named", "compare with docs/things.md"]
     "never-reported" 3 "the device never said that" "no value of this property has come yet"

@@ -8,6 +8,7 @@ use std::io::BufReader;
 use std::path::Path;
 
 use assure_proto::{CASE_STRING_LENGTH, Label};
+use osap_things::SmartLabel;
 use png::{BitDepth, ColorType, Decoder, Encoder, Limits, Transformations};
 use qrcode::bits::Bits;
 use qrcode::{Color, EcLevel, QrCode, Version};
@@ -129,6 +130,21 @@ fn encode_png(points: &[u8]) -> Result<Zeroizing<Vec<u8>>, png::EncodingError> {
 /// # Errors
 /// `label-unreadable` says why; `file-unreadable` when there is no such file.
 pub(crate) fn read(path: &Path) -> Outcome<Label> {
+    read_as(path, |bytes| Label::decode(bytes).map_err(|error| error.to_string()))
+}
+
+/// Reads the label of a smart device in a picture: a PNG that holds one QR code with its text.
+///
+/// # Errors
+/// `label-unreadable` says why; `file-unreadable` when there is no such file.
+pub(crate) fn read_smart(path: &Path) -> Outcome<SmartLabel> {
+    read_as(path, |bytes| {
+        let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+        SmartLabel::parse(text).map_err(|error| error.to_string())
+    })
+}
+
+fn read_as<T>(path: &Path, decode: impl Fn(&[u8]) -> Result<T, String>) -> Outcome<T> {
     let unreadable = |why: String| Failure::new("label-unreadable", path.display().to_string()).because(why);
     let file = File::open(path)
         .map_err(|error| Failure::new("file-unreadable", path.display().to_string()).because(error))?;
@@ -144,7 +160,7 @@ pub(crate) fn read(path: &Path) -> Outcome<Label> {
     for grid in prepared.detect_grids() {
         let mut bytes = Zeroizing::new(Vec::new());
         match grid.decode_to(&mut *bytes) {
-            Ok(_) => match Label::decode(&bytes) {
+            Ok(_) => match decode(&bytes) {
                 Ok(label) => return Ok(label),
                 Err(error) => why = format!("its QR code is no label: {error}"),
             },

@@ -14,6 +14,7 @@ const WORDS: &str = "console/src/lib/words.ts";
 /// The crates whose decisions a management system writes to its audit log.
 const DECIDING: &[&str] = &[
     "crates/accounts/src",
+    "crates/admission/src",
     "crates/consent/src",
     "crates/depot/src",
     "crates/hub/src",

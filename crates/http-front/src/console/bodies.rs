@@ -14,7 +14,7 @@ use super::{
 };
 use crate::management::{DeviceJson, bodies as devices};
 use crate::platform::AuditPage;
-use crate::things::bodies as things;
+use crate::things::{bodies as things, record_bodies as records};
 
 const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
@@ -196,6 +196,9 @@ fn of_things(id: &str) -> Option<Bodies> {
             .may_name("fresh", "true: asks the device first.")
             .may_name("detail", detail)
             .gives_or_streams(ObjectBuilder::new().schema_type(SchemaType::AnyValue)),
+        "things.history" => {
+            it.may_name("after", "Behind the report of this number.").gives::<things::SeriesJson>(200)
+        }
         "things.write" => it
             .may_name("wait", "How many seconds to wait for the device: 0 to 25.")
             .takes_as(JSON, ObjectBuilder::new().schema_type(SchemaType::AnyValue), Required::True)
@@ -234,6 +237,19 @@ fn of_things(id: &str) -> Option<Bodies> {
             .names("name", "With which property, action or event.")
             .may_name("party", "Only about this party.")
             .gives::<things::WhoJson>(200),
+        _ => return of_records(id),
+    })
+}
+
+fn of_records(id: &str) -> Option<Bodies> {
+    let it = Bodies::default();
+    Some(match id {
+        "things.record" | "things.window" | "things.close-window" | "things.block" | "things.unblock" => {
+            it.gives::<records::RecordJson>(200)
+        }
+        "things.enrol" => it.takes::<records::EnrolmentJson>().gives::<records::RecordJson>(200),
+        "things.code" => it.takes::<records::NewCodeJson>().gives::<records::RecordJson>(200),
+        "things.models" => it.gives::<records::ModelsJson>(200),
         _ => return None,
     })
 }

@@ -197,6 +197,27 @@ impl Console {
         }
     }
 
+    /// Removes every file of a thing that is about to go.
+    pub(crate) async fn forget_files(&self, caller: &Caller, thing: Uuid) -> Result<(), Response> {
+        loop {
+            let page = self.executor().run(ListFiles { thing, after: None, limit: PAGE }).await;
+            let page = page.map_err(|error| not_run("list files", &error))?;
+            let page = page.map_err(|why| fault("list files", &why))?;
+            if page.files.is_empty() {
+                return Ok(());
+            }
+            for file in page.files.iter().map(|file| file.id) {
+                let origin = self.files_origin(caller.name(), Some(caller.address));
+                let removed = self.executor().run(RemoveFile { thing, file, origin }).await;
+                removed
+                    .map_err(|error| not_run("remove a file", &error))?
+                    .map_err(|why| fault("remove a file", &why))?;
+                // Content that stays for now goes with the next sweep.
+                self.on_shelf("remove a file", move |shelf| shelf.remove(thing, file)).await?.ok();
+            }
+        }
+    }
+
     /// Runs blocking work of the shelf.
     async fn on_shelf<T, F>(&self, what: &'static str, work: F) -> Result<T, Response>
     where

@@ -23,7 +23,7 @@ mod people;
 pub(crate) mod problem;
 mod risks;
 mod setting;
-mod sign_in;
+pub(crate) mod sign_in;
 mod stream;
 
 use std::net::IpAddr;
@@ -37,6 +37,7 @@ use crypto::{Provider, Secret};
 use hub_desk::HubDesk;
 use net::executor::Executor;
 use net::shutdown::Shutdown;
+use osap_proto::Realm;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -77,6 +78,9 @@ pub struct Console {
     /// The content of files of things.
     shelf: Arc<Shelf>,
     desk: HubDesk,
+    /// What codes of smart devices are stretched for; `None` without a load balancer.
+    realm: Option<Realm>,
+    models: &'static [(&'static str, &'static str)],
     stop: Shutdown,
     /// Told the name of a client that was removed or has another password.
     client_changed: OnceLock<Tell>,
@@ -99,6 +103,10 @@ pub struct Surroundings {
     pub shelf: Arc<Shelf>,
     /// Where things are met; over the same store.
     pub desk: HubDesk,
+    /// The realm of the load balancer of smart devices; `None` when there is none.
+    pub realm: Option<Realm>,
+    /// Names and texts of the W3C Thing Models that come with the program.
+    pub models: &'static [(&'static str, &'static str)],
     /// Ends the streams.
     pub stop: Shutdown,
 }
@@ -165,6 +173,8 @@ impl Console {
             risks_seen: risks::Seen::default(),
             shelf: around.shelf,
             desk: around.desk,
+            realm: around.realm,
+            models: around.models,
             stop: around.stop,
             client_changed: OnceLock::new(),
         })
@@ -233,6 +243,22 @@ impl Console {
         self.is_on
     }
 
+    pub(crate) const fn realm(&self) -> Option<&Realm> {
+        self.realm.as_ref()
+    }
+
+    pub(crate) const fn models(&self) -> &'static [(&'static str, &'static str)] {
+        self.models
+    }
+
+    pub(crate) const fn passwords(&self) -> &Passwords {
+        &self.passwords
+    }
+
+    pub(crate) fn provider_handle(&self) -> Arc<dyn Provider> {
+        Arc::clone(&self.server.owner().keys.provider)
+    }
+
     pub(crate) const fn desk(&self) -> &HubDesk {
         &self.desk
     }
@@ -249,13 +275,19 @@ impl Console {
         self.server.executor()
     }
 
-    fn provider(&self) -> &dyn Provider {
+    pub(crate) fn provider(&self) -> &dyn Provider {
         &*self.server.owner().keys.provider
     }
 
     fn admits(&self, address: IpAddr) -> bool {
         self.settings.read().unwrap_or_else(PoisonError::into_inner).admits(address)
     }
+}
+
+/// The digest under which the token of a file is stored.
+#[must_use]
+pub fn file_token_digest(provider: &dyn Provider, token: &Secret) -> [u8; 32] {
+    gate::token_hash(provider, token).0
 }
 
 /// Every call of the management system and its console, behind the gate.

@@ -94,6 +94,7 @@ operations! {
     "things.remove" DELETE "/things/{id}" For(Administer), "Remove a thing with all that was kept of it";
     "things.read-all" GET "/things/{id}/properties" For(SignedIn), "Read or observe every property";
     "things.read" GET "/things/{id}/properties/{name}" For(SignedIn), "Read or observe a property";
+    "things.history" GET "/things/{id}/properties/{name}/history" For(SignedIn), "Show what a property was";
     "things.write" PUT "/things/{id}/properties/{name}" For(SignedIn), "Want another value of a property";
     "things.call" POST "/things/{id}/actions/{name}" For(SignedIn), "Invoke an action";
     "things.operation" GET "/things/{id}/actions/{name}/{number}" For(SignedIn), "Show what became of an action";
@@ -101,6 +102,14 @@ operations! {
     "things.events" GET "/things/{id}/events" For(SignedIn), "List or receive events";
     "things.event" GET "/things/{id}/events/{name}" For(SignedIn), "List or receive events of one name";
     "things.watch" GET "/things/{id}/watch" For(SignedIn), "Follow values and events of a thing";
+    "things.record" GET "/things/{id}/record" For(Administer), "Show what is on record of a smart device";
+    "things.enrol" POST "/things/{id}/record" For(Administer), "Put the device of a thing on record";
+    "things.window" POST "/things/{id}/record/window" For(Administer), "Take the code on the label once more";
+    "things.close-window" DELETE "/things/{id}/record/window" For(Administer), "Take the code no more";
+    "things.block" PUT "/things/{id}/record/block" For(Administer), "Let a smart device in no more";
+    "things.unblock" DELETE "/things/{id}/record/block" For(Administer), "Let a smart device in again";
+    "things.code" PUT "/things/{id}/record/code" For(Administer), "Give a smart device another code";
+    "things.models" GET "/v1/models" For(Administer), "List the models that come with the program";
     "things.directory" GET "/.well-known/wot" For(SignedIn), "Describe the directory of things";
     "grant.list" GET "/v1/grants" For(Administer), "List who was granted what";
     "grant.add" POST "/v1/grants" For(Administer), "Grant the use of a thing";

@@ -60,6 +60,15 @@ impl Passwords {
         tokio::task::spawn_blocking(move || hash_of(&password, &salt)).await.ok().flatten()
     }
 
+    /// Does other slow work in one of the same places; `None` when it could not be done.
+    pub(crate) async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let _place = Arc::clone(&self.hashing).acquire_owned().await.ok()?;
+        tokio::task::spawn_blocking(work).await.ok()
+    }
+
     /// Checks `password` against the hash of an account, or against the decoy where there is none.
     pub async fn check(&self, password: Secret, against: Option<PasswordHash>) -> Checked {
         let hash = against.clone().unwrap_or_else(|| self.decoy.clone());

@@ -34,7 +34,7 @@ pub(super) fn routes() -> Router<Arc<Console>> {
 }
 
 /// A password or token in a body: wiped when dropped, shown by nobody.
-pub(super) struct Typed(pub(super) Secret);
+pub(crate) struct Typed(pub(crate) Secret);
 
 impl<'de> Deserialize<'de> for Typed {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

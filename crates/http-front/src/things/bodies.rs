@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::record_bodies::EnrolmentJson;
+
 fn millis(at: Option<Timestamp>) -> Option<u64> {
     at.map(Timestamp::as_unix_millis)
 }
@@ -98,6 +100,9 @@ pub(crate) struct NewThingJson {
     pub(super) model: Value,
     pub(super) osap: Option<OsapJson>,
     pub(super) mqtt: Option<MqttJson>,
+    /// With `osap`: the device comes on record at the load balancer in the same step.
+    #[serde(default)]
+    pub(super) enrolment: Option<EnrolmentJson>,
     /// Whether its device is let in through the old, weak protocol.
     #[serde(default)]
     pub(super) compat: bool,
@@ -170,6 +175,39 @@ impl From<Observation> for ObservationJson {
             desired: seen.desired.map(DesiredJson::from),
             value: seen.reading.map(|reading| reading.value),
         }
+    }
+}
+
+/// What a property was once.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Sample)]
+pub(crate) struct SampleJson {
+    #[schema(value_type = Value)]
+    value: Value,
+    at_unix_millis: u64,
+    received_unix_millis: u64,
+    /// The number of the report.
+    version: u64,
+}
+
+/// What a property was, oldest first; 256 reports are kept.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Series)]
+pub(crate) struct SeriesJson {
+    samples: Vec<SampleJson>,
+    /// Reports behind `after` that are not among them: no longer kept, too large to be, or not the caller's to see.
+    gap: u64,
+}
+
+impl From<hub::Series> for SeriesJson {
+    fn from(series: hub::Series) -> Self {
+        let sample = |reading: hub::Reading| SampleJson {
+            value: reading.value,
+            at_unix_millis: reading.at.as_unix_millis(),
+            received_unix_millis: reading.received.as_unix_millis(),
+            version: reading.version,
+        };
+        Self { samples: series.readings.into_iter().map(sample).collect(), gap: series.gap }
     }
 }
 

@@ -9,11 +9,14 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::get;
 use hub::{Binding, Command, Marks, OsapMode, Reply, ThingFilter, ThingModel};
+use hub_desk::NewSmartDevice;
+use model::Uuid;
+use osap_proto::{Mode, Serial};
 use serde_json::{Value, json};
 
 use super::bodies::{AddedJson, NewThingJson, ThingJson, ThingsJson};
 use super::description::{self, TD};
-use super::{JSON, created, document, refusals, thing_id, unexpected};
+use super::{JSON, created, document, hub_caller, records, refusals, thing_id, unexpected};
 use crate::answer::empty;
 use crate::console::caller::Caller;
 use crate::console::problem::problem;
@@ -144,21 +147,28 @@ impl Console {
             None => None,
         };
         let model = ThingModel::new(wanted.model).map_err(|bad| refusals::answer(bad.into()))?;
-        let binding = match (wanted.osap, wanted.mqtt) {
-            (Some(osap), None) => {
+        let marks = Marks { compat: wanted.compat };
+        let binding = match (wanted.osap, wanted.mqtt, wanted.enrolment) {
+            (Some(osap), None, Some(enrolment)) => {
+                let no_serial = || refusals::answer(hub::Refusal::BadBinding);
+                let serial = Serial::new(osap.serial.as_bytes()).ok_or_else(no_serial)?;
+                let credentials = self.credentials(&serial, enrolment).await?;
+                let mode = if osap.product_key { Mode::ProductKey } else { Mode::Serial };
+                let new = NewSmartDevice { id, model, serial, mode, credentials, marks };
+                let added = self.desk().admit(hub_caller(caller), new).await;
+                return Ok(was_added(added.map_err(records::answer)?.id));
+            }
+            (Some(osap), None, None) => {
                 let mode = if osap.product_key { OsapMode::ProductKey } else { OsapMode::Serial };
                 Binding::Osap { serial: osap.serial, mode }
             }
-            (None, Some(mqtt)) => Binding::Mqtt { client: mqtt.client },
-            (Some(_), Some(_)) | (None, None) => return Err(problem("request-unreadable")),
-        };
-        let marks = Marks { compat: wanted.compat };
-        match self.ask(caller, Command::Add { id, model, binding, marks }).await? {
-            Reply::Thing(thing) => {
-                let id = thing.id.to_string();
-                let path = format!("/things/{id}");
-                Ok(created(&path, &json!(AddedJson { id })))
+            (None, Some(mqtt), None) => Binding::Mqtt { client: mqtt.client },
+            (_, Some(_), Some(_)) | (Some(_), Some(_), None) | (None, None, _) => {
+                return Err(problem("request-unreadable"));
             }
+        };
+        match self.ask(caller, Command::Add { id, model, binding, marks }).await? {
+            Reply::Thing(thing) => Ok(was_added(thing.id)),
             _ => Err(unexpected("add thing")),
         }
     }
@@ -185,11 +195,20 @@ impl Console {
     }
 
     async fn remove_thing(&self, caller: &Caller, id: &str) -> Result<Response, Response> {
-        match self.ask(caller, Command::Remove { thing: thing_id(id)? }).await? {
+        let thing = thing_id(id)?;
+        // First what hangs on it: a cut in between leaves a thing that can be removed again.
+        self.ask(caller, Command::Show { thing }).await?;
+        self.forget_files(caller, thing).await?;
+        match self.ask(caller, Command::Remove { thing }).await? {
             Reply::Done => Ok(empty(StatusCode::NO_CONTENT)),
             _ => Err(unexpected("remove thing")),
         }
     }
+}
+
+fn was_added(thing: Uuid) -> Response {
+    let id = thing.to_string();
+    created(&format!("/things/{id}"), &json!(AddedJson { id }))
 }
 
 /// Text as it may stand in a query.

@@ -4,7 +4,7 @@
 //! `GET|PUT /things/{id}/properties/{name}`, `POST /things/{id}/actions/{name}`,
 //! `GET|DELETE /things/{id}/actions/{name}/{number}`, `GET /things/{id}/events`,
 //! `GET /things/{id}/events/{name}`, `GET /things/{id}/watch`, `GET /.well-known/wot`, `GET|POST /v1/grants`,
-//! `DELETE /v1/grants/{id}`, `GET /v1/grants/who`.
+//! `DELETE /v1/grants/{id}`, `GET /v1/grants/who`; what is on record of smart devices ([`records`]).
 //!
 //! The operator and administrators are the owner; every other account is a person who sees what grants allow.
 //! A thing that is not there and one that is not the caller's to see are answered alike. Nothing is decided
@@ -19,6 +19,8 @@ mod directory;
 mod events;
 mod grants;
 mod properties;
+pub(crate) mod record_bodies;
+mod records;
 mod refusals;
 mod streams;
 
@@ -43,6 +45,7 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .merge(actions::routes())
         .merge(events::routes())
         .merge(grants::routes())
+        .merge(records::routes())
 }
 
 /// Who a caller is to the rules of things.

@@ -11,10 +11,10 @@ use axum::routing::get;
 use hub::{Command, DesiredState, Interest, Pick, Refusal, Reply};
 use serde_json::{Value, json};
 
-use super::bodies::{DesiredJson, ObservationJson, by_name};
+use super::bodies::{DesiredJson, ObservationJson, SeriesJson, by_name};
 use super::directory::VALUE;
 use super::streams::Form;
-use super::{document, refusals, thing_id, unexpected, wants_events};
+use super::{document, hub_caller, refusals, thing_id, unexpected, wants_events};
 use crate::answer::empty;
 use crate::console::caller::Caller;
 use crate::console::problem::problem;
@@ -27,6 +27,7 @@ pub(super) fn routes() -> Router<Arc<Console>> {
     Router::new()
         .route("/things/{id}/properties", get(read_all))
         .route("/things/{id}/properties/{name}", get(read).put(write))
+        .route("/things/{id}/properties/{name}/history", get(history))
 }
 
 /// The longest wait for a device, in seconds: the server ends calls that take 30.
@@ -108,6 +109,28 @@ async fn write(
 ) -> Response {
     match console.write_property(&caller, &id, name, query.as_deref(), &bytes).await {
         Ok(response) | Err(response) => response,
+    }
+}
+
+/// `GET /things/{id}/properties/{name}/history?after=`: 200, 400, 403, 404, 405, 503.
+async fn history(
+    State(console): State<Arc<Console>>,
+    caller: Caller,
+    Path((id, name)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let read = async {
+        let thing = thing_id(&id)?;
+        let after = match in_query(query.as_deref(), "after").filter(|after| !after.is_empty()) {
+            Some(after) => after.parse::<u64>().map_err(|_| problem("request-unreadable"))?,
+            None => 0,
+        };
+        let series = console.desk().series(hub_caller(&caller), thing, name, after).await;
+        series.map_err(refusals::answer)
+    };
+    match read.await {
+        Ok(series) => crate::console::json("read history", StatusCode::OK, &SeriesJson::from(series)),
+        Err(response) => response,
     }
 }
 

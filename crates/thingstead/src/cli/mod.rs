@@ -19,6 +19,7 @@ mod settings;
 mod smart;
 pub(crate) mod stdout;
 mod system;
+mod thing_records;
 mod thing_verbs;
 mod things;
 mod tree;

@@ -6,10 +6,13 @@ use clap::{ArgGroup, Args, Subcommand};
 use http::{Method, StatusCode};
 use model::Uuid;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::owner::{Danger, escaped};
 use super::say::{Say, document_of, read, read_all};
 use super::stdout::print_line;
+use super::thing_records;
+use crate::device::smart::models;
 use crate::failure::{Failure, Outcome};
 use crate::files;
 use crate::operator_client::OperatorClient;
@@ -30,7 +33,13 @@ pub(crate) enum Use {
         /// The thing's UUID.
         thing: Uuid,
     },
-    /// Add a thing for a device.
+    /// Add a thing for a device; with a label, a code or a maker's record its device comes on record, too.
+    ///
+    /// Examples:
+    ///   thingstead things --data data/a add --enrol made/TS7Q2K.json
+    ///   thingstead things --data data/a add --model door-lock --label label.png
+    ///   thingstead things --data data/a add --model lock.json --osap TS7Q2K --code < code
+    #[command(verbatim_doc_comment)]
     Add(Add),
     /// Give a thing another model.
     Replace {
@@ -56,6 +65,16 @@ pub(crate) enum Use {
         /// Asks the device first; else what it said last is shown.
         #[arg(long, requires = "name")]
         fresh: bool,
+    },
+    /// Show what a property was: up to 256 reports are kept.
+    History {
+        /// The thing's UUID.
+        thing: Uuid,
+        /// The property.
+        name: String,
+        /// Behind the report of this number.
+        #[arg(long, default_value_t = 0)]
+        after: u64,
     },
     /// Want another value of a property.
     Write {
@@ -115,11 +134,20 @@ pub(crate) enum Use {
 }
 
 #[derive(Args)]
-#[command(group(ArgGroup::new("device").required(true).args(["osap", "mqtt"])))]
+#[command(group(ArgGroup::new("device").required(true).args(["osap", "mqtt", "enrol", "label"])))]
 pub(crate) struct Add {
-    /// The model: a W3C Thing Model in JSON.
+    /// The model: a file with a W3C Thing Model, or one of `things models`. A maker's record has its own.
+    #[arg(long, value_name = "FILE|NAME", required_unless_present = "enrol")]
+    model: Option<PathBuf>,
+    /// The maker's record of a smart device (SERIAL.json): serial, model, and what it proves itself with.
     #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    enrol: Option<PathBuf>,
+    /// The picture of a smart device's label.
+    #[arg(long, value_name = "PNG")]
+    label: Option<PathBuf>,
+    /// Reads the code on the label from standard input, never from the arguments.
+    #[arg(long, requires = "osap")]
+    code: bool,
     /// The serial of a smart device.
     #[arg(long, value_name = "SERIAL")]
     osap: Option<String>,
@@ -160,6 +188,15 @@ fn model(path: &Path) -> Outcome<Value> {
     serde_json::from_slice(&bytes).map_err(|_| files::malformed(path, "it is no JSON"))
 }
 
+/// A model in a file, or one that comes with the program.
+fn chosen_model(name: &Path) -> Outcome<Value> {
+    match name.to_str().and_then(models::text_of).filter(|_| !name.exists()) {
+        Some(text) => serde_json::from_str(text)
+            .map_err(|error| Failure::new("internal", "a model of the program").because(error)),
+        None => model(name),
+    }
+}
+
 /// What people see of a property.
 fn line_of(name: &str, seen: &Value) -> String {
     let value = seen.get("value").map_or_else(|| "-".to_owned(), Value::to_string);
@@ -188,7 +225,10 @@ impl Use {
                 say.done("thing", &thing.to_string(), "model replaced")
             }
             Self::Remove { thing, danger } => {
-                danger.confirm(thing, "Its values, events, operations and grants are erased.")?;
+                danger.confirm(
+                    thing,
+                    "Its values, events, operations and grants are erased; its device is let in no more.",
+                )?;
                 client.call(Method::DELETE, &format!("/things/{thing}"), "", &thing.to_string()).await?;
                 say.done("thing", &thing.to_string(), "removed")
             }
@@ -208,6 +248,11 @@ impl Use {
                     Some(value) => say.value(&value.to_string(), &seen),
                     None => Err(Failure::new("never-reported", name)),
                 }
+            }
+            Self::History { thing, name, after } => {
+                let path = format!("/things/{thing}/properties/{}/history?after={after}", escaped(&name));
+                let series = read(client, &path).await?;
+                say.rows(&series["samples"], &["version", "at_unix_millis", "value"])
             }
             Self::Write { thing, name, value, wait } => {
                 write(client, thing, &name, &typed(&value), wait, say).await
@@ -248,7 +293,17 @@ fn words(value: &Value) -> &str {
 
 impl Add {
     async fn run(self, client: &OperatorClient, say: Say) -> Outcome {
-        let mut body = json!({ "model": model(&self.model)? });
+        let mut body = match (&self.enrol, &self.label) {
+            (Some(path), _) => thing_records::of_maker(path)?,
+            (None, Some(path)) => thing_records::of_label(path)?,
+            (None, None) => json!({}),
+        };
+        if let Some(path) = &self.model {
+            body["model"] = chosen_model(path)?;
+        }
+        if self.code {
+            body["enrolment"] = json!({ "code": thing_records::typed_code()?.as_str() });
+        }
         if let Some(id) = self.id {
             body["id"] = json!(id.to_string());
         }
@@ -258,7 +313,8 @@ impl Add {
         if let Some(name) = self.mqtt {
             body["mqtt"] = json!({ "client": name });
         }
-        let answer = client.call(Method::POST, "/things", body.to_string(), "the thing").await?;
+        let body = Zeroizing::new(body.to_string());
+        let answer = client.call(Method::POST, "/things", body.as_bytes().to_vec(), "the thing").await?;
         let added = document_of(&answer)?;
         say.value(words(&added["id"]), &added)
     }

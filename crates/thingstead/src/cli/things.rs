@@ -8,6 +8,7 @@ use model::Uuid;
 use serde_json::{Value, json};
 
 use super::say::{Say, document_of, read};
+use super::thing_records::RecordVerb;
 use super::thing_verbs::Use;
 use super::{Output, block_on};
 use crate::failure::{Failure, Outcome};
@@ -20,6 +21,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 ///
 /// Examples:
 ///   thingstead things --data data/a list
+///   thingstead things --data data/a add --enrol made/TS7Q2K.json
 ///   thingstead things --data data/a read 8f2c41d0-0000-4000-8000-0000000077aa battery
 ///   thingstead things --data data/a order 8f2c41d0-0000-4000-8000-0000000077aa bootstrap
 ///   thingstead things --data data/a order 8f2c41d0-0000-4000-8000-0000000077aa generate-key --with '{"kind":"p-256"}'
@@ -36,6 +38,8 @@ pub(crate) struct Things {
 enum Verb {
     #[command(flatten)]
     Use(Use),
+    #[command(flatten)]
+    Record(RecordVerb),
     /// Send a command and wait for what becomes of it.
     ///
     /// Commands: ping, read-info, list-keys, read-key, put-key, delete-key, generate-key, list-channels,
@@ -107,6 +111,7 @@ impl Things {
         block_on(async move {
             match self.verb {
                 Verb::Use(verb) => verb.run(&client, say).await,
+                Verb::Record(verb) => verb.run(&client, say).await,
                 Verb::Order { device, command, with, within, no_wait } => {
                     let body = asked(&command, with.as_deref(), within)?;
                     let path = format!("/v1/devices/{device}/orders");

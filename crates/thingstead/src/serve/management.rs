@@ -85,6 +85,8 @@ pub(crate) async fn run(
     let operators = [issuer.certificate().to_vec()];
     let around = Surroundings {
         desk: desk.clone(),
+        realm: beside.smart.realm()?,
+        models: &crate::device::smart::models::MODELS,
         is_on: section.console,
         feed,
         listeners: ports.iter().map(console_line::shown).collect(),
@@ -138,8 +140,14 @@ pub(crate) async fn run(
         tokio::join!(log.keep_the_log(), files.keep_the_files());
     });
     listeners.push(("platform", platform));
-    let ground =
-        Ground { executor: store.executor.clone(), provider: smart_provider, clock, desk, stop: smart_stop };
+    let ground = Ground {
+        executor: store.executor.clone(),
+        provider: smart_provider,
+        clock,
+        desk,
+        stop: smart_stop,
+        platform: (platform.port(), tls.key_digest),
+    };
     smart::start(beside.smart, &ground, &issuer, &section.data, &mut services).await?;
     announce("management", &listeners);
     starting.one_is_up();

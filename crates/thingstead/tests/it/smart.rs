@@ -1,6 +1,7 @@
 //! Smart devices at a server with the sections `[lbs]` and `[das]`: real processes and sockets.
 
 mod device;
+mod owner;
 mod played;
 
 use std::fs;
@@ -9,6 +10,8 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
 use agent::osap::{FactoryCredential, OrderKind, SmartEvent, SmartFactory};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clock::Dice;
 use crypto::{Curve, KeyKind, Provider, PublicKey, Secret};
 use osap_proto::{Mode, Serial, TypeGroup};
@@ -78,6 +81,15 @@ impl Smart {
 
     fn things(&self, words: &[&str]) -> Value {
         let output = self.things_command(words).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn files(&self, words: &[&str]) -> Value {
+        let mut command = Command::new(PROGRAM);
+        let data = self.world.path(ROLE);
+        command.args(["files", "--json", "--data", &data, "--server", &self.platform]).args(words);
+        let output = command.stdin(Stdio::null()).output().unwrap();
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }
@@ -258,4 +270,53 @@ fn a_server_that_is_killed_again_and_again_has_every_event_it_acknowledged() {
     for id in device.delivered() {
         assert!(stored.contains(&id.to_string()), "an acknowledged event is lost: {id}");
     }
+}
+
+// verifies: OSAP-3-02, OSAP-3-05
+#[test]
+fn a_device_asks_for_a_place_brings_a_file_by_https_and_fetches_what_its_owner_put_there() {
+    let smart = Smart::start("smart-files", "");
+    let thing = smart.admit("T40000001", json!({ "psk": hex(PSK) }));
+    let mut device = device(&smart, "T40000001", &[4, 2], 40);
+    device.until("it is online", |device| device.device.is_online());
+    let content = vec![7_u8; 150_000];
+    let digest = crypto_server::Server::new().digest(crypto::HashAlgorithm::Sha256, &[&content]);
+    let offer = json!({ "name": "clip.bin", "size": content.len(), "sha256": hex(digest.as_ref()) });
+    let place_for = device.ask("Files", "offer", offer.clone()).unwrap();
+    let id = place_for["file"].as_str().unwrap().to_owned();
+    let at = place_for["url"].as_str().unwrap();
+    let port = smart.platform.rsplit(':').next().unwrap();
+    assert_eq!(at, format!("https://127.0.0.1:{port}/v1/files/{id}"));
+    let pin =
+        <[u8; 32]>::try_from(URL_SAFE_NO_PAD.decode(place_for["tlsKey"].as_str().unwrap()).unwrap()).unwrap();
+    let (file, token) = (smart.world.path("clip.bin"), smart.world.path("token"));
+    fs::write(&file, &content).unwrap();
+    fs::write(&token, place_for["token"].as_str().unwrap()).unwrap();
+    let brought = smart.files(&["bring", &id, &file, "--token", &token]);
+    assert_eq!(brought["sha256"], offer["sha256"]);
+    assert!(device::Wire::open(format!("127.0.0.1:{port}").parse().unwrap(), Some(Some(pin))).is_some());
+    assert!(device::Wire::open(format!("127.0.0.1:{port}").parse().unwrap(), Some(Some([1; 32]))).is_none());
+    assert_eq!(smart.files(&["list", &thing])[0]["name"], "clip.bin", "its owner sees it");
+    let listed = device.ask("Files", "list", Value::Null).unwrap();
+    assert_eq!((&listed["files"][0]["file"], &listed["files"][0]["isThere"]), (&json!(id), &json!(true)));
+    let lent = device.ask("Files", "fetch", json!({ "file": id })).unwrap();
+    fs::write(&token, lent["token"].as_str().unwrap()).unwrap();
+    let back = smart.world.path("back.bin");
+    assert_eq!(smart.files(&["fetch", &id, "-o", &back, "--token", &token])["size"], content.len());
+    assert!(fs::read(&back).unwrap() == content);
+    for (identifier, input, code) in [
+        ("offer", json!({ "name": "a/b", "size": 1, "sha256": "00".repeat(32) }), 400),
+        ("offer", json!({ "name": "a", "size": 1_u64 << 40, "sha256": "00".repeat(32) }), 400),
+        ("offer", json!({ "name": "a" }), 400),
+        ("fetch", json!({ "file": "00".repeat(16) }), 404),
+        ("fetch", json!({ "file": id, "thing": "another" }), 400),
+        ("erase", Value::Null, 404),
+    ] {
+        assert_eq!(
+            device.ask("Files", identifier, input).map_err(|failure| failure.code),
+            Err(code),
+            "{identifier}"
+        );
+    }
+    assert_eq!(device.ask("Valve", "offer", offer).map_err(|failure| failure.code), Err(404));
 }

@@ -148,7 +148,21 @@ impl Tour<'_, '_> {
         let who = self.get(&format!("/v1/grants/who?thing={thing}&act=read&name=battery"));
         assert_eq!(who["judgements"][1]["grant"], grant["id"]);
         self.call("DELETE", &format!("/v1/grants/{}", grant["id"].as_str().unwrap()), &Value::Null);
+        self.records(&path("/record"));
+        self.get(&path("/properties/battery/history"));
         self.call("DELETE", &path(""), &Value::Null);
+    }
+
+    /// What the load balancer has on record of a smart device.
+    fn records(&mut self, record: &str) {
+        assert_eq!(self.get("/v1/models")["realm"], "lbs.example");
+        self.call("POST", record, &json!({ "psk": "11".repeat(32) }));
+        self.get(record);
+        self.call("POST", &format!("{record}/window"), &Value::Null);
+        self.call("DELETE", &format!("{record}/window"), &Value::Null);
+        self.call("PUT", &format!("{record}/code"), &json!({ "code": "7777-7777-7777-G" }));
+        self.call("PUT", &format!("{record}/block"), &Value::Null);
+        self.call("DELETE", &format!("{record}/block"), &Value::Null);
     }
 
     fn the_rest(&mut self) {

@@ -87,6 +87,8 @@ impl<'a> House<'a> {
         let desk = HubDesk::open(executor.clone(), "management");
         let around = Surroundings {
             desk: desk.clone(),
+            realm: osap_proto::Realm::new(b"lbs.example"),
+            models: &[("lamp", r#"{"title":"Lamp","properties":{"on":{"type":"boolean"}}}"#)],
             is_on: true,
             feed,
             listeners: vec![Listener { name: "platform".into(), address: None, on: true }],

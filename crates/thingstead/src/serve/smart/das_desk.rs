@@ -14,6 +14,7 @@ use osap_proto::{Devid, Mode, Serial};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use super::device_files::DeviceFiles;
 use super::device_line::{DeviceLine, Said};
 use super::fleet::Load;
 use super::lbs_desk::text;
@@ -31,6 +32,7 @@ pub(super) struct DasDesk {
     /// Things of devices that were let in.
     things: HashMap<Serial, Uuid>,
     lines: HashMap<Serial, Sender<Said>>,
+    files: DeviceFiles,
 }
 
 impl DasDesk {
@@ -40,8 +42,9 @@ impl DasDesk {
         clock: Clock,
         commands: Sender<DasCommand>,
         load: Arc<Load>,
+        files: DeviceFiles,
     ) -> Self {
-        Self { executor, desk, clock, commands, load, things: HashMap::new(), lines: HashMap::new() }
+        Self { executor, desk, clock, commands, load, things: HashMap::new(), lines: HashMap::new(), files }
     }
 
     /// Works until the machine ends.
@@ -59,9 +62,13 @@ impl DasDesk {
                     };
                     self.say(command).await;
                 }
-                DasEvent::Online { serial, protocol, is_tls, .. } => {
+                DasEvent::Online { serial, devid, protocol, is_tls } => {
                     tracing::info!(serial = %text(&serial), kind = protocol.0, is_tls, "smart device online");
-                    self.online(serial);
+                    // Whoever blocked or removed it since it was looked up has closed what was not open yet.
+                    match self.thing_of(&serial, devid).await {
+                        Ok(Some(_)) => self.online(serial),
+                        Ok(None) | Err(()) => self.say(DasCommand::Close { serial }).await,
+                    }
                 }
                 DasEvent::Offline { serial, reason } => {
                     tracing::info!(serial = %text(&serial), ?reason, "smart device offline");
@@ -130,6 +137,7 @@ impl DasDesk {
             desk: self.desk.clone(),
             commands: self.commands.clone(),
             clock: self.clock,
+            files: self.files.clone(),
         };
         tokio::spawn(device.run(line, attachment));
     }

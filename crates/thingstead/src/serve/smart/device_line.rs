@@ -12,6 +12,7 @@ use osap_proto::{General, Serial};
 use osap_things::{DesiredValue, DownMessage, Failure, Node, Place, Resource, UpMessage};
 use tokio::sync::mpsc::{Receiver, Sender};
 
+use super::device_files::DeviceFiles;
 use super::lbs_desk::text;
 
 /// How often a store that is busy is asked again, and after how long.
@@ -41,6 +42,7 @@ pub(super) struct DeviceLine {
     pub(super) desk: HubDesk,
     pub(super) commands: Sender<DasCommand>,
     pub(super) clock: Clock,
+    pub(super) files: DeviceFiles,
 }
 
 impl DeviceLine {
@@ -149,9 +151,11 @@ impl DeviceLine {
             UpMessage::AskDesired { node: Node::Device, resource } => {
                 self.desired(general.seq, resource).await
             }
-            UpMessage::Call { node: Node::Device, place, .. } => {
+            UpMessage::Call { node: Node::Device, place, input } => {
+                let answered = self.files.call((&self.serial, self.thing), &place, &input).await;
                 let failure = Failure { code: 404, message: "no such operation".into() };
-                let message = DownMessage::CallAnswered { node: Node::Device, place, result: Err(failure) };
+                let result = answered.unwrap_or(Err(failure));
+                let message = DownMessage::CallAnswered { node: Node::Device, place, result };
                 self.answer(general.seq, message).await;
                 Verdict::Taken
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crypto::{Provider, Secret};
 use net::shutdown::Shutdown;
 use osap_front::das::DasCommand;
-use osap_proto::{DasTicket, Devid, ServerId, TicketKey};
+use osap_proto::{DasTicket, Devid, Serial, ServerId, TicketKey};
 use tokio::sync::mpsc::Sender;
 
 /// A ticket key serves for so long; the one before it opens for as long again.
@@ -117,6 +117,14 @@ impl Fleet {
         if let Some(member) = self.members.iter().find(|member| member.id == *at) {
             // One that is gone has no session to end.
             member.commands.send(DasCommand::Replaced { devid, issued, epoch }).await.ok();
+        }
+    }
+
+    /// Ends the session of a device wherever it is.
+    pub(super) async fn close(&self, serial: &Serial) {
+        for member in &self.members {
+            // One that is gone has no session to end.
+            member.commands.send(DasCommand::Close { serial: serial.clone() }).await.ok();
         }
     }
 

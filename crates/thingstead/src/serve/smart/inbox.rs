@@ -7,13 +7,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use admission::{Credentials, Enrol, Enrolled, Origin, ReadDevice};
+use admission::Credentials;
 use consent::Party;
 use crypto::{Curve, PublicKey, Secret};
-use hub::{Binding, Command, Marks, OsapMode, Refusal, ThingModel};
-use hub_desk::HubDesk;
+use hub::{Binding, Marks, OsapMode, Refusal, ThingModel};
+use hub_desk::{Caller, HubDesk, NewSmartDevice, RecordChange, RecordRefusal};
 use model::Uuid;
-use net::executor::Executor;
 use net::shutdown::Shutdown;
 use osap_proto::{CodeRecord, Kdf, Mode, Serial};
 use serde::Deserialize;
@@ -49,7 +48,6 @@ struct Code {
 /// Takes record files in.
 pub(super) struct Inbox {
     pub(super) folder: PathBuf,
-    pub(super) executor: Executor,
     pub(super) desk: HubDesk,
 }
 
@@ -117,37 +115,47 @@ impl Inbox {
         let Ok(model) = ThingModel::new(record.model) else { return refused("no thing model") };
         let named = record.thing.as_deref().map(str::parse::<Uuid>);
         let Ok(named) = named.transpose() else { return refused("no UUID") };
-        let thing = named.unwrap_or_else(|| Uuid::v4(self.executor.bytes()));
-        let origin = Origin {
-            role: "lbs",
-            actor: "inbox".into(),
-            address: None,
-            correlation: self.executor.correlation(),
-            seed: self.executor.bytes(),
-        };
-        let enrol = Enrol { serial: serial.clone(), mode, credentials, thing: Some(thing), origin };
-        let thing = match self.executor.run(enrol).await {
-            Ok(Ok(Enrolled::Added)) => thing,
-            // The process may have ended between the two steps.
-            Ok(Ok(Enrolled::Exists)) => match self.executor.run(ReadDevice { serial }).await {
-                Ok(Ok(Some(device))) => device.thing.unwrap_or(thing),
-                Ok(Ok(None) | Err(_)) | Err(_) => return Taken::Later,
-            },
-            Ok(Ok(Enrolled::Refused(why))) => return Taken::Refused(format!("{why:?}")),
-            Ok(Err(_)) | Err(_) => return Taken::Later,
-        };
-        let mode = match mode {
-            Mode::Serial => OsapMode::Serial,
-            Mode::ProductKey => OsapMode::ProductKey,
-        };
-        let binding = Binding::Osap { serial: record.serial, mode };
-        let add = Command::Add { id: Some(thing), model, binding, marks: Marks::default() };
-        match self.desk.call(Party::Owner, add).await {
-            Ok(_) | Err(Refusal::Exists) => Taken::Done,
-            Err(Refusal::Busy | Refusal::Fault(_)) => Taken::Later,
-            Err(refusal) => Taken::Refused(format!("{refusal:?}")),
+        let caller = Caller { party: Party::Owner, actor: "inbox".into(), address: None };
+        let marks = Marks::default();
+        let binding = binding_of(&serial, mode);
+        let kept = credentials.clone();
+        let new = NewSmartDevice { id: named, model, serial, mode, credentials, marks };
+        match self.desk.admit(caller.clone(), new).await {
+            Ok(_) => Taken::Done,
+            Err(RecordRefusal::Thing(Refusal::Exists)) => self.enrol(caller, binding, kept).await,
+            Err(refusal) => taken(&refusal),
         }
     }
+
+    /// The thing is there already: added alone, or the process ended before the file was deleted.
+    async fn enrol(&self, caller: Caller, binding: Binding, credentials: Credentials) -> Taken {
+        match self.desk.find(binding).await {
+            Ok(Some(thing)) => {
+                let change = RecordChange::Enrol(credentials);
+                match self.desk.change_record(caller, thing, change).await {
+                    Ok(_) | Err(RecordRefusal::Recorded) => Taken::Done,
+                    Err(refusal) => taken(&refusal),
+                }
+            }
+            Ok(None) => Taken::Refused("the UUID is that of another thing".to_owned()),
+            Err(refusal) => taken(&refusal.into()),
+        }
+    }
+}
+
+fn taken(refusal: &RecordRefusal) -> Taken {
+    match refusal {
+        RecordRefusal::Thing(Refusal::Busy | Refusal::Fault(_)) => Taken::Later,
+        refusal => Taken::Refused(format!("{refusal:?}")),
+    }
+}
+
+fn binding_of(serial: &Serial, mode: Mode) -> Binding {
+    let mode = match mode {
+        Mode::Serial => OsapMode::Serial,
+        Mode::ProductKey => OsapMode::ProductKey,
+    };
+    Binding::Osap { serial: super::lbs_desk::text(serial), mode }
 }
 
 fn files_in(folder: &Path) -> Vec<PathBuf> {

@@ -8,6 +8,7 @@
 //! They share the store, the executor and the hub desk of the role.
 
 mod das_desk;
+mod device_files;
 mod device_line;
 mod fleet;
 mod inbox;
@@ -30,7 +31,7 @@ use net::stream::{self, Door, DoorMode, StreamDriver, StreamLimits};
 use net::tls::device_config;
 use osap_front::das::{DasFace, DasSettings};
 use osap_front::lbs::{LbsFace, LbsSettings};
-use osap_proto::{FakeRecords, Realm, ServerId, TypeGroup};
+use osap_proto::{FakeRecords, Realm, Serial, ServerId, TypeGroup};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::channel;
 use tokio::task::JoinSet;
@@ -39,6 +40,7 @@ use super::announce;
 use super::config::{Das, DasPlace, Lbs};
 use crate::failure::{Failure, Outcome};
 use das_desk::DasDesk;
+use device_files::DeviceFiles;
 use fleet::{Fleet, Member, Place};
 use inbox::Inbox;
 use lbs_desk::LbsDesk;
@@ -58,6 +60,8 @@ pub(super) struct Ground {
     pub(super) clock: Clock,
     pub(super) desk: HubDesk,
     pub(super) stop: Shutdown,
+    /// The platform's HTTPS, where files are brought and fetched: its port, and SHA-256 of its TLS key.
+    pub(super) platform: (u16, [u8; 32]),
 }
 
 /// What is switched on.
@@ -65,6 +69,18 @@ pub(super) struct Ground {
 pub(crate) struct Sections {
     pub(crate) lbs: Option<Lbs>,
     pub(crate) das: Option<Das>,
+}
+
+impl Sections {
+    /// The realm of the load balancer; `None` when there is none.
+    pub(crate) fn realm(&self) -> Outcome<Option<Realm>> {
+        self.lbs.as_ref().map(realm_of).transpose()
+    }
+}
+
+fn realm_of(lbs: &Lbs) -> Outcome<Realm> {
+    let realm = Realm::new(lbs.realm.as_bytes());
+    realm.ok_or_else(|| Failure::new("config-unreadable", "[lbs] realm").because(&lbs.realm))
 }
 
 fn internal(what: &str, error: impl std::fmt::Debug) -> Failure {
@@ -92,11 +108,22 @@ pub(super) async fn start(
         announce("das", &named);
     }
     let fleet = Arc::new(fleet);
+    close_what_is_shut(&fleet, &ground.desk);
     services.spawn(Arc::clone(&fleet).renew_keys(ground.stop.clone()));
     if let Some(section) = sections.lbs {
         open_lbs(section, ground, issuer, data, fleet, services).await?;
     }
     Ok(())
+}
+
+/// Has the session of a device end that was blocked or removed.
+fn close_what_is_shut(fleet: &Arc<Fleet>, desk: &HubDesk) {
+    let fleet = Arc::clone(fleet);
+    desk.on_shut(move |serial| {
+        let Some(serial) = Serial::new(serial.as_bytes()) else { return };
+        let fleet = Arc::clone(&fleet);
+        tokio::spawn(async move { fleet.close(&serial).await });
+    });
 }
 
 async fn bind(name: &str, at: SocketAddr) -> Outcome<(TcpListener, SocketAddr)> {
@@ -125,7 +152,7 @@ async fn open_das(
 ) -> Outcome<Vec<(String, SocketAddr)>> {
     let id = ServerId::new(place.id.as_bytes())
         .ok_or_else(|| Failure::new("config-unreadable", "[das] id").because(&place.id))?;
-    let Ground { executor, provider, clock, desk, stop } = ground.clone();
+    let Ground { executor, provider, clock, desk, stop, platform } = ground.clone();
     let key_name = format!("das-tls:{}", place.id);
     let names = [place.host.clone()];
     let tls =
@@ -166,7 +193,10 @@ async fn open_das(
         let (machine, tally) = stream::run(driver, DasOnStream(face)).await;
         tracing::info!(name, ?tally, counters = ?machine.0.counters(), "access service: stopped");
     });
-    services.spawn(DasDesk::new(executor, desk, clock, commands_in, load).run(events));
+    let (port, tls_key) = platform;
+    let at = format!("{}:{port}", place.host).into();
+    let files = DeviceFiles { executor: executor.clone(), provider, at, tls_key };
+    services.spawn(DasDesk::new(executor, desk, clock, commands_in, load, files).run(events));
     Ok(listeners)
 }
 
@@ -178,10 +208,9 @@ async fn open_lbs(
     fleet: Arc<Fleet>,
     services: &mut JoinSet<()>,
 ) -> Outcome {
-    let Ground { executor, provider, clock, desk, stop } = ground.clone();
+    let Ground { executor, provider, clock, desk, stop, .. } = ground.clone();
+    let realm = realm_of(&section)?;
     let name = section.realm;
-    let realm = Realm::new(name.as_bytes());
-    let realm = realm.ok_or_else(|| Failure::new("config-unreadable", "[lbs] realm").because(&name))?;
     let key = super::platform_keys::own_key(b"lbs-key", &executor, &*provider).await?;
     let secret = keys::own_secret(b"lbs-fakes", &executor).await?;
     let fakes = FakeRecords::new(&*provider, secret).map_err(|error| internal("records", error))?;
@@ -212,10 +241,10 @@ async fn open_lbs(
         let (machine, tally) = stream::run(driver, LbsOnStream(face)).await;
         tracing::info!(?tally, counters = ?machine.0.counters(), "load balancer: stopped");
     });
-    let lbs = LbsDesk { executor: executor.clone(), commands: commands_in, fleet, served, realm: name };
+    let lbs = LbsDesk { executor, commands: commands_in, fleet, served, realm: name };
     services.spawn(lbs.run(events));
     if let Some(folder) = section.inbox {
-        services.spawn(Inbox { folder, executor, desk }.run(stop));
+        services.spawn(Inbox { folder, desk }.run(stop));
     }
     announce("lbs", &[("devices", bound)]);
     // People copy it into devices that prove themselves by a key pair.

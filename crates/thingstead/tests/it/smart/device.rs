@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use agent::osap::{Order, SmartDevice, SmartEvent, SmartFactory, SmartOutput, SmartSettings, Target};
 use clock::{Dice, Moment, Now, Timestamp};
 use crypto::Provider;
-use osap_things::{Node, Place};
+use osap_things::{Failure, Node, Place, Resource};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
@@ -64,13 +64,13 @@ impl ServerCertVerifier for Pinned {
 }
 
 /// One connection.
-struct Wire {
+pub(super) struct Wire {
     socket: TcpStream,
     tls: Option<ClientConnection>,
 }
 
 impl Wire {
-    fn open(at: SocketAddr, tls: Option<Option<[u8; 32]>>) -> Option<Self> {
+    pub(super) fn open(at: SocketAddr, tls: Option<Option<[u8; 32]>>) -> Option<Self> {
         let socket = TcpStream::connect(at).ok()?;
         socket.set_nodelay(true).unwrap();
         let mut wire = Self { socket, tls: None };
@@ -174,7 +174,7 @@ impl Running {
             self.device.expire(now);
         }
         if self.raising && self.device.waiting_events() < 3 {
-            let place = Place::new(osap_things::Resource::global(), "Lock", "opened").unwrap();
+            let place = Place::new(Resource::global(), "Lock", "opened").unwrap();
             self.device.raise(Node::Device, place, Value::Null, now).unwrap();
             self.raised += 1;
         }
@@ -243,6 +243,19 @@ impl Running {
         let delivered =
             |event: &SmartEvent| if let SmartEvent::Delivered { id } = event { Some(*id) } else { None };
         self.events.iter().filter_map(delivered).collect()
+    }
+
+    /// Calls an operation of the platform, and goes on until that answers.
+    pub(super) fn ask(&mut self, area: &str, identifier: &str, input: Value) -> Result<Value, Failure> {
+        let place = Place::new(Resource::global(), area, identifier).unwrap();
+        let now = self.now();
+        let call = self.device.call(Node::Device, place, input, now).unwrap();
+        let ended = |event: &SmartEvent| match event {
+            SmartEvent::CallEnded { call: of, result } if *of == call => result.clone(),
+            _ => None,
+        };
+        self.until("the call is answered", |device| device.events.iter().any(|event| ended(event).is_some()));
+        self.events.iter().find_map(ended).unwrap()
     }
 
     pub(super) fn set(&mut self, place: &Place, value: Value) {

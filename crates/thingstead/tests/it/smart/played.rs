@@ -15,7 +15,7 @@ use crate::going_on::{json, until};
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A device that runs as a process of its own.
-struct Played {
+pub(super) struct Played {
     child: Child,
     input: ChildStdin,
     lines: Receiver<Value>,
@@ -30,7 +30,7 @@ impl Drop for Played {
 }
 
 impl Played {
-    fn run(smart: &Smart, serial: &str) -> Self {
+    pub(super) fn run(smart: &Smart, serial: &str) -> Self {
         let mut command = Command::new(PROGRAM);
         let (folder, lbs) = (smart.world.path(&format!("made/{serial}")), smart.lbs.to_string());
         command.args(["device", "run", "--json", "--wait-unit", "0.1", "--osap", &folder, "--lbs", &lbs]);
@@ -49,12 +49,12 @@ impl Played {
         Self { child, input, lines, said: Vec::new() }
     }
 
-    fn type_in(&mut self, line: &str) {
+    pub(super) fn type_in(&mut self, line: &str) {
         writeln!(self.input, "{line}").unwrap();
     }
 
     /// Reads on until it said `count` lines of this event, all in all.
-    fn until(&mut self, event: &str, count: usize) -> Vec<Value> {
+    pub(super) fn until(&mut self, event: &str, count: usize) -> Vec<Value> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let found: Vec<Value> = self.said.iter().filter(|said| said["event"] == event).cloned().collect();
@@ -69,7 +69,7 @@ impl Played {
     }
 
     /// As the power goes: no word to anybody.
-    fn kill(mut self) -> Vec<Value> {
+    pub(super) fn kill(mut self) -> Vec<Value> {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.said.extend(self.lines.iter());

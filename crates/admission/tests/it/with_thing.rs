@@ -43,8 +43,9 @@ fn a_device_and_its_thing_are_added_together_or_not_at_all() {
     assert!(!record(&world).unwrap().allowed.psk, "nothing is put over the record of a thing");
 }
 
+// verifies: TS-M19
 #[test]
-fn what_was_left_of_an_earlier_thing_goes_with_its_tickets() {
+fn ts_m19_what_was_left_of_an_earlier_thing_goes_with_its_tickets() {
     let world = World::with(factory_key());
     let generation = world.look_up().generation;
     world.complete(Claim::Psk, 3, generation);
@@ -57,8 +58,9 @@ fn what_was_left_of_an_earlier_thing_goes_with_its_tickets() {
     assert_eq!(late.outcome, Committed::LostRace, "a run that began before ends without effect");
 }
 
+// verifies: TS-M19
 #[test]
-fn a_removed_thing_leaves_nothing_of_its_device() {
+fn ts_m19_a_removed_thing_leaves_no_ticket_of_its_device_behind() {
     let world = World::new();
     world.run(&add(&world, THING, factory_key())).unwrap();
     let generation = world.look_up().generation;

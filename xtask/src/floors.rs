@@ -76,6 +76,7 @@ const PLACES: &[Place] = &[
     place("lan-front", 4),
     beside("http-front", 4, &["hub-desk", "net"]),
     place("net", 4),
+    beside("things-desk", 4, &["coap-front", "hub-desk", "mqtt-front", "net"]),
     // programs
     place("thingstead", 5),
     place("sim", 5),

@@ -16,7 +16,8 @@
 //! leave only when the batch that its session [depends](Broker::depends) on is stored, so that nothing that was
 //! acknowledged is lost when the process dies.
 //!
-//! Topics are free inside one namespace (that of an owner). `things/...` belongs to the hub, which asks consent;
+//! Topics are free inside one namespace (that of an owner). `things/...` belongs to the hub, which asks consent: the
+//! broker keeps such filters with their sessions and routes nothing by them;
 //! `$...` and `/iot/...` belong to the server: [`Place`]. Each limit of [`Limits`] has a written policy and a
 //! counter in [`Counters`].
 
@@ -34,6 +35,7 @@ mod recovery;
 mod retained;
 mod session;
 mod subscribe;
+mod things;
 mod trie;
 
 pub use batch::StoreBatch;
@@ -45,3 +47,4 @@ pub use publish::Taken;
 pub use records::{JOURNAL_NAME, MESSAGES, RETAINED, SESSIONS};
 pub use recovery::{Stored, Unreadable};
 pub use session::{Link, SessionKey};
+pub use things::{KeptFilter, granted_qos};

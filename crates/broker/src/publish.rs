@@ -230,6 +230,13 @@ impl Broker {
         self.deliver(routes[0].key, copy, routing);
     }
 
+    /// Hands a message to one session, by `routes` of its own.
+    pub(crate) fn deliver_to(&mut self, routes: &[Route], publication: &Publication, now: Now) {
+        let mut routing = Routing { publication, ends_unix_millis: ends(publication, now), number: 0, now };
+        self.hand_out(routes, &mut routing);
+        self.write_targets(&routing);
+    }
+
     /// Sends a retained message for a new subscription.
     pub(crate) fn deliver_retained(&mut self, route: &Route, retained: Publication, now: Now) {
         let mut routing =

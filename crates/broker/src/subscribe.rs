@@ -34,7 +34,6 @@ impl Broker {
         subscription: Subscription,
         now: Now,
     ) -> Result<(), ReasonCode> {
-        let limits = self.limits;
         let Some(session) = self.session(key) else { return Err(ReasonCode::UNSPECIFIED_ERROR) };
         let Some(filter) = TopicFilter::parse(text, session.version) else {
             return Err(ReasonCode::TOPIC_FILTER_INVALID);
@@ -48,9 +47,7 @@ impl Broker {
             return Err(ReasonCode::TOPIC_FILTER_INVALID);
         }
         let is_new = !session.subscriptions.contains_key(text);
-        let is_over = session.subscriptions.len() >= limits.subscription_count_max
-            || session.filter_bytes + text.len() > limits.filter_bytes_max;
-        if is_new && is_over {
+        if is_new && self.is_full_for(session, text) {
             self.counters.refused_subscriptions += 1;
             return Err(ReasonCode::QUOTA_EXCEEDED);
         }
@@ -79,6 +76,10 @@ impl Broker {
         if session.subscriptions.insert(text.into(), subscription).is_none() {
             session.filter_bytes += text.len();
         }
+        if Place::of(filter.filter()) == Place::Things {
+            // What matches it comes from the hub.
+            return;
+        }
         let route = Route { key, options: subscription.options, id: subscription.id };
         self.realm_mut(realm).trie.set(filter.share(), filter.filter(), route);
     }
@@ -101,7 +102,7 @@ impl Broker {
         reasons
     }
 
-    fn unsubscribe_one(&mut self, key: SessionKey, filter: &str) -> bool {
+    pub(crate) fn unsubscribe_one(&mut self, key: SessionKey, filter: &str) -> bool {
         let Some(session) = self.session_mut(key) else { return false };
         if session.subscriptions.remove(filter).is_none() {
             return false;
@@ -112,7 +113,7 @@ impl Broker {
         true
     }
 
-    fn store_subscriptions(&mut self, key: SessionKey, now: Now) {
+    pub(crate) fn store_subscriptions(&mut self, key: SessionKey, now: Now) {
         if self.session(key).is_some_and(|session| session.is_durable) {
             self.put_record(key, now);
             self.depend(key, self.writing.open);

@@ -29,13 +29,43 @@ fn wait_of(millis: u64) -> Duration {
     Duration::from_millis(millis).min(WAIT_MAX)
 }
 
+/// Tells whoever listens that something is stored.
+fn note(taken: Option<oneshot::Sender<()>>) {
+    if let Some(taken) = taken {
+        // One that listens no more need not know.
+        let _gone = taken.send(());
+    }
+}
+
 impl HubDesk {
     /// Carries out what a caller asks.
     ///
     /// # Errors
     /// See [`Refusal`].
     pub async fn call(&self, caller: impl Into<Caller>, command: Command) -> Result<Reply, Refusal> {
-        let caller = caller.into();
+        self.call_noting(caller.into(), command, None).await
+    }
+
+    /// The same for a write or an invocation, in two steps: `taken` hears when it is stored, and the answer follows
+    /// when its device has answered or the wait is over. After a refusal `taken` hears nothing.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub async fn call_in_two(
+        &self,
+        caller: impl Into<Caller>,
+        command: Command,
+        taken: oneshot::Sender<()>,
+    ) -> Result<Reply, Refusal> {
+        self.call_noting(caller.into(), command, Some(taken)).await
+    }
+
+    async fn call_noting(
+        &self,
+        caller: Caller,
+        command: Command,
+        taken: Option<oneshot::Sender<()>>,
+    ) -> Result<Reply, Refusal> {
         let party = caller.party.clone();
         match command {
             Command::List { filter, after } => {
@@ -51,12 +81,12 @@ impl HubDesk {
             Command::ReadAll { thing } => Ok(Reply::Properties(self.run(ReadAll { thing, party }).await?)),
             Command::Write { thing, name, value, wait_millis } => {
                 let wait = wait_of(wait_millis);
-                Ok(Reply::Desired(self.write(&caller, thing, name, value, wait).await?))
+                Ok(Reply::Desired(self.write(&caller, thing, name, value, (wait, taken)).await?))
             }
             Command::Invoke { thing, name, input, deadline_millis, wait_millis } => {
                 let asked = self.asked(&caller);
                 let invoke = Invoke { thing, name, input, deadline_millis, is_deliverable: false, asked };
-                Ok(Reply::Operation(self.invoke(invoke, wait_of(wait_millis)).await?))
+                Ok(Reply::Operation(self.invoke(invoke, (wait_of(wait_millis), taken)).await?))
             }
             Command::Operation { thing, name, number } => {
                 Ok(Reply::Operation(self.run(ReadOperation { thing, name, number, party }).await?))
@@ -200,7 +230,7 @@ impl HubDesk {
         thing: Uuid,
         name: String,
         value: Value,
-        wait: Duration,
+        (wait, taken): (Duration, Option<oneshot::Sender<()>>),
     ) -> Result<DesiredView, Refusal> {
         let asked = self.asked(caller);
         let write = Write { thing, name: name.clone(), value, asked };
@@ -210,11 +240,16 @@ impl HubDesk {
         for effect in done.effects {
             self.carry(effect).await;
         }
+        note(taken);
         self.settled(thing, written.order, answer, wait).await;
         self.run(ReadDesired { thing, name, party: caller.party.clone() }).await
     }
 
-    async fn invoke(&self, mut invoke: Invoke, wait: Duration) -> Result<OperationView, Refusal> {
+    async fn invoke(
+        &self,
+        mut invoke: Invoke,
+        (wait, taken): (Duration, Option<oneshot::Sender<()>>),
+    ) -> Result<OperationView, Refusal> {
         let (thing, name, party) = (invoke.thing, invoke.name.clone(), invoke.asked.party.clone());
         let line = self.desk.lines.look(thing, |line| line.device.as_ref().map(|it| it.orders.clone()));
         let permit = line.flatten().and_then(|line| line.try_reserve_owned().ok());
@@ -234,6 +269,7 @@ impl HubDesk {
             // The device may have come in between.
             (None, _) | (_, None) => self.start_pump(thing, Load::Operations),
         }
+        note(taken);
         self.settled(thing, id, answer, wait).await;
         self.run(ReadOperation { thing, name, number: view.number, party }).await
     }

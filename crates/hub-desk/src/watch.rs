@@ -111,6 +111,15 @@ impl Queue {
         }
     }
 
+    fn has_news(&self) -> bool {
+        let waiting = self.waiting();
+        waiting.is_over || waiting.gap > 0 || !waiting.events.is_empty() || !waiting.values.is_empty()
+    }
+
+    fn is_over(&self) -> bool {
+        self.waiting().is_over
+    }
+
     pub(crate) fn judge_again(&self) -> Subscribe {
         Subscribe { interest: self.interest.clone(), party: self.party.clone() }
     }
@@ -148,6 +157,43 @@ impl Watch {
         Self { desk, queue, thing }
     }
 
+    /// Waits until there is something to [`Watch::take`], or the subscription is over.
+    pub async fn ready(&mut self) {
+        while !self.queue.has_news() {
+            self.something_happens().await;
+        }
+    }
+
+    /// Waits until the subscription is over.
+    pub async fn ended(&mut self) {
+        while !self.queue.is_over() {
+            self.something_happens().await;
+        }
+    }
+
+    /// Whether the subscription is over: nothing more is heard.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.queue.is_over()
+    }
+
+    /// The next notice, without waiting for one. A reader that has room only for some asks when it has: until
+    /// then values give way to newer ones, and nothing that may no longer be heard waits in its hands.
+    pub fn take(&mut self) -> Option<Notice> {
+        match self.queue.next() {
+            Next::Notice(notice) => Some(notice),
+            Next::Over | Next::Nothing => None,
+        }
+    }
+
+    async fn something_happens(&self) {
+        let until = self.queue.waiting().standing.until();
+        tokio::select! {
+            () = self.queue.news.notified() => {}
+            () = self.desk.passed(until) => self.desk.judge(&self.queue).await,
+        }
+    }
+
     /// The next notice; `None` when the right to hear more has ended, or the thing. May be dropped and called
     /// again at any time: nothing is lost by it.
     pub async fn next(&mut self) -> Option<Notice> {
@@ -155,12 +201,7 @@ impl Watch {
             match self.queue.next() {
                 Next::Notice(notice) => return Some(notice),
                 Next::Over => return None,
-                Next::Nothing => {}
-            }
-            let until = self.queue.waiting().standing.until();
-            tokio::select! {
-                () = self.queue.news.notified() => {}
-                () = self.desk.passed(until) => self.desk.judge(&self.queue).await,
+                Next::Nothing => self.something_happens().await,
             }
         }
     }

@@ -97,6 +97,11 @@ impl Hall {
                     }
                     self.face.command(Command::Stored { number: batch.number, first }, now);
                 }
+                Output::Event(Event::Things(event)) => {
+                    if let Some(denied) = event.denied() {
+                        self.face.command(Command::Things(denied), now);
+                    }
+                }
             }
         }
     }

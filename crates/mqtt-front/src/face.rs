@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use broker::{Broker, Joining, Link, NotJoined, StoreBatch};
+use broker::{Broker, Joining, Link, NotJoined, Place, StoreBatch};
 use clock::{Deadlines, Dice, Moment, Now};
 use mqtt_proto::{Accept, ConnectRequest, ReasonCode, Server, ServerSettings};
 
 use crate::line::Line;
-use crate::{Admitted, Command, Event, FaceCounters, FaceLimits, Newcomer, Output, SignIn};
+use crate::{Admitted, Command, Event, FaceCounters, FaceLimits, Newcomer, Output, SignIn, ThingsEvent};
 
 /// How long an event that nobody could take waits before it is told again.
-const RETRY_TIME: std::time::Duration = std::time::Duration::from_millis(10);
+pub(crate) const RETRY_TIME: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// Every connection of MQTT clients, and the broker behind them. See the head of the crate.
 #[derive(Debug)]
@@ -23,13 +23,16 @@ pub struct MqttFace {
     /// Places of connections; a [`Link`] is a place.
     pub(crate) lines: Vec<Option<Box<Line>>>,
     free: Vec<u32>,
-    by_conn: HashMap<u64, u32>,
+    pub(crate) by_conn: HashMap<u64, u32>,
     pub(crate) dirty: Vec<u32>,
     pub(crate) holding: BTreeSet<u32>,
     due: Deadlines<u32>,
     pub(crate) outputs: VecDeque<Output>,
     /// A batch that nobody could take, and when it is told again.
     untold: Option<(Box<StoreBatch>, Moment)>,
+    /// Events about things that nobody could take, and when they are told again.
+    pub(crate) unsaid: VecDeque<ThingsEvent>,
+    pub(crate) unsaid_due: Option<Moment>,
     is_stopping: bool,
 }
 
@@ -51,6 +54,8 @@ impl MqttFace {
             due: Deadlines::new(),
             outputs: VecDeque::new(),
             untold: None,
+            unsaid: VecDeque::new(),
+            unsaid_due: None,
             is_stopping: false,
         }
     }
@@ -105,6 +110,7 @@ impl MqttFace {
         if let Some(line) = slot.and_then(|slot| self.line(slot)) {
             line.waiting_bytes = bytes;
         }
+        slot.into_iter().for_each(|slot| self.tell_on(slot));
     }
 
     /// The connection is gone.
@@ -149,6 +155,7 @@ impl MqttFace {
                 self.let_go();
             }
             Command::Expel { name } => self.expel(&name, now),
+            Command::Things(command) => self.on_things_command(command, now),
         }
     }
 
@@ -181,6 +188,7 @@ impl MqttFace {
                 slot.into_iter().for_each(|slot| self.refuse(slot, ReasonCode::SERVER_BUSY, now));
             }
             Event::Store(batch) => self.untold = Some((batch, now.moment + RETRY_TIME)),
+            Event::Things(event) => self.things_refused(event, now),
         }
     }
 
@@ -196,6 +204,7 @@ impl MqttFace {
         }
         self.broker.expire(now);
         self.spread(now);
+        self.say_again(now);
         if self.untold.as_ref().is_some_and(|(_, due)| *due <= now.moment) {
             let batch = self.untold.take().map(|(batch, _)| Output::Event(Event::Store(batch)));
             self.outputs.extend(batch);
@@ -217,7 +226,7 @@ impl MqttFace {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Moment> {
         let untold = self.untold.as_ref().map(|(_, due)| *due);
-        [self.due.next(), self.broker.next_deadline(), untold].into_iter().flatten().min()
+        [self.due.next(), self.broker.next_deadline(), untold, self.unsaid_due].into_iter().flatten().min()
     }
 
     /// Sees to it that the machine of a connection is woken in time. A deadline that moved on is found out when it
@@ -295,9 +304,15 @@ impl MqttFace {
         self.spread(now);
         let Some(line) = self.lines[slot as usize].as_deref_mut() else { return };
         match joined {
-            Ok(joined) => {
+            Ok(mut joined) => {
                 line.key = Some(joined.key);
                 line.name.clone_from(&who.name);
+                line.session = session;
+                let is_resumed = joined.session.is_some();
+                if let Some(saved) = &mut joined.session {
+                    let is_free = |topic: &str| Place::of(topic) == Place::Free;
+                    saved.unacknowledged.retain(|sent| is_free(&sent.publication.message.topic));
+                }
                 let accept = Accept {
                     session: joined.session,
                     assigned_client_id: assigned.as_deref(),
@@ -306,6 +321,9 @@ impl MqttFace {
                 let accepted = line.server.accept(accept, now.moment);
                 assert_eq!(accepted, Ok(()), "a client that was asked about waits for its answer");
                 self.counters.admitted += 1;
+                if is_resumed {
+                    self.resume_things(slot, joined.key);
+                }
                 self.pump(slot, now);
             }
             Err(error) => {

@@ -7,6 +7,7 @@ use clock::Moment;
 use mqtt_proto::{ConnectRequest, Server};
 
 use crate::Newcomer;
+use crate::things::LineThings;
 
 /// What a connection makes the face keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,10 @@ pub(crate) struct Line {
     /// Once it is admitted.
     pub(crate) key: Option<SessionKey>,
     pub(crate) name: String,
+    /// Its session's name in the namespace, once it is admitted.
+    pub(crate) session: String,
+    /// What it has to do with things, if anything.
+    pub(crate) things: Option<Box<LineThings>>,
     /// Bytes that wait until a batch is stored, in order.
     pub(crate) held: VecDeque<(u64, Vec<u8>)>,
     pub(crate) held_bytes: usize,
@@ -57,6 +62,8 @@ impl Line {
             request: None,
             key: None,
             name: String::new(),
+            session: String::new(),
+            things: None,
             held: VecDeque::new(),
             held_bytes: 0,
             fresh_bytes: 0,

@@ -6,6 +6,8 @@ use broker::StoreBatch;
 use mqtt_proto::{OwnedPassword, ReasonCode, Version};
 use store::Position;
 
+use crate::things::{ThingsCommand, ThingsEvent};
+
 /// A connection that opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Newcomer {
@@ -43,6 +45,8 @@ pub enum Event {
     SignIn(Box<SignIn>),
     /// Store this; answer with [`Command::Stored`], and try again until it is. There is one at a time.
     Store(Box<StoreBatch>),
+    /// Something about things; each says how it is answered.
+    Things(ThingsEvent),
 }
 
 /// What a client says of itself.
@@ -98,6 +102,8 @@ pub enum Command {
         /// The account.
         name: String,
     },
+    /// About things.
+    Things(ThingsCommand),
 }
 
 /// What happened beside what the broker counts.
@@ -113,4 +119,6 @@ pub struct FaceCounters {
     pub dropped_slow: u64,
     /// Connections that ended because too much waited to be stored for them.
     pub ended_held: u64,
+    /// Answers about things to which the asking session had not subscribed.
+    pub unheard_answers: u64,
 }

@@ -2,7 +2,7 @@
 
 use broker::{Link, Taken};
 use clock::Now;
-use mqtt_proto::{Incoming, NotSent, QoS, ReasonCode, ServerEnd, ServerOutput, Version};
+use mqtt_proto::{Incoming, NotSent, QoS, ReasonCode, ServerEnd, ServerOutput};
 
 use crate::{MqttFace, Output};
 
@@ -28,21 +28,20 @@ impl MqttFace {
                     key.into_iter().for_each(|key| self.broker.received(key, id));
                 }
                 ServerOutput::Delivered { id, .. } => {
-                    key.into_iter().for_each(|key| self.broker.delivered(key, id));
+                    if !self.on_told(slot, id) {
+                        key.into_iter().for_each(|key| self.broker.delivered(key, id));
+                    }
+                    self.tell_on(slot);
                     self.pump(slot, now);
                 }
                 ServerOutput::Subscribe(request) => {
                     let Some(key) = key else { continue };
-                    let reasons = self.broker.subscribe(key, &request, now);
-                    if let Some(line) = self.line(slot) {
-                        let answered = line.server.subscribed(request.id, &reasons, None, now.moment);
-                        debug_assert!(answered.is_ok(), "there is a reason for each filter");
-                    }
-                    self.spread(now);
+                    self.on_subscribe(slot, key, request, now);
                 }
                 ServerOutput::Unsubscribe(request) => {
                     let Some(key) = key else { continue };
                     let reasons = self.broker.unsubscribe(key, &request, now);
+                    self.on_unsubscribe(slot, &request);
                     let answered = line_of(self, slot)
                         .map(|line| line.server.unsubscribed(request.id, &reasons, None, now.moment));
                     debug_assert!(
@@ -59,21 +58,15 @@ impl MqttFace {
         let Some(key) = self.line(slot).and_then(|line| line.key) else { return };
         let taken = self.broker.publish(key, &incoming.publication, incoming.id, now);
         self.spread(now);
-        let Some(line) = self.line(slot) else { return };
         let reason = match taken {
             Taken::Yes { is_matched: true } => ReasonCode::SUCCESS,
             Taken::Yes { is_matched: false } => ReasonCode::NO_MATCHING_SUBSCRIBERS,
             Taken::Refused(reason) => reason,
-            // Until a hub is asked here, nobody has a grant.
-            Taken::Things => ReasonCode::NOT_AUTHORIZED,
+            Taken::Things => return self.on_things(slot, key, incoming),
         };
-        let Some(id) = incoming.id else { return };
-        if reason.is_failure() && line.server.version() == Version::V3_1_1 {
-            // It cannot be told: acknowledging would be a lie. Source: MQTT-3.3.5-2 of 3.1.1.
-            return line.server.disconnect(reason, None, now.moment);
+        if let Some(id) = incoming.id {
+            self.answer_publish(slot, id, reason, None, now);
         }
-        let answered = line.server.acknowledge(id, reason, None, now.moment);
-        debug_assert!(answered.is_ok() || !line.server.is_open(), "the message has just come");
     }
 
     /// The connection is over: its session begins its absence.
@@ -81,6 +74,8 @@ impl MqttFace {
         let Some(line) = self.line(slot) else { return };
         line.is_over = true;
         line.request = None;
+        self.things_over(slot);
+        let Some(line) = self.line(slot) else { return };
         let key = line.key.take();
         if let (Some(key), Some(absence)) = (key, end.absence) {
             self.broker.left(key, absence, now);

@@ -84,6 +84,15 @@ pub struct Console {
     stop: Shutdown,
     /// Told the name of a client that was removed or has another password.
     client_changed: OnceLock<Tell>,
+    /// Where things are spoken too, beside this interface.
+    things_elsewhere: RwLock<Vec<Elsewhere>>,
+}
+
+/// Another protocol on which things are spoken, for the forms of their descriptions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// MQTT over TLS, on this port of the host under which the caller reached us.
+    Mqtt(u16),
 }
 
 /// What the console shows of the program around it.
@@ -177,6 +186,7 @@ impl Console {
             models: around.models,
             stop: around.stop,
             client_changed: OnceLock::new(),
+            things_elsewhere: RwLock::default(),
         })
     }
 
@@ -257,6 +267,15 @@ impl Console {
 
     pub(crate) fn provider_handle(&self) -> Arc<dyn Provider> {
         Arc::clone(&self.server.owner().keys.provider)
+    }
+
+    /// Says that things are spoken on another protocol as well.
+    pub fn things_are_on(&self, elsewhere: Elsewhere) {
+        self.things_elsewhere.write().unwrap_or_else(PoisonError::into_inner).push(elsewhere);
+    }
+
+    pub(crate) fn things_elsewhere(&self) -> Vec<Elsewhere> {
+        self.things_elsewhere.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) const fn desk(&self) -> &HubDesk {

@@ -8,6 +8,9 @@ use axum::http::{HeaderMap, header};
 use hub::{Act, Affordance, AffordanceKind, ThingView};
 use serde_json::{Map, Value, json};
 
+use super::elsewhere::{self, Around};
+use crate::console::Elsewhere;
+
 /// The media type of a description.
 pub(super) const TD: &str = "application/td+json";
 
@@ -77,38 +80,57 @@ fn date_time(at: clock::Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
 }
 
-/// The forms of one affordance; none when the caller may not use it.
-fn forms(view: &ThingView, affordance: &Affordance) -> Vec<Value> {
-    let name = &affordance.name;
-    let may = |act| view.standing.may(act, name);
-    let mut forms = Vec::new();
-    match affordance.kind {
-        AffordanceKind::Property => {
-            let href = format!("properties/{name}");
-            if may(Act::Read) && !affordance.is_write_only() {
-                forms.push(form(&href, &["readproperty"]));
-            }
-            if may(Act::Write) && !affordance.is_read_only() {
-                forms.push(changing(&href, &["writeproperty"], "PUT"));
-            }
-            if may(Act::Observe) && affordance.is_observable() {
-                forms.push(stream(&href, &["observeproperty", "unobserveproperty"]));
-            }
-        }
-        AffordanceKind::Action if may(Act::Call) => {
-            forms.push(changing(&format!("actions/{name}"), &["invokeaction"], "POST"));
-        }
-        AffordanceKind::Event if may(Act::Observe) => {
-            forms.push(stream(&format!("events/{name}"), &["subscribeevent", "unsubscribeevent"]));
-        }
-        AffordanceKind::Action | AffordanceKind::Event => {}
+/// What the caller may do with one affordance, as a description names it.
+fn operations(view: &ThingView, affordance: &Affordance) -> Operations {
+    let may = |act| view.standing.may(act, &affordance.name);
+    let is = |kind| affordance.kind == kind;
+    Operations {
+        read: is(AffordanceKind::Property) && may(Act::Read) && !affordance.is_write_only(),
+        write: is(AffordanceKind::Property) && may(Act::Write) && !affordance.is_read_only(),
+        observe: is(AffordanceKind::Property) && may(Act::Observe) && affordance.is_observable(),
+        invoke: is(AffordanceKind::Action) && may(Act::Call),
+        subscribe: is(AffordanceKind::Event) && may(Act::Observe),
     }
+}
+
+/// See [`operations`].
+#[derive(Clone, Copy)]
+pub(super) struct Operations {
+    pub(super) read: bool,
+    pub(super) write: bool,
+    pub(super) observe: bool,
+    pub(super) invoke: bool,
+    pub(super) subscribe: bool,
+}
+
+/// The forms of one affordance; none when the caller may not use it.
+fn forms(view: &ThingView, affordance: &Affordance, around: &Around<'_>) -> Vec<Value> {
+    let name = &affordance.name;
+    let may = operations(view, affordance);
+    let mut forms = Vec::new();
+    let href = format!("{}/{name}", affordance.kind.member());
+    if may.read {
+        forms.push(form(&href, &["readproperty"]));
+    }
+    if may.write {
+        forms.push(changing(&href, &["writeproperty"], "PUT"));
+    }
+    if may.observe {
+        forms.push(stream(&href, &["observeproperty", "unobserveproperty"]));
+    }
+    if may.invoke {
+        forms.push(changing(&href, &["invokeaction"], "POST"));
+    }
+    if may.subscribe {
+        forms.push(stream(&href, &["subscribeevent", "unsubscribeevent"]));
+    }
+    forms.extend(elsewhere::forms(&href, may, around));
     forms
 }
 
-fn described(view: &ThingView, kind: AffordanceKind) -> Map<String, Value> {
+fn described(view: &ThingView, kind: AffordanceKind, around: &Around<'_>) -> Map<String, Value> {
     let usable = view.model.affordances(kind).filter_map(|affordance| {
-        let forms = forms(view, &affordance);
+        let forms = forms(view, &affordance, around);
         if forms.is_empty() {
             return None;
         }
@@ -152,13 +174,15 @@ fn whole(properties: &Map<String, Value>, events: &Map<String, Value>) -> Vec<Va
 }
 
 /// The description of a thing for the caller whose view it is.
-pub(super) fn of(view: &ThingView, headers: &HeaderMap) -> Value {
+pub(super) fn of(view: &ThingView, headers: &HeaderMap, elsewhere: &[Elsewhere]) -> Value {
+    let around = Around { thing: view.thing.id, host: elsewhere::host(headers), elsewhere };
     let model = view.model.members();
     let mut td = Map::new();
     let mut context = vec![json!(CONTEXT)];
     // Prefixes of the model's own words.
     let given = model.get("@context").and_then(Value::as_array).into_iter().flatten();
     context.extend(given.filter(|one| one.is_object()).cloned());
+    context.extend(around.context());
     td.insert("@context".into(), Value::Array(context));
     td.insert("id".into(), json!(format!("urn:uuid:{}", view.thing.id)));
     for name in TAKEN {
@@ -181,14 +205,17 @@ pub(super) fn of(view: &ThingView, headers: &HeaderMap) -> Value {
         td.insert("base".into(), json!(base));
     }
     td.extend(security().map(|(name, value)| (name.to_owned(), value)));
-    let properties = described(view, AffordanceKind::Property);
-    let events = described(view, AffordanceKind::Event);
+    if let Some(Value::Object(definitions)) = td.get_mut("securityDefinitions") {
+        definitions.extend(around.security());
+    }
+    let properties = described(view, AffordanceKind::Property, &around);
+    let events = described(view, AffordanceKind::Event, &around);
     let forms = whole(&properties, &events);
     if !forms.is_empty() {
         td.insert("forms".into(), Value::Array(forms));
     }
     td.insert("properties".into(), Value::Object(properties));
-    td.insert("actions".into(), Value::Object(described(view, AffordanceKind::Action)));
+    td.insert("actions".into(), Value::Object(described(view, AffordanceKind::Action, &around)));
     td.insert("events".into(), Value::Object(events));
     Value::Object(td)
 }

@@ -128,7 +128,8 @@ impl Console {
                 things.map(|view| ThingJson::new(view, self.desk().online_since(view.thing.id))).collect();
             return Ok(crate::console::json("list things", StatusCode::OK, &ThingsJson { things, next }));
         }
-        let things = page.things.iter().map(|view| description::of(view, headers)).collect();
+        let elsewhere = self.things_elsewhere();
+        let things = page.things.iter().map(|view| description::of(view, headers, &elsewhere)).collect();
         let mut response = document("application/ld+json", &Value::Array(things));
         if let Some(next) = next {
             let query = if words.is_empty() { String::new() } else { format!("q={}&", in_url(&words)) };
@@ -180,7 +181,7 @@ impl Console {
         id: &str,
     ) -> Result<Response, Response> {
         match self.ask(caller, Command::Show { thing: thing_id(id)? }).await? {
-            Reply::View(view) => Ok(document(TD, &description::of(&view, headers))),
+            Reply::View(view) => Ok(document(TD, &description::of(&view, headers, &self.things_elsewhere()))),
             _ => Err(unexpected("show thing")),
         }
     }

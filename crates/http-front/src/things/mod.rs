@@ -16,6 +16,7 @@ mod actions;
 pub(crate) mod bodies;
 mod description;
 mod directory;
+mod elsewhere;
 mod events;
 mod grants;
 mod properties;

@@ -180,6 +180,12 @@ impl Hall {
                 }
             }
             Output::Event(Event::SignIn(asked)) => self.asked.push(*asked),
+            // Nobody may anything here: no hub is asked.
+            Output::Event(Event::Things(event)) => {
+                if let Some(denied) = event.denied() {
+                    self.face.command(Command::Things(denied), self.now);
+                }
+            }
             Output::Event(Event::Store(batch)) => {
                 assert!(self.batch.is_none(), "one at a time");
                 self.batch = Some(*batch);

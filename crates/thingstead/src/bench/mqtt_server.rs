@@ -98,6 +98,10 @@ impl Hall {
                 let first = self.store.as_ref().and_then(|store| store.store(&batch));
                 Command::Stored { number: batch.number, first }
             }
+            Event::Things(event) => match event.denied() {
+                Some(denied) => Command::Things(denied),
+                None => return,
+            },
         };
         self.face.command(command, self.now);
     }

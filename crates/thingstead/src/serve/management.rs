@@ -9,7 +9,9 @@ use certificate::Leaf;
 use coap_front::Credential;
 use coap_front::channels::{ChannelFace, ChannelSetup};
 use crypto::Provider;
-use http_front::console::{Console, Feed, InsecureMode, Surroundings, WatchedCertificate, console_api};
+use http_front::console::{
+    Console, Elsewhere, Feed, InsecureMode, Surroundings, WatchedCertificate, console_api,
+};
 use http_front::management::{
     EnrolmentError, GatewayAddress, Hooks, ManagementServer, Owner, RegistrationUser,
 };
@@ -107,10 +109,13 @@ pub(crate) async fn run(
             provider: provider.clone(),
             tls: tls.identity.clone(),
             console: console.clone(),
+            desk: desk.clone(),
             clock,
             stop: stop.clone(),
         };
         let bound = super::mqtt::start(mqtt, parts, &mut services).await?;
+        let tls = bound.iter().find(|(name, _)| *name == "mqtt");
+        tls.into_iter().for_each(|(_, at)| console.things_are_on(Elsewhere::Mqtt(at.port())));
         listeners.extend(bound);
     }
     let clients = ClientCertificates::Optional(&operators);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use clock::{Moment, Now};
 use crypto::Provider;
 use http_front::console::Console;
+use hub_desk::HubDesk;
 use mqtt_front::{Command, Event, FaceLimits, MqttFace, Newcomer, Output, ServerSettings};
 use net::executor::Executor;
 use net::now::Clock;
@@ -20,6 +21,7 @@ use net::stream::{
 };
 use net::tls::{ClientCertificates, TlsIdentity, server_config};
 use store::Table;
+use things_desk::mqtt::ThingsDesk;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
@@ -44,6 +46,8 @@ pub(crate) struct Parts {
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) tls: TlsIdentity,
     pub(crate) console: Arc<Console>,
+    /// Which decides about `things/...`.
+    pub(crate) desk: HubDesk,
     pub(crate) clock: Clock,
     pub(crate) stop: Shutdown,
 }
@@ -85,8 +89,9 @@ pub(crate) async fn start(
     let driver = StreamDriver { doors, limits, commands, events: events_in, clock, shutdown };
     expel_changed(&parts.console, commands_in.clone());
     let writer = Writer::start(store, commands_in.clone());
+    let things = ThingsDesk::new(parts.desk.clone(), commands_in.clone(), clock);
     let sign_in = SignInDesk::new(&parts, commands_in)?;
-    services.spawn(serve(driver, face, writer, sign_in, events));
+    services.spawn(serve(driver, face, Desks { writer, sign_in, things }, events));
     Ok(bound)
 }
 
@@ -132,15 +137,9 @@ async fn doors(section: &Mqtt, tls: &TlsIdentity) -> Outcome<(Vec<Door>, Vec<(&'
 }
 
 /// Runs the face, passes on what it tells, and stores what is left when it has stopped.
-async fn serve(
-    driver: StreamDriver<Command, Event>,
-    face: MqttFace,
-    writer: Writer,
-    sign_in: SignInDesk,
-    events: Receiver<Event>,
-) {
+async fn serve(driver: StreamDriver<Command, Event>, face: MqttFace, desks: Desks, events: Receiver<Event>) {
     let running = tokio::spawn(stream::run(driver, OnStream { face, now: Now::without_utc(Moment::START) }));
-    let passing = tokio::spawn(pass_on(events, writer, sign_in));
+    let passing = tokio::spawn(pass_on(events, desks));
     let (Ok((machine, tally)), Ok(writer)) = (running.await, passing.await) else {
         tracing::error!("the broker broke off");
         return;
@@ -160,11 +159,20 @@ async fn serve(
     }
 }
 
-async fn pass_on(mut events: Receiver<Event>, writer: Writer, mut sign_in: SignInDesk) -> Writer {
+/// What answers the face.
+struct Desks {
+    writer: Writer,
+    sign_in: SignInDesk,
+    things: ThingsDesk,
+}
+
+async fn pass_on(mut events: Receiver<Event>, desks: Desks) -> Writer {
+    let Desks { writer, mut sign_in, mut things } = desks;
     while let Some(event) = events.recv().await {
         match event {
             Event::Store(batch) => writer.write(*batch),
             Event::SignIn(asked) => sign_in.ask(*asked),
+            Event::Things(event) => things.take(event).await,
         }
     }
     writer

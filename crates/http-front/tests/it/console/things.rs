@@ -264,7 +264,25 @@ fn a_description_shows_what_its_reader_may_do_and_how() {
     assert_eq!(listed, json!([part]), "the directory shows the same");
     let directory = House::json(&birch.get(&house, "/.well-known/wot"));
     assert_eq!(directory["@type"], "ThingDirectory");
-    judged_by_others(&world, &json!([whole, part, directory]));
+    // Where the broker runs too, its forms stand beside those of this interface.
+    house.console.things_are_on(http_front::console::Elsewhere::Mqtt(8883));
+    let wide = House::json(&root.get(&house, &path));
+    let narrow = House::json(&birch.get(&house, &path));
+    let mqtt = |td: &Value, kind: &str, name: &str| -> Vec<Value> {
+        let forms = td[kind][name]["forms"].as_array().unwrap().clone();
+        forms.into_iter().filter(|form| form["href"] == "mqtts://127.0.0.1:8883").collect()
+    };
+    let write = &mqtt(&wide, "properties", "mode")[0];
+    assert_eq!((&write["op"], &write["security"]), (&json!(["writeproperty"]), &json!("mqtt-client")));
+    assert_eq!(write["mqv:topic"], format!("things/{LOCK}/properties/mode/set"));
+    let call = &mqtt(&wide, "actions", "unlock")[0];
+    assert_eq!(call["mqv:topic"], format!("things/{LOCK}/actions/unlock/call"));
+    let event = &mqtt(&wide, "events", "tamper")[0];
+    assert_eq!(event["mqv:filter"], format!("things/{LOCK}/events/tamper"));
+    let volume = mqtt(&narrow, "properties", "volume");
+    assert_eq!(volume.len(), 1, "it may not be written by this reader");
+    assert_eq!(volume[0]["op"], json!(["observeproperty", "unobserveproperty"]));
+    judged_by_others(&world, &json!([whole, part, directory, wide, narrow]));
 }
 
 /// The validator of the W3C community, where it is installed.

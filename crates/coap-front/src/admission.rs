@@ -13,7 +13,7 @@ use crate::ticket_state::TicketState;
 
 /// Suites with a shared secret, best first: with an ephemeral exchange where the device can.
 /// Source: ruling A-ASSURE-55.
-const SECRET_SUITES: [CipherSuite; 5] = [
+pub(crate) const SECRET_SUITES: [CipherSuite; 5] = [
     CipherSuite::EcdhePskAes128GcmSha256,
     CipherSuite::EcdhePskAes128Ccm8Sha256,
     CipherSuite::PskAes128GcmSha256,

@@ -5,7 +5,7 @@
 //!                                                                           Command -> response
 //! ```
 //! [`bootstrap::BootstrapFace`] serves the bootstrap API, [`channels::ChannelFace`] the channels of a
-//! management system, [`time::TimeFace`] the time over plain CoAP. A face never waits: it puts out events,
+//! management system, [`things::ThingsFace`] callers of things, [`time::TimeFace`] the time over plain CoAP. A face never waits: it puts out events,
 //! each with what answers it, and takes the answers as commands, late and in any order.
 //!
 //! One input (`receive`, `command`, `refused`, `expire`, `stop`), then drain `next_output` until `None`, then
@@ -13,6 +13,7 @@
 
 pub mod bootstrap;
 pub mod channels;
+pub mod things;
 pub mod time;
 
 mod admission;

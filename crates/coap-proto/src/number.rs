@@ -155,4 +155,6 @@ impl ContentFormat {
     pub const JSON: Self = Self(50);
     /// `application/cbor`
     pub const CBOR: Self = Self(60);
+    /// `application/td+json`
+    pub const TD_JSON: Self = Self(432);
 }

@@ -5,7 +5,9 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use clock::{Deadlines, Moment, Now};
-use coap_proto::{Busy, Endpoint, ExchangeId, Gone, PathLimits, PeerId, Request, RequestId, Response};
+use coap_proto::{
+    Busy, Delivery, Endpoint, ExchangeId, Gone, ObserverId, PathLimits, PeerId, Request, RequestId, Response,
+};
 use dtls_proto::{
     Alert, Answer, Arrival, ClientSetup, Listener, NotAsked, SendError, Session, SetupError, Verdict,
     connection_id_of,
@@ -209,6 +211,37 @@ impl<A: Address> Coaps<A> {
     /// [`Gone`] when the exchange is over.
     pub fn respond(&mut self, exchange: ExchangeId, response: Response, now: Now) -> Result<(), Gone> {
         self.coap.respond(exchange, response, now.moment)?;
+        self.drain_coap(now);
+        Ok(())
+    }
+
+    /// Answers a request that wants to be told of changes; see [`Endpoint::respond_observed`].
+    ///
+    /// # Errors
+    /// [`Gone`] when it was answered, is too old, or its association is over.
+    pub fn respond_observed(
+        &mut self,
+        exchange: ExchangeId,
+        response: Response,
+        now: Now,
+    ) -> Result<Option<ObserverId>, Gone> {
+        let observer = self.coap.respond_observed(exchange, response, now.moment)?;
+        self.drain_coap(now);
+        Ok(observer)
+    }
+
+    /// Tells an observer the new state; see [`Endpoint::notify`].
+    ///
+    /// # Errors
+    /// [`Gone`] when the observer is.
+    pub fn notify(
+        &mut self,
+        observer: ObserverId,
+        response: Response,
+        delivery: Delivery,
+        now: Now,
+    ) -> Result<(), Gone> {
+        self.coap.notify(observer, response, delivery, now.moment)?;
         self.drain_coap(now);
         Ok(())
     }

@@ -1,23 +1,27 @@
-//! The validator of Thing Descriptions that the W3C community uses, from the package registry.
+//! The validator of Thing Descriptions that the W3C community uses, and MQTT.js, from the package registry.
 
 use std::path::PathBuf;
 
 use crate::repository::{Repository, is_installed, stdout_of};
 
-/// The package with its version.
-const PACKAGE: &str = "@thing-description-playground/core@1.4.0";
+/// The packages with their versions, and what shows that each is there.
+const PACKAGES: [(&str, &str); 2] = [
+    ("@thing-description-playground/core@1.4.0", "@thing-description-playground/core"),
+    ("mqtt@5.16.0", "mqtt"),
+];
 
-/// Where it rests; the test of http-front looks there.
+/// Where they rest; the tests of http-front and things-desk look there.
 fn place(repository: &Repository) -> PathBuf {
     repository.target().join("peers").join("wot")
 }
 
-/// Whether it is there.
+/// Whether they are there.
 pub(super) fn is_there(repository: &Repository) -> bool {
-    place(repository).join("node_modules/@thing-description-playground/core/package.json").is_file()
+    let modules = place(repository).join("node_modules");
+    PACKAGES.iter().all(|(_, name)| modules.join(name).join("package.json").is_file())
 }
 
-/// Fetches it.
+/// Fetches them.
 ///
 /// # Errors
 /// When there is no npm, or the registry does not answer.
@@ -26,10 +30,12 @@ pub(super) fn install(repository: &Repository) -> Result<(), String> {
         return Ok(());
     }
     if !is_installed("npm") {
-        return Err("there is no npm: the validator of Thing Descriptions is left out".to_owned());
+        return Err(
+            "there is no npm: the validator of Thing Descriptions and MQTT.js are left out".to_owned()
+        );
     }
     let mut npm = repository.command("npm");
     npm.args(["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
-    npm.arg("--prefix").arg(place(repository)).arg(PACKAGE);
+    npm.arg("--prefix").arg(place(repository)).args(PACKAGES.map(|(package, _)| package));
     stdout_of(npm).map(drop)
 }

@@ -114,6 +114,14 @@ pub enum Profile {
         /// Last moment of validity.
         until: Timestamp,
     },
+    /// A smart device of OSAP, for protocol type 8; it names no caller.
+    /// Source: OSAP secure profile section 3.
+    SmartDevice {
+        /// The device's serial, as far as it can stand in a certificate: 64 letters, digits and a few signs.
+        serial: String,
+        /// Last moment of validity.
+        until: Timestamp,
+    },
     /// The person who runs a server (decision G 35).
     Operator {
         /// Last moment of validity.
@@ -135,6 +143,7 @@ impl Profile {
             Self::TlsServer { until, .. }
             | Self::Maker { until, .. }
             | Self::AuthorityServer { until, .. }
+            | Self::SmartDevice { until, .. }
             | Self::Operator { until } => Some(*until),
             Self::Management { .. } => None,
         }
@@ -153,6 +162,7 @@ impl Profile {
             Self::Maker { maker, .. } => {
                 name::written(&[(ORGANIZATIONAL_UNIT, unit::MAKER), (SERIAL_NUMBER, &maker.to_string())])
             }
+            Self::SmartDevice { serial, .. } => name::written(&[(SERIAL_NUMBER, serial)]),
             Self::Operator { .. } => name::written(&[(ORGANIZATIONAL_UNIT, unit::OPERATOR)]),
         }
     }
@@ -164,7 +174,7 @@ impl Profile {
                 let uri = Ia5String::new(&format!("{URN_UUID}{class_2_key}")).map_err(|_| BadName)?;
                 Ok(vec![GeneralName::UniformResourceIdentifier(uri)])
             }
-            Self::Maker { .. } | Self::Operator { .. } => Ok(Vec::new()),
+            Self::Maker { .. } | Self::SmartDevice { .. } | Self::Operator { .. } => Ok(Vec::new()),
         }
     }
 
@@ -172,7 +182,10 @@ impl Profile {
         match self {
             Self::TlsServer { .. } => vec![SERVER_AUTH],
             Self::AuthorityServer { .. } => vec![CLIENT_AUTH, SERVER_AUTH],
-            Self::Management { .. } | Self::Maker { .. } | Self::Operator { .. } => vec![CLIENT_AUTH],
+            Self::Management { .. }
+            | Self::Maker { .. }
+            | Self::SmartDevice { .. }
+            | Self::Operator { .. } => vec![CLIENT_AUTH],
         }
     }
 

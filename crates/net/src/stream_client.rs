@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::https_client::Endpoint;
-use crate::tls::TlsSetupError;
+use crate::tls::{TlsIdentity, TlsSetupError};
 
 /// What a stream has around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,14 @@ impl std::fmt::Debug for OpenStream {
 /// # Errors
 /// Those of name resolution, TCP and TLS; another key than the wanted one is an error of TLS.
 pub async fn open(to: &Endpoint, cover: Cover) -> io::Result<OpenStream> {
+    open_as(to, cover, None).await
+}
+
+/// The same, with a certificate of ours where TLS asks for one.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_as(to: &Endpoint, cover: Cover, identity: Option<&TlsIdentity>) -> io::Result<OpenStream> {
     let socket = TcpStream::connect((to.host.as_str(), to.port)).await?;
     socket.set_nodelay(true)?;
     match cover {
@@ -62,7 +70,7 @@ pub async fn open(to: &Endpoint, cover: Cover) -> io::Result<OpenStream> {
             Ok(OpenStream { input: Box::new(input), output: Box::new(output), exporter: None })
         }
         Cover::Tls { key } => {
-            let config = client_config(key).map_err(io::Error::other)?;
+            let config = client_config(key, identity).map_err(io::Error::other)?;
             let name = ServerName::try_from(to.host.clone()).map_err(io::Error::other)?;
             let stream = TlsConnector::from(config).connect(name, socket).await?;
             let exporter = stream
@@ -76,15 +84,21 @@ pub async fn open(to: &Endpoint, cover: Cover) -> io::Result<OpenStream> {
     }
 }
 
-fn client_config(key: Option<[u8; 32]>) -> Result<Arc<ClientConfig>, TlsSetupError> {
+fn client_config(
+    key: Option<[u8; 32]>,
+    identity: Option<&TlsIdentity>,
+) -> Result<Arc<ClientConfig>, TlsSetupError> {
     let provider: Arc<CryptoProvider> = Arc::new(library::default_provider());
     let verifier = ByKey { key, algorithms: provider.signature_verification_algorithms };
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|_| TlsSetupError::Library)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = match identity {
+        Some(identity) => builder.with_client_cert_resolver(identity.resolver()),
+        None => builder.with_no_client_auth(),
+    };
     config.resumption = rustls::client::Resumption::disabled();
     Ok(Arc::new(config))
 }

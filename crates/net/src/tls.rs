@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crypto::{PrivateKey, Secret};
 use rustls::client::danger::HandshakeSignatureValid;
@@ -16,7 +17,7 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig,
     SignatureScheme,
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, TrustAnchor, UnixTime};
 
 pub use certificate::TlsPeer;
 
@@ -88,7 +89,7 @@ impl TlsIdentity {
         Self::new(chain, &pkcs8)
     }
 
-    fn resolver(&self) -> Arc<SingleCertAndKey> {
+    pub(crate) fn resolver(&self) -> Arc<SingleCertAndKey> {
         Arc::new(SingleCertAndKey::from(CertifiedKey::clone(&self.0)))
     }
 }
@@ -189,6 +190,37 @@ pub fn device_config(identity: &TlsIdentity) -> Result<Arc<ServerConfig>, TlsSet
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
+}
+
+/// Issuers whose certificates devices may show, for a listener of [`device_config`].
+#[derive(Clone, Debug, Default)]
+pub struct DeviceIssuers(Vec<TrustAnchor<'static>>);
+
+impl DeviceIssuers {
+    /// Those with these certificates, in DER; none is fine.
+    ///
+    /// # Errors
+    /// [`TlsSetupError::Roots`] when one is malformed.
+    pub fn new(certificates: &[Vec<u8>]) -> Result<Self, TlsSetupError> {
+        let anchor = |der: &Vec<u8>| {
+            let der = CertificateDer::from(der.clone());
+            webpki::anchor_from_trusted_cert(&der).map(|anchor| anchor.to_owned())
+        };
+        let anchors = certificates.iter().map(anchor).collect::<Result<_, _>>();
+        anchors.map(Self).map_err(|_| TlsSetupError::Roots)
+    }
+
+    /// Whether one of them issued this certificate (DER) for a client, and it is valid at this time. Its holder has
+    /// proven to have the key when a listener gives it.
+    #[must_use]
+    pub fn vouch_for(&self, certificate: &[u8], unix_secs: u64) -> bool {
+        let der = CertificateDer::from(certificate);
+        let Ok(leaf) = webpki::EndEntityCert::try_from(&der) else { return false };
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(unix_secs));
+        let algorithms = provider().signature_verification_algorithms.all;
+        let usage = webpki::KeyUsage::client_auth();
+        leaf.verify_for_usage(algorithms, &self.0, &[], now, usage, None, None).is_ok()
+    }
 }
 
 /// Takes every certificate whose key the client has, and clients without one.

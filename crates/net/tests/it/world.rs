@@ -51,7 +51,7 @@ pub(crate) struct Holder {
 pub(crate) struct World {
     provider: Server,
     dice: Dice,
-    issuer: Issuer,
+    pub(crate) issuer: Issuer,
     pub(crate) now: Timestamp,
 }
 

@@ -6,14 +6,14 @@ use osap_proto::{Claim, Commit, Committed};
 use store::{Decision, Operation, ReadSet, Snapshot, decided};
 
 use crate::record::{CannotDecide, Generation, StoredDevice, StoredTicket, at};
-use crate::spaces::device_key;
+use crate::spaces::{compat_session_key, device_key};
 
 /// The compare and swap of a run.
 ///
 /// Compared is what the run was judged by: for kind 4 the ticket, which is spent by this and by nothing else, for
 /// the others the generation of the credentials. What was changed, burned, blocked or removed in between lost
-/// the race.
-/// Source: OSAP secure profile sections 7 and 8; decisions H12, M19.
+/// the race. A device that came to its end here can do more than type 1, and is never let in by that again.
+/// Source: OSAP secure profile sections 7 to 9; decisions H12, H13, M19.
 #[derive(Clone, Debug)]
 pub struct CommitRun {
     /// What the run has to say.
@@ -31,6 +31,8 @@ pub struct RunCommitted {
     pub outcome: Committed,
     /// Whether the device went from its label to a key of its own by this.
     pub has_enrolled: bool,
+    /// Whether type 1 was run with it until now, and is not any more.
+    pub has_left_compat: bool,
 }
 
 impl CommitRun {
@@ -75,7 +77,8 @@ impl Operation for CommitRun {
     fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
         decided(|batch| {
             let at = at(now)?;
-            let lost = RunCommitted { outcome: Committed::LostRace, has_enrolled: false };
+            let lost =
+                RunCommitted { outcome: Committed::LostRace, has_enrolled: false, has_left_compat: false };
             let record = StoredDevice::read(snapshot, &self.commit.serial)?;
             let Some(mut record) = record.filter(|record| !record.is_blocked && self.holds(record)) else {
                 return Ok(lost);
@@ -88,12 +91,17 @@ impl Operation for CommitRun {
                 secret: self.commit.ticket.secret.clone(),
                 end_unix_secs: at.as_unix_millis() / 1000 + u64::from(self.commit.lifetime_secs),
             });
+            let has_left_compat = record.leave_compat();
             record.write(batch, &self.commit.serial);
+            if has_left_compat {
+                batch.delete(compat_session_key(&self.commit.serial));
+                self.origin.audit(batch, "device.compat-off", record.thing, "done", at);
+            }
             let has_enrolled = matches!(self.commit.claim, Claim::Code(_));
             if has_enrolled {
                 self.origin.audit(batch, "device.enrolled", record.thing, "done", at);
             }
-            Ok(RunCommitted { outcome: Committed::Swapped, has_enrolled })
+            Ok(RunCommitted { outcome: Committed::Swapped, has_enrolled, has_left_compat })
         })
     }
 }

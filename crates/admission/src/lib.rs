@@ -27,7 +27,10 @@ pub use looking_up::{Found, GrantRun, LookUp};
 pub use owner::{Block, CloseWindow, LinkThing, OpenWindow, SetFloor, WINDOW};
 pub use record::{CannotDecide, Generation};
 pub use session_notes::{DasSession, NoteDasTicket, NotedTicket};
-pub use type_1::{AllowCompat, BurnCode, CommitCompat, ForbidCompat, LookUpCompat, ReadCompatSession};
+pub use type_1::{
+    AllowCompat, BurnCode, CommitCompat, CompatAllowed, ForbidCompat, LookUpCompat, ReadCompatSession,
+    StandingSession, SwitchCompat,
+};
 pub use with_thing::{AddWithThing, NotAdded, RemoveWithThing};
 
 pub use ledger::{AUDIT, BadRecord, Origin};

@@ -176,6 +176,26 @@ impl StoredDevice {
         to.put(device_key(serial), ledger::to_bytes(self));
     }
 
+    /// Whether a run of the secure profile was ever complete; nothing takes that back but removal.
+    pub(crate) const fn has_proven_itself(&self) -> bool {
+        self.is_enrolled || self.devid.is_some()
+    }
+
+    /// Type 1 is not run with it any more; whether it was.
+    pub(crate) fn leave_compat(&mut self) -> bool {
+        let was_compat = self.compat.take().is_some() || self.min_type < ProtocolType::PLAIN.0;
+        self.min_type = self.min_type.max(ProtocolType::PLAIN.0);
+        was_compat
+    }
+
+    /// Whether type 1 may be run with it now.
+    pub(crate) const fn may_run_compat(&self) -> bool {
+        !self.is_blocked
+            && self.min_type == ProtocolType::COMPAT.0
+            && self.compat.is_some()
+            && !self.has_proven_itself()
+    }
+
     /// Other credentials stand from now on: runs that began before change nothing more.
     pub(crate) const fn renew(&mut self) {
         self.generation = self.generation.wrapping_add(1);

@@ -1,10 +1,11 @@
 //! Devices of type 1, "compat": off for every device until somebody switches it on for that one.
 //!
 //! Whoever listens to a run of type 1 may have the code and the session key. So a code that was shown counts for
-//! nothing else until there is a new one, and the first session key of a device is not taken at the access service.
+//! nothing else until there is a new one, and the first session key of a device is not taken at the access service. A
+//! device that ever proved itself by the secure profile is not let in by type 1 again.
 //! Source: OSAP secure profile sections 8 and 9; decision H13.
 
-use clock::Now;
+use clock::{Now, Timestamp};
 use crypto::Secret;
 use ledger::{BadRecord, Origin, fields};
 use minicbor::{Decode, Encode};
@@ -14,7 +15,7 @@ use osap_proto::{Devid, Mode, ProtocolType, Serial, ServerId};
 use store::{Batch, Decision, Operation, ReadSet, Snapshot, decided};
 
 use crate::record::{CannotDecide, StoredDevice, at};
-use crate::spaces::{compat_session_key, device_key};
+use crate::spaces::{compat_session_key, compat_switch_key, device_key};
 
 /// What is on record of a device of type 1.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -67,9 +68,19 @@ pub struct AllowCompat {
     pub origin: Origin,
 }
 
+/// What becomes of [`AllowCompat`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompatAllowed {
+    /// Type 1 is run with it.
+    Done,
+    /// There is no such device.
+    Unknown,
+    /// It has proven itself by the secure profile: there is no way back but to remove it and to put it on record anew.
+    ProvenBetter,
+}
+
 impl Operation for AllowCompat {
-    /// Whether there is such a device.
-    type Reply = Result<bool, CannotDecide>;
+    type Reply = Result<CompatAllowed, CannotDecide>;
     type Effect = ();
 
     fn reads(&self) -> ReadSet {
@@ -79,7 +90,12 @@ impl Operation for AllowCompat {
     fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
         decided(|batch| {
             let at = at(now)?;
-            let Some(mut record) = StoredDevice::read(snapshot, &self.serial)? else { return Ok(false) };
+            let Some(mut record) = StoredDevice::read(snapshot, &self.serial)? else {
+                return Ok(CompatAllowed::Unknown);
+            };
+            if record.has_proven_itself() {
+                return Ok(CompatAllowed::ProvenBetter);
+            }
             record.compat = Some(StoredCompat {
                 keys: self.keys.to_bytes(),
                 devid: None,
@@ -88,7 +104,7 @@ impl Operation for AllowCompat {
             record.min_type = ProtocolType::COMPAT.0;
             record.write(batch, &self.serial);
             self.origin.audit(batch, "device.compat-on", record.thing, "done", at);
-            Ok(true)
+            Ok(CompatAllowed::Done)
         })
     }
 }
@@ -115,8 +131,7 @@ impl Operation for ForbidCompat {
         decided(|batch| {
             let at = at(now)?;
             let Some(mut record) = StoredDevice::read(snapshot, &self.serial)? else { return Ok(false) };
-            record.compat = None;
-            record.min_type = record.min_type.max(ProtocolType::PLAIN.0);
+            record.leave_compat();
             record.write(batch, &self.serial);
             batch.delete(compat_session_key(&self.serial));
             self.origin.audit(batch, "device.compat-off", record.thing, "done", at);
@@ -135,7 +150,7 @@ pub struct LookUpCompat {
 }
 
 impl Operation for LookUpCompat {
-    /// `None`: unknown, blocked, or not with type 1; all alike.
+    /// `None`: unknown, blocked, not with type 1, or proven by a better one; all alike.
     type Reply = Result<Option<CompatDevice>, BadRecord>;
     type Effect = ();
 
@@ -147,7 +162,7 @@ impl Operation for LookUpCompat {
         let reply = StoredDevice::read(snapshot, &self.serial).and_then(|record| {
             let is_run = |record: &StoredDevice| {
                 let is_of_mode = self.mode.is_none_or(|mode| mode == record.mode());
-                is_of_mode && !record.is_blocked && record.min_type == ProtocolType::COMPAT.0
+                is_of_mode && record.may_run_compat()
             };
             let compat = record.filter(is_run).and_then(|record| record.compat);
             compat.map(|compat| compat.device()).transpose()
@@ -212,10 +227,7 @@ impl Operation for CommitCompat {
         decided(|batch| {
             let at = at(now)?;
             let record = StoredDevice::read(snapshot, &self.commit.serial)?;
-            let record = record.filter(|record| {
-                !record.is_blocked && record.min_type == ProtocolType::COMPAT.0 && record.compat.is_some()
-            });
-            let Some(mut record) = record else { return Ok(false) };
+            let Some(mut record) = record.filter(StoredDevice::may_run_compat) else { return Ok(false) };
             if let Some(compat) = &mut record.compat {
                 compat.devid = Some(*self.commit.devid.as_bytes());
                 compat.master_key = self.commit.master_key.clone();
@@ -244,9 +256,20 @@ pub struct ReadCompatSession {
     pub server_id: ServerId,
 }
 
+/// The session of a device of type 1 at this access service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StandingSession {
+    /// What a CONNECT is judged by.
+    pub session: CompatSession,
+    /// The thing that the device is.
+    pub thing: Option<Uuid>,
+    /// When it ends.
+    pub until: Timestamp,
+}
+
 impl Operation for ReadCompatSession {
-    /// The session and the thing; `None` when there is none here, it is over, or type 1 is not run with the device.
-    type Reply = Result<Option<(CompatSession, Option<Uuid>)>, CannotDecide>;
+    /// `None` when there is none here, it is over, or type 1 is not run with the device.
+    type Reply = Result<Option<StandingSession>, CannotDecide>;
     type Effect = ();
 
     fn reads(&self) -> ReadSet {
@@ -257,23 +280,59 @@ impl Operation for ReadCompatSession {
         decided(|_| {
             let at = at(now)?;
             let record = StoredDevice::read(snapshot, &self.serial)?;
-            let is_run = |record: &StoredDevice| {
-                !record.is_blocked && record.min_type == ProtocolType::COMPAT.0 && record.compat.is_some()
-            };
-            let Some(record) = record.filter(is_run) else { return Ok(None) };
+            let Some(record) = record.filter(StoredDevice::may_run_compat) else { return Ok(None) };
             let stored: Option<StoredSession> = ledger::record(snapshot, &compat_session_key(&self.serial))?;
             let stands = |session: &StoredSession| {
                 session.server_id == self.server_id.as_bytes()
                     && at.as_unix_millis() < session.end_unix_millis
             };
             let Some(session) = stored.filter(stands) else { return Ok(None) };
+            let until = Timestamp::from_unix_millis(session.end_unix_millis);
             let session = CompatSession {
                 serial: self.serial.clone(),
                 devid: Devid::new(&session.devid).ok_or(BadRecord)?,
                 session_key: session.session_key,
                 is_exposed: session.is_exposed,
             };
-            Ok(Some((session, record.thing)))
+            Ok(Some(StandingSession { session, thing: record.thing, until }))
+        })
+    }
+}
+
+/// The listener of type 1 is switched on or off, by the configuration of this server. A risk that is switched on is in
+/// the audit log, and so is its end.
+#[derive(Clone, Debug)]
+pub struct SwitchCompat {
+    /// Whether it listens.
+    pub is_on: bool,
+    /// The server.
+    pub origin: Origin,
+}
+
+impl Operation for SwitchCompat {
+    /// Whether it was the other way before.
+    type Reply = Result<bool, CannotDecide>;
+    type Effect = ();
+
+    fn reads(&self) -> ReadSet {
+        ReadSet::of([compat_switch_key()])
+    }
+
+    fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
+        decided(|batch| {
+            let at = at(now)?;
+            if snapshot.value(&compat_switch_key()).is_some() == self.is_on {
+                return Ok(false);
+            }
+            let what = if self.is_on {
+                batch.put(compat_switch_key(), &[1][..]);
+                "lbs.compat-on"
+            } else {
+                batch.delete(compat_switch_key());
+                "lbs.compat-off"
+            };
+            self.origin.audit(batch, what, None, "done", at);
+            Ok(true)
         })
     }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use clock::Timestamp;
 use consent::Party;
 use hub::{
-    Answer, Answered, Asked, DesiredOf, Effect, Event, Fault, FindThing, Interest, Order, OrderKind, Origin,
-    Outcome, Raise, Raised, ReadSeries, Refusal, Report, Reported, Reporting, Series, Settled, Spot,
-    Subscribe, order_number,
+    Answer, Answered, Asked, DesiredOf, Effect, Event, Fault, FindThing, Interest, MarkThing, Marks, Order,
+    OrderKind, Origin, Outcome, Raise, Raised, ReadSeries, Refusal, Report, Reported, Reporting, Series,
+    Settled, Spot, Subscribe, order_number,
 };
 use model::Uuid;
 use net::executor::Executor;
@@ -245,6 +245,15 @@ impl HubDesk {
     /// [`Refusal::Fault`], [`Refusal::Busy`].
     pub async fn find(&self, binding: hub::Binding) -> Result<Option<Uuid>, Refusal> {
         self.run(FindThing { binding }).await
+    }
+
+    /// Says of a device through which protocol it was let in; whether that is news.
+    ///
+    /// # Errors
+    /// [`Refusal::NotHere`], [`Refusal::Fault`], [`Refusal::Busy`].
+    pub async fn mark(&self, thing: Uuid, marks: Marks) -> Result<bool, Refusal> {
+        let origin = self.origin(&Party::Thing(thing).into());
+        self.run(MarkThing { thing, marks, origin }).await
     }
 
     /// A device reports values; answers when they are stored.

@@ -172,3 +172,39 @@ impl Operation for ReplaceModel {
         })
     }
 }
+
+/// Sets what is to be seen on a thing at a glance.
+#[derive(Clone, Debug)]
+pub struct MarkThing {
+    /// Which thing.
+    pub thing: Uuid,
+    /// What is to be seen from now on.
+    pub marks: Marks,
+    /// Who says so.
+    pub origin: Origin,
+}
+
+impl Operation for MarkThing {
+    /// Whether that is new.
+    type Reply = Result<bool, Refusal>;
+    type Effect = ();
+
+    fn reads(&self) -> ReadSet {
+        ReadSet::of([thing_key(self.thing)])
+    }
+
+    fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
+        decided(|batch| {
+            let at = now.utc.ok_or(Refusal::Fault(Fault::NoClock))?;
+            let mut thing = Thing::read(snapshot, self.thing)?.ok_or(Refusal::NotHere)?;
+            if thing.marks == self.marks {
+                return Ok(false);
+            }
+            (thing.marks, thing.modified) = (self.marks, at);
+            batch.put(thing_key(self.thing), thing.to_value());
+            let what = if self.marks.compat { "things.mark" } else { "things.unmark" };
+            self.origin.audit(batch, what, Some(self.thing), "done", at);
+            Ok(true)
+        })
+    }
+}

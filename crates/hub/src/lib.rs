@@ -34,7 +34,7 @@ mod thing;
 mod values;
 
 pub use access::Standing;
-pub use adding::{AddThing, PROPERTY_COUNT_MAX, ReplaceModel};
+pub use adding::{AddThing, MarkThing, PROPERTY_COUNT_MAX, ReplaceModel};
 pub use answering::{Answer, Answered, DesiredOf, TakePending};
 pub use asked::Asked;
 pub use command::{Command, Interest, Pick, Reply};

@@ -26,6 +26,7 @@
 extern crate alloc;
 
 mod body;
+mod compat;
 mod date_time;
 mod down;
 mod json;
@@ -34,6 +35,7 @@ mod message;
 mod topic;
 mod up;
 
+pub use compat::{decode_up_compat, encode_up_compat, is_compat_topic};
 pub use down::{decode_down, encode_down};
 pub use json::{BODY_SIZE_MAX, DEPTH_MAX, read_json};
 pub use label::{LabelCode, SmartLabel};

@@ -19,7 +19,10 @@ fn ts_h12_a_code_enrols_once_and_counts_no_more() {
     let found = world.look_up();
     assert_eq!((kinds(found.record.allowed), found.record.code), ((true, false, false), Some(code_record())));
     let done = world.complete(CODE, 1, found.generation);
-    assert_eq!(done, RunCommitted { outcome: Committed::Swapped, has_enrolled: true });
+    assert_eq!(
+        done,
+        RunCommitted { outcome: Committed::Swapped, has_enrolled: true, has_left_compat: false }
+    );
     let after = world.look_up();
     assert_eq!(kinds(after.record.allowed), (false, true, false));
     assert_eq!(after.record.psk, Some(Secret::from(&[1; 32][..])), "the key of the enrolment");
@@ -59,7 +62,10 @@ fn a_run_of_kind_2_leaves_the_code_behind_and_one_of_kind_3_the_key() {
         let world = World::with(all());
         let generation = world.look_up().generation;
         let done = world.complete(claim, 1, generation);
-        assert_eq!(done, RunCommitted { outcome: Committed::Swapped, has_enrolled: false });
+        assert_eq!(
+            done,
+            RunCommitted { outcome: Committed::Swapped, has_enrolled: false, has_left_compat: false }
+        );
         assert_eq!(kinds(world.look_up().record.allowed), expected, "{claim:?}");
     }
     let world = World::with(all());

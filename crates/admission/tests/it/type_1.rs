@@ -20,7 +20,7 @@ fn das() -> ServerId {
 fn allowed() -> World {
     let world = World::with(label());
     let origin = world.origin();
-    assert_eq!(world.run(&AllowCompat { serial: camera(), keys: keys(), origin }), Ok(true));
+    assert_eq!(world.run(&AllowCompat { serial: camera(), keys: keys(), origin }), Ok(CompatAllowed::Done));
     world
 }
 
@@ -42,9 +42,9 @@ fn commit(dialogue: Dialogue, number: u8) -> CommitCompat {
 fn session(world: &World, at: &[u8]) -> Option<CompatSession> {
     let server_id = ServerId::new(at).unwrap();
     let read = world.run(&ReadCompatSession { serial: camera(), server_id }).unwrap();
-    read.map(|(session, thing)| {
-        assert_eq!(thing, Some(THING));
-        session
+    read.map(|standing| {
+        assert_eq!(standing.thing, Some(THING));
+        standing.session
     })
 }
 
@@ -144,4 +144,53 @@ fn a_device_that_is_blocked_removed_or_off_type_1_has_no_session() {
     let origin = world.origin();
     world.run(&AllowCompat { serial: camera(), keys: keys(), origin }).unwrap();
     assert_eq!(session(&world, b"das-0001"), None);
+}
+
+// verifies: TS-H13, OSAP-5-63
+#[test]
+fn ts_h13_a_device_that_proved_itself_better_is_never_let_in_by_type_1_again() {
+    let credentials = Credentials { psk: Some(Secret::from(&[9; 32][..])), ..label() };
+    let allow = |world: &World| {
+        let origin = world.origin();
+        world.run(&AllowCompat { serial: camera(), keys: keys(), origin }).unwrap()
+    };
+    // Somebody allowed type 1, and then the device completes a run of the profile.
+    let world = World::with(credentials.clone());
+    assert_eq!(allow(&world), CompatAllowed::Done);
+    world.run(&commit(Dialogue::Refresh, 1)).unwrap();
+    assert!(found(&world).is_some() && session(&world, b"das-0001").is_some());
+    let generation = world.look_up().generation;
+    let done = world.complete(Claim::Psk, 2, generation);
+    assert!(done.has_left_compat);
+    assert!(found(&world).is_none() && session(&world, b"das-0001").is_none());
+    assert_eq!(world.run(&commit(Dialogue::Refresh, 3)), Ok(false), "nor does a run under way");
+    assert_eq!(world.look_up().record.min_type, ProtocolType::PLAIN);
+    assert!(world.audit().contains(&("device.compat-off".to_owned(), Some(THING))));
+    assert!(!world.complete(Claim::Psk, 4, world.look_up().generation).has_left_compat, "once");
+    // Neither a switch nor a floor brings it back.
+    let log = world.audit().len();
+    assert_eq!(allow(&world), CompatAllowed::ProvenBetter);
+    assert_eq!(world.audit().len(), log, "nothing was done");
+    let origin = world.origin();
+    world.run(&SetFloor { serial: camera(), min_type: ProtocolType::COMPAT, origin }).unwrap();
+    assert!(found(&world).is_none());
+    // Removed and put on record anew it is another device.
+    let origin = world.origin();
+    world.run(&Remove { serial: camera(), origin }).unwrap();
+    assert_eq!(allow(&world), CompatAllowed::Unknown);
+    world.enrol(&camera(), credentials).unwrap();
+    assert_eq!(allow(&world), CompatAllowed::Done);
+    assert!(found(&world).is_some());
+}
+
+// verifies: TS-H13
+#[test]
+fn the_switch_of_the_listener_is_in_the_audit_log_when_it_turns() {
+    let world = World::with(label());
+    let switch = |is_on| world.run(&SwitchCompat { is_on, origin: world.origin() }).unwrap();
+    let turned: Vec<bool> = [false, true, true, false, false, true].into_iter().map(switch).collect();
+    assert_eq!(turned, [false, true, false, true, false, true]);
+    let log: Vec<String> =
+        world.audit().into_iter().map(|(what, _)| what).filter(|what| what.starts_with("lbs.")).collect();
+    assert_eq!(log, ["lbs.compat-on", "lbs.compat-off", "lbs.compat-on"]);
 }

@@ -1,8 +1,8 @@
 //! Things are added, listed, described, replaced and removed.
 
 use hub::{
-    Act, Binding, Effect, FindThing, Invoke, ListThings, Marks, OsapMode, Party, Raise, Refusal, RemoveThing,
-    ReplaceModel, ThingFilter, ThingModel,
+    Act, Binding, Effect, FindThing, Invoke, ListThings, MarkThing, Marks, OsapMode, Party, Raise, Refusal,
+    RemoveThing, ReplaceModel, ThingFilter, ThingModel,
 };
 use model::Uuid;
 use serde_json::{Value, json};
@@ -122,4 +122,25 @@ fn another_model_keeps_the_values_that_it_still_knows() {
     assert_eq!(all.keys().collect::<Vec<_>>(), ["battery"]);
     let (reporting, _) = house.report(vec![(named("volume"), json!(1)), (named("battery"), json!(4))]);
     assert_eq!((reporting.taken, reporting.refused.len()), (1, 1));
+}
+
+#[test]
+fn a_mark_is_set_and_taken_away_and_both_stand_in_the_audit_log() {
+    let house = House::new();
+    let mark = |compat| {
+        let (marks, origin) = (Marks { compat }, house.origin());
+        house.run(&MarkThing { thing: LOCK, marks, origin }).unwrap()
+    };
+    let only = || ThingFilter { compat: Some(true), ..Default::default() };
+    let listed = || house.run(&ListThings { filter: only(), after: None, party: Party::Owner });
+    let marked = || listed().unwrap().things.len();
+    assert!(!mark(false) && marked() == 0);
+    assert!(mark(true) && !mark(true));
+    assert_eq!(marked(), 1);
+    assert!(house.audit().contains("things.mark root done"));
+    assert!(mark(false) && marked() == 0);
+    assert!(house.audit().contains("things.unmark root done"));
+    let origin = house.origin();
+    let nobody = MarkThing { thing: Uuid([0; 16]), marks: Marks::default(), origin };
+    assert_eq!(house.run(&nobody), Err(Refusal::NotHere));
 }

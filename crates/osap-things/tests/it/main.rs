@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "in helpers of tests too, the wrong value ends the test")]
 
 mod bodies;
+mod compat;
 mod limits;
 mod recorded;

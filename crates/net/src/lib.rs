@@ -11,6 +11,7 @@ pub mod seed;
 pub mod shutdown;
 pub mod stream;
 pub mod stream_client;
+pub mod stream_server;
 pub mod tls;
 pub mod udp;
 pub mod x509_path;

@@ -49,6 +49,18 @@ impl std::fmt::Debug for OpenStream {
     }
 }
 
+impl OpenStream {
+    /// Over a TLS session that stands, whose exporter `export` is.
+    pub(crate) fn of_tls<S: AsyncRead + AsyncWrite + Send + 'static>(
+        stream: S,
+        export: impl FnOnce(&S, &[u8]) -> Result<[u8; 32], rustls::Error>,
+    ) -> io::Result<Self> {
+        let exporter = export(&stream, b"EXPORTER-Channel-Binding").map_err(io::Error::other)?;
+        let (input, output) = tokio::io::split(stream);
+        Ok(Self { input: Box::new(input), output: Box::new(output), exporter: Some(exporter) })
+    }
+}
+
 /// Opens a stream. It has no time limit of its own: whoever waits drops it.
 ///
 /// # Errors
@@ -73,13 +85,9 @@ pub async fn open_as(to: &Endpoint, cover: Cover, identity: Option<&TlsIdentity>
             let config = client_config(key, identity).map_err(io::Error::other)?;
             let name = ServerName::try_from(to.host.clone()).map_err(io::Error::other)?;
             let stream = TlsConnector::from(config).connect(name, socket).await?;
-            let exporter = stream
-                .get_ref()
-                .1
-                .export_keying_material([0; 32], b"EXPORTER-Channel-Binding", None)
-                .map_err(io::Error::other)?;
-            let (input, output) = tokio::io::split(stream);
-            Ok(OpenStream { input: Box::new(input), output: Box::new(output), exporter: Some(exporter) })
+            OpenStream::of_tls(stream, |stream, label| {
+                stream.get_ref().1.export_keying_material([0; 32], label, None)
+            })
         }
     }
 }

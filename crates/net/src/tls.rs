@@ -171,6 +171,9 @@ pub fn client_config(
     Ok(Arc::new(config))
 }
 
+/// What [`device_config`] makes.
+pub type DeviceTls = Arc<ServerConfig>;
+
 /// The set-up of a listener for devices: TLS 1.3 alone, without resumption and early data.
 ///
 /// A device may show any certificate, and proves to have its key; what the certificate is worth is judged
@@ -179,7 +182,7 @@ pub fn client_config(
 /// # Errors
 /// [`TlsSetupError::Library`].
 /// Source: OSAP secure profile sections 2 and 3.
-pub fn device_config(identity: &TlsIdentity) -> Result<Arc<ServerConfig>, TlsSetupError> {
+pub fn device_config(identity: &TlsIdentity) -> Result<DeviceTls, TlsSetupError> {
     let provider = provider();
     let verifier = AnyCertificate(provider.signature_verification_algorithms);
     let mut config = ServerConfig::builder_with_provider(provider)

@@ -8,6 +8,7 @@
 
 pub mod das;
 pub mod lbs;
+pub mod link;
 
 mod output;
 

@@ -28,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) lbs: Option<Lbs>,
     /// The access services of smart devices; beside `[management]`.
     pub(crate) das: Option<Das>,
+    #[serde(default)]
+    pub(crate) centre: Option<Centre>,
 }
 
 /// What an online server of the authority needs to be one.
@@ -258,6 +260,28 @@ pub(crate) struct Das {
     /// More access services of this process.
     #[serde(default)]
     beside: Vec<DasPlace>,
+    /// The pass that a centre wrote for this access service, which then runs in a process without
+    /// `[management]`.
+    #[serde(default)]
+    pub(crate) pass: Option<PathBuf>,
+    /// With a pass: the folder of the key under which devices know it.
+    #[serde(default)]
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// The section `[centre]`: where access services in processes of their own report.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Centre {
+    /// TLS 1.3.
+    #[serde(default = "ports::centre")]
+    pub(crate) listen: SocketAddr,
+    /// The host name or address that stands in passes.
+    #[serde(default = "loopback_host")]
+    pub(crate) host: String,
+    /// The names of the access services; the pass of each is written to `passes/NAME.pass` in the folder of
+    /// `[management]`.
+    pub(crate) services: Vec<String>,
 }
 
 /// One access service.
@@ -283,6 +307,12 @@ pub(crate) struct DasPlace {
 }
 
 impl Das {
+    /// The service with its pass and folder, when it is in a process of its own.
+    pub(crate) fn apart(self) -> Option<(DasPlace, PathBuf, PathBuf)> {
+        let place = self.places().swap_remove(0);
+        Some((place, self.pass?, self.data?))
+    }
+
     /// All access services, the first one first.
     pub(crate) fn places(&self) -> Vec<DasPlace> {
         let first = DasPlace {
@@ -354,6 +384,7 @@ mod ports {
         mqtt 8883
         lbs 8666
         das 8884
+        centre 8667
     }
 
     pub(super) fn registration_server() -> String {
@@ -391,11 +422,27 @@ impl Config {
         let wrong = |why: &str| Err(Failure::new("config-unreadable", "[lbs], [das]").because(why));
         let ids: Vec<String> = self.das.iter().flat_map(Das::places).map(|place| place.id).collect();
         let is_twice = |id: &String| ids.iter().filter(|other| *other == id).count() > 1;
-        if self.management.is_none() && (self.lbs.is_some() || self.das.is_some()) {
-            return wrong("they share the store of [management], which is not there");
+        let apart = self.das.as_ref().filter(|das| das.pass.is_some());
+        if let Some(das) = apart {
+            if self.management.is_some() || self.lbs.is_some() || self.centre.is_some() {
+                return wrong("[das] with a pass is for a process without [management], [lbs] and [centre]");
+            }
+            if das.data.is_none() || !das.beside.is_empty() {
+                return wrong("[das] with a pass needs data = \"FOLDER\", and has no others beside it");
+            }
+        } else if self.das.as_ref().is_some_and(|das| das.data.is_some()) {
+            return wrong(
+                "[das] data goes with a pass; without one its keys rest in the folder of [management]",
+            );
         }
-        if self.lbs.is_some() && self.das.is_none() {
-            return wrong("[lbs] without [das] has nowhere to send devices");
+        let stands_on_store = self.lbs.is_some() || self.das.is_some() || self.centre.is_some();
+        if self.management.is_none() && stands_on_store && apart.is_none() {
+            return wrong(
+                "they share the store of [management], which is not there; [das] alone needs a pass",
+            );
+        }
+        if self.lbs.is_some() && self.das.is_none() && self.centre.is_none() {
+            return wrong("[lbs] without [das] or [centre] has nowhere to send devices");
         }
         if ids.iter().any(is_twice) { wrong("two access services have one id") } else { Ok(self) }
     }
@@ -449,6 +496,8 @@ impl Config {
             line("mqtt", "TCP mqtt", "MQTT clients, in the clear", mqtt.and_then(|m| m.plain)),
             line("lbs", "TCP osap", "proofs of smart devices", self.lbs.as_ref().map(|lbs| lbs.listen)),
         ];
+        let centre = self.centre.as_ref().map(|centre| centre.listen);
+        lines.push(line("centre", "TCP tls", "access services of other processes", centre));
         let places = self.das.as_ref().map(Das::places).unwrap_or_default();
         if places.is_empty() {
             lines.push(line("das", "TCP mqtts", "smart devices", None));

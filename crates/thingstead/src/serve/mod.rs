@@ -63,12 +63,16 @@ pub(crate) async fn run(config: Config, provider: Arc<dyn Provider>) -> Outcome 
         return Err(Failure::new("config-unreadable", "[mqtt]")
             .because("it needs [management] in the same process: its clients are accounts there"));
     }
+    if let Some((das, pass, data)) = config.das.clone().and_then(config::Das::apart) {
+        let shared = Shared { provider: provider.clone(), clock, starting: starting.clone() };
+        roles.spawn(smart::run_apart(das, pass, data, shared, stop.clone()));
+    }
     if let Some(section) = config.management {
         let ports = ports.clone();
         let shared = Shared { provider, clock, starting };
         let beside = management::Beside {
             mqtt: config.mqtt,
-            smart: smart::Sections { lbs: config.lbs, das: config.das },
+            smart: smart::Sections { lbs: config.lbs, das: config.das, centre: config.centre },
         };
         roles.spawn(management::run(section, beside, ports, shared, stop.clone()));
     }

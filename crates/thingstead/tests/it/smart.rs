@@ -1,5 +1,6 @@
 //! Smart devices at a server with the sections `[lbs]` and `[das]`: real processes and sockets.
 
+mod apart;
 mod device;
 mod owner;
 mod played;
@@ -41,8 +42,13 @@ impl Drop for Smart {
 const ROLE: &str = "owner-a";
 
 impl Smart {
-    /// `das` is the section of the access services.
+    /// `das` goes into the section of the access services.
     fn start(name: &str, das: &str) -> Self {
+        Self::with(name, &format!("[das]\nlisten = \"127.0.0.1:0\"\n{das}"))
+    }
+
+    /// `sections` stand beside the load balancer.
+    fn with(name: &str, sections: &str) -> Self {
         let world = World::new(name);
         world.signal(&world.path(&format!("{ROLE}.toml")), "TERM");
         until("the owner's server stops", || {
@@ -54,7 +60,7 @@ impl Smart {
         let configuration = fs::read_to_string(&path).unwrap();
         fs::create_dir(world.path("inbox")).unwrap();
         let sections = format!(
-            "{configuration}\n[lbs]\nlisten = \"127.0.0.1:0\"\ninbox = \"{}\"\n[das]\nlisten = \"127.0.0.1:0\"\n{das}\n",
+            "{configuration}\n[lbs]\nlisten = \"127.0.0.1:0\"\ninbox = \"{}\"\n{sections}\n",
             world.path("inbox")
         );
         fs::write(&path, sections).unwrap();

@@ -1,11 +1,11 @@
 //! The access services that a load balancer hands out.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use crypto::{Provider, Secret};
-use net::shutdown::Shutdown;
+use net::shutdown::{Shutdown, Trigger};
 use osap_front::das::DasCommand;
 use osap_proto::{DasTicket, Devid, Serial, ServerId, TicketKey};
 use tokio::sync::mpsc::Sender;
@@ -49,7 +49,7 @@ impl Load {
     }
 }
 
-/// One access service of this process.
+/// One access service.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) id: ServerId,
@@ -57,15 +57,33 @@ pub(super) struct Member {
     commands: Sender<DasCommand>,
     load: Arc<Load>,
     key: Mutex<Option<TicketKey>>,
+    /// Ends the link to one of another process when the fleet lets it go.
+    link: Option<Trigger>,
 }
 
 impl Member {
     pub(super) fn new(id: ServerId, place: Place, commands: Sender<DasCommand>) -> Self {
-        Self { id, place, commands, load: Arc::default(), key: Mutex::new(None) }
+        Self { id, place, commands, load: Arc::default(), key: Mutex::new(None), link: None }
+    }
+
+    /// One whose machine is in another process; `link` asks its link to end.
+    pub(super) fn of_another_process(
+        id: ServerId,
+        place: Place,
+        commands: Sender<DasCommand>,
+        link: Trigger,
+    ) -> Self {
+        Self { link: Some(link), ..Self::new(id, place, commands) }
     }
 
     pub(super) fn load(&self) -> Arc<Load> {
         Arc::clone(&self.load)
+    }
+
+    fn let_go(&self) {
+        if let Some(link) = &self.link {
+            link.request();
+        }
     }
 
     /// One whose machine is gone takes nobody.
@@ -87,34 +105,56 @@ impl Member {
     }
 }
 
-/// All access services of this process.
+/// All access services: those of this process, and those whose link to it stands.
 pub(super) struct Fleet {
     pub(super) provider: Arc<dyn Provider>,
-    members: Vec<Member>,
+    members: RwLock<Vec<Arc<Member>>>,
 }
 
 impl Fleet {
     pub(super) const fn new(provider: Arc<dyn Provider>) -> Self {
-        Self { provider, members: Vec::new() }
+        Self { provider, members: RwLock::new(Vec::new()) }
     }
 
-    /// Adds one, with its first ticket key.
-    pub(super) async fn add(&mut self, member: Member, key_id: [u8; 8], key: [u8; 32]) {
+    fn members(&self) -> Vec<Arc<Member>> {
+        self.members.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds one, with its first ticket key; one of the same name goes.
+    pub(super) async fn add(&self, member: Member, key_id: [u8; 8], key: [u8; 32]) -> Arc<Member> {
         member.renew(key_id, key).await;
-        self.members.push(member);
+        let member = Arc::new(member);
+        let mut members = self.members.write().unwrap_or_else(PoisonError::into_inner);
+        for before in members.iter().filter(|before| before.id == member.id) {
+            before.let_go();
+        }
+        members.retain(|before| before.id != member.id);
+        members.push(Arc::clone(&member));
+        member
+    }
+
+    /// Hands this one out no more; a newer one of its name stays.
+    pub(super) fn remove(&self, member: &Arc<Member>) {
+        let mut members = self.members.write().unwrap_or_else(PoisonError::into_inner);
+        members.retain(|one| !Arc::ptr_eq(one, member));
+    }
+
+    /// Whether an access service of this name is in this process.
+    pub(super) fn is_of_this_process(&self, id: &ServerId) -> bool {
+        self.members().iter().any(|member| member.id == *id && member.link.is_none())
     }
 
     /// The one that has the least to do.
-    pub(super) fn choose(&self) -> Option<&Member> {
-        let chosen =
-            self.members.iter().filter(|member| member.is_alive()).min_by_key(|one| one.load.weight())?;
+    pub(super) fn choose(&self) -> Option<Arc<Member>> {
+        let living = self.members().into_iter().filter(|member| member.is_alive());
+        let chosen = living.min_by_key(|one| one.load.weight())?;
         chosen.load.sent.fetch_add(1, Ordering::Relaxed);
         Some(chosen)
     }
 
     /// Tells the access service of a device's earlier ticket that a newer one was given out.
     pub(super) async fn replaced(&self, at: &ServerId, devid: Devid, issued: u64, epoch: u32) {
-        if let Some(member) = self.members.iter().find(|member| member.id == *at) {
+        if let Some(member) = self.members().iter().find(|member| member.id == *at) {
             // One that is gone has no session to end.
             member.commands.send(DasCommand::Replaced { devid, issued, epoch }).await.ok();
         }
@@ -122,7 +162,7 @@ impl Fleet {
 
     /// Ends the session of a device wherever it is.
     pub(super) async fn close(&self, serial: &Serial) {
-        for member in &self.members {
+        for member in self.members() {
             // One that is gone has no session to end.
             member.commands.send(DasCommand::Close { serial: serial.clone() }).await.ok();
         }
@@ -135,7 +175,7 @@ impl Fleet {
                 () = stop.requested() => return,
                 () = tokio::time::sleep(KEY_TIME) => {}
             }
-            for member in &self.members {
+            for member in self.members() {
                 let Ok(mut dice) = net::seed::dice() else { continue };
                 member.renew(dice.bytes(), dice.bytes()).await;
                 // Those who were sent and never came are forgotten once a day.

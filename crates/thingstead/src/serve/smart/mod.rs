@@ -7,6 +7,7 @@
 //! ```
 //! They share the store, the executor and the hub desk of the role.
 
+mod apart;
 mod das_desk;
 mod device_files;
 mod device_line;
@@ -28,20 +29,21 @@ use net::now::Clock;
 use net::seed;
 use net::shutdown::Shutdown;
 use net::stream::{self, Door, DoorMode, StreamDriver, StreamLimits};
-use net::tls::device_config;
-use osap_front::das::{DasFace, DasSettings};
+use net::tls::{DeviceTls, device_config};
+use osap_front::das::{DasCommand, DasEvent, DasFace, DasSettings};
 use osap_front::lbs::{LbsFace, LbsSettings};
 use osap_proto::{FakeRecords, Realm, Serial, ServerId, TypeGroup};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc::channel;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 
 use super::announce;
-use super::config::{Das, DasPlace, Lbs};
+use super::config::{Centre, Das, DasPlace, Lbs};
 use crate::failure::{Failure, Outcome};
+pub(crate) use apart::service::run as run_apart;
 use das_desk::DasDesk;
 use device_files::DeviceFiles;
-use fleet::{Fleet, Member, Place};
+use fleet::{Fleet, Load, Member, Place};
 use inbox::Inbox;
 use lbs_desk::LbsDesk;
 use on_stream::{DasOnStream, LbsOnStream};
@@ -64,11 +66,22 @@ pub(super) struct Ground {
     pub(super) platform: (u16, [u8; 32]),
 }
 
+impl Ground {
+    /// What decides for an access service, whose devices find the platform's HTTPS at `host`.
+    fn das_desk(&self, host: &str, commands: Sender<DasCommand>, load: Arc<Load>) -> DasDesk {
+        let Self { executor, provider, clock, desk, platform: (port, tls_key), .. } = self.clone();
+        let at = format!("{host}:{port}").into();
+        let files = DeviceFiles { executor: executor.clone(), provider, at, tls_key };
+        DasDesk::new(executor, desk, clock, commands, load, files)
+    }
+}
+
 /// What is switched on.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sections {
     pub(crate) lbs: Option<Lbs>,
     pub(crate) das: Option<Das>,
+    pub(crate) centre: Option<Centre>,
 }
 
 impl Sections {
@@ -95,12 +108,12 @@ pub(super) async fn start(
     data: &std::path::Path,
     services: &mut JoinSet<()>,
 ) -> Outcome {
-    let mut fleet = Fleet::new(Arc::clone(&ground.provider));
+    let fleet = Fleet::new(Arc::clone(&ground.provider));
     if let Some(section) = &sections.das {
         let places: Vec<DasPlace> = section.places();
         let mut listeners = Vec::new();
         for place in &places {
-            let bound = open_das(place, ground, issuer, &mut fleet, services).await?;
+            let bound = open_das(place, ground, issuer, &fleet, services).await?;
             listeners.extend(bound);
         }
         let named: Vec<(&str, SocketAddr)> =
@@ -110,6 +123,10 @@ pub(super) async fn start(
     let fleet = Arc::new(fleet);
     close_what_is_shut(&fleet, &ground.desk);
     services.spawn(Arc::clone(&fleet).renew_keys(ground.stop.clone()));
+    if let Some(section) = sections.centre {
+        let bound = apart::centre::open(section, ground, issuer, data, Arc::clone(&fleet), services).await?;
+        announce("centre", &[("services", bound)]);
+    }
     if let Some(section) = sections.lbs {
         open_lbs(section, ground, issuer, data, fleet, services).await?;
     }
@@ -147,29 +164,68 @@ async fn open_das(
     place: &DasPlace,
     ground: &Ground,
     issuer: &Issuer,
-    fleet: &mut Fleet,
+    fleet: &Fleet,
     services: &mut JoinSet<()>,
 ) -> Outcome<Vec<(String, SocketAddr)>> {
-    let id = ServerId::new(place.id.as_bytes())
-        .ok_or_else(|| Failure::new("config-unreadable", "[das] id").because(&place.id))?;
-    let Ground { executor, provider, clock, desk, stop, platform } = ground.clone();
+    let Ground { executor, provider, clock, stop, .. } = ground.clone();
     let key_name = format!("das-tls:{}", place.id);
     let names = [place.host.clone()];
     let tls =
         super::platform_keys::tls_of(key_name.as_bytes(), &names, issuer, &executor, &*provider).await?;
     let config = device_config(&tls.identity).map_err(|error| internal("TLS set-up", error))?;
-    let (listener, bound) = bind(&place.id, place.listen).await?;
+    let (events_in, events) = channel(LINE_LENGTH);
+    let (commands_in, commands) = channel(LINE_LENGTH);
+    let run = das_run(place, config, (provider, clock, stop), (commands, events_in)).await?;
+    let host = place.host.clone();
+    let at = Place { host, port: run.at.port(), plain_port: run.plain_port, tls_key: tls.key_digest };
+    let member = Member::new(run.id.clone(), at, commands_in.clone());
+    let load = member.load();
+    fleet.add(member, executor.bytes(), executor.bytes()).await;
+    let listeners = run.listeners.clone();
+    services.spawn(run.serve(place.id.clone()));
+    services.spawn(ground.das_desk(&place.host, commands_in, load).run(events));
+    Ok(listeners)
+}
+
+/// An access service that listens and does not serve yet.
+struct DasRun {
+    id: ServerId,
+    /// With their names.
+    listeners: Vec<(String, SocketAddr)>,
+    /// MQTT over TLS.
+    at: SocketAddr,
+    plain_port: Option<u16>,
+    driver: StreamDriver<DasCommand, DasEvent>,
+    face: DasFace,
+}
+
+impl DasRun {
+    /// Until its shutdown.
+    async fn serve(self, name: String) {
+        let (machine, tally) = stream::run(self.driver, DasOnStream(self.face)).await;
+        tracing::info!(name, ?tally, counters = ?machine.0.counters(), "access service: stopped");
+    }
+}
+
+/// Opens the listeners of an access service.
+async fn das_run(
+    place: &DasPlace,
+    config: DeviceTls,
+    (provider, clock, shutdown): (Arc<dyn Provider>, Clock, Shutdown),
+    (commands, events): (Receiver<DasCommand>, Sender<DasEvent>),
+) -> Outcome<DasRun> {
+    let id = ServerId::new(place.id.as_bytes())
+        .ok_or_else(|| Failure::new("config-unreadable", "[das] id").because(&place.id))?;
+    let (listener, at) = bind(&place.id, place.listen).await?;
     let mut doors = vec![Door { listener, mode: DoorMode::Tls(config) }];
-    let mut listeners = vec![(place.id.clone(), bound)];
+    let mut listeners = vec![(place.id.clone(), at)];
     let mut plain_port = None;
-    if let Some(at) = place.plain {
-        let (listener, bound) = bind("das, not sealed by TLS", at).await?;
+    if let Some(plain) = place.plain {
+        let (listener, bound) = bind("das, not sealed by TLS", plain).await?;
         doors.push(Door { listener, mode: DoorMode::Plain });
         listeners.push((format!("{}-plain", place.id), bound));
         plain_port = Some(bound.port());
     }
-    let (events_in, events) = channel(LINE_LENGTH);
-    let (commands_in, commands) = channel(LINE_LENGTH);
     let dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
     let unix_millis = clock.now().utc.map_or(0, clock::Timestamp::as_unix_millis);
     let settings = DasSettings {
@@ -178,26 +234,10 @@ async fn open_das(
         backlog_count_max: 65_536,
         first_seq: unix_millis.saturating_mul(1000),
     };
-    let face = DasFace::new(Arc::clone(&provider), settings, dice);
-    let member = Member::new(
-        id,
-        Place { host: place.host.clone(), port: bound.port(), plain_port, tls_key: tls.key_digest },
-        commands_in.clone(),
-    );
-    let load = member.load();
-    fleet.add(member, executor.bytes(), executor.bytes()).await;
+    let face = DasFace::new(provider, settings, dice);
     let limits = limits(place.connections, place.connections_per_address);
-    let driver = StreamDriver { doors, limits, commands, events: events_in, clock, shutdown: stop };
-    let name = place.id.clone();
-    services.spawn(async move {
-        let (machine, tally) = stream::run(driver, DasOnStream(face)).await;
-        tracing::info!(name, ?tally, counters = ?machine.0.counters(), "access service: stopped");
-    });
-    let (port, tls_key) = platform;
-    let at = format!("{}:{port}", place.host).into();
-    let files = DeviceFiles { executor: executor.clone(), provider, at, tls_key };
-    services.spawn(DasDesk::new(executor, desk, clock, commands_in, load, files).run(events));
-    Ok(listeners)
+    let driver = StreamDriver { doors, limits, commands, events, clock, shutdown };
+    Ok(DasRun { id, listeners, at, plain_port, driver, face })
 }
 
 async fn open_lbs(

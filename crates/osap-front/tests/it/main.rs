@@ -5,4 +5,5 @@
 mod das;
 mod das_hostile;
 mod lbs;
+mod link;
 mod world;

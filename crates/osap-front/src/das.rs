@@ -12,6 +12,8 @@
 //! connection with the number and time they had, until the device acknowledges them or their time is over.
 //! Source: OSAP secure profile sections 12 and 13.
 
+mod compat;
+mod cover;
 mod device;
 mod line;
 mod publishing;
@@ -36,7 +38,7 @@ use osap_proto::{
 
 use crate::{LineId, Output};
 use device::Device;
-use line::{Line, Live, Stage, connect_of, will_of};
+use line::{Cover, Line, Live, Stage, connect_of, will_of};
 pub use words::{DasCommand, DasEvent, DasOrder, OfflineReason, OrderFailure, OrderResult, Token};
 
 /// Longest keep alive that 5.0 devices are told, in seconds.
@@ -92,6 +94,8 @@ pub struct DasCounters {
     pub sent: u64,
     /// Events that had to wait for the owner.
     pub backed_up: u64,
+    /// Devices of type 1 let in; they are among the admitted.
+    pub compat_admitted: u64,
 }
 
 /// What a deadline is for.
@@ -128,6 +132,8 @@ pub struct DasFace {
     waiting: BTreeMap<Token, Waiting>,
     next_token: u64,
     next_seq: u64,
+    /// The number of the next message to a device of type 1: those read it as a number of 32 bits.
+    next_compat_seq: u32,
     due: Deadlines<Due>,
     outputs: VecDeque<Output<DasEvent>>,
     backlog: VecDeque<DasEvent>,
@@ -175,6 +181,7 @@ impl DasFace {
             waiting: BTreeMap::new(),
             next_token: 0,
             next_seq: settings.first_seq,
+            next_compat_seq: 1,
             due: Deadlines::new(),
             outputs: VecDeque::new(),
             backlog: VecDeque::new(),
@@ -204,9 +211,13 @@ impl DasFace {
 
     /// Bytes arrived.
     pub fn receive(&mut self, line: LineId, bytes: &[u8], now: Now) {
-        if let Some(open) = self.lines.get_mut(&line) {
-            open.mqtt.receive(bytes, now.moment);
-            self.settle(line, now);
+        let Some(open) = self.lines.get_mut(&line) else { return };
+        match &mut open.stage {
+            Stage::Registering(_) | Stage::Registered(_) => self.receive_registration(line, bytes, now),
+            Stage::New | Stage::Asked(_) | Stage::Live(_) => {
+                open.mqtt.receive(bytes, now.moment);
+                self.settle(line, now);
+            }
         }
     }
 
@@ -222,9 +233,10 @@ impl DasFace {
     pub fn command(&mut self, command: DasCommand, now: Now) {
         match command {
             DasCommand::Known { line, is_welcome } => self.known(line, is_welcome, now),
+            DasCommand::KnownCompat { line, standing } => self.known_compat(line, standing, now),
             DasCommand::CouldNotLookUp { line } => {
                 if let Some(open) = self.lines.get_mut(&line)
-                    && matches!(open.stage, Stage::Asked(_))
+                    && matches!(open.stage, Stage::Asked(_) | Stage::Registered(_))
                 {
                     open.mqtt.disconnect(ReasonCode::SERVER_UNAVAILABLE, None, now.moment);
                     self.settle(line, now);
@@ -311,7 +323,9 @@ impl DasFace {
     /// An event that cannot even wait: its device comes again and says it once more.
     fn give_up(&mut self, event: DasEvent, now: Now) {
         match event {
-            DasEvent::WhoIs { line, .. } => self.expel(line, ReasonCode::SERVER_BUSY, now),
+            DasEvent::WhoIs { line, .. } | DasEvent::WhoIsCompat { line, .. } => {
+                self.expel(line, ReasonCode::SERVER_BUSY, now)
+            }
             DasEvent::Up { token: Some(token), .. } | DasEvent::Answered { token: Some(token), .. } => {
                 if let Some(waiting) = self.waiting.remove(&token) {
                     self.expel(waiting.line, ReasonCode::SERVER_BUSY, now);
@@ -483,7 +497,7 @@ impl DasFace {
             serial: serial.clone(),
             devid: ticket.devid,
             issued: ticket.issued,
-            session,
+            cover: Cover::Sealed(Box::new(session)),
             expiry,
             will,
             sent: BTreeMap::new(),
@@ -498,7 +512,8 @@ impl DasFace {
             return self.expel(line, ReasonCode::UNSPECIFIED_ERROR, now);
         }
         self.by_devid.insert(ticket.devid, line);
-        self.devices.entry(serial.clone()).or_default().line = Some(line);
+        let device = self.devices.entry(serial.clone()).or_default();
+        (device.line, device.is_compat) = (Some(line), false);
         self.remembered.insert(serial.clone(), expiry);
         self.set_device_due(&serial);
         let (devid, protocol) = (ticket.devid, ticket.protocol);

@@ -5,8 +5,10 @@
 //!                   <- Found, Granted, Committed, Das  ---
 //! ```
 //! Shares and tries with codes are remembered over all runs. A run whose question the owner cannot take or
-//! answer is closed without a word: the device comes again.
+//! answer is closed without a word: the device comes again. Type 1 is run on connections of its own door alone.
 
+mod compat;
+mod machine;
 mod words;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -16,11 +18,12 @@ use std::sync::Arc;
 use clock::{Deadlines, Dice, Moment, Now};
 use crypto::{PrivateKey, Provider};
 use osap_proto::{
-    AddressPrefix, Claim, Connection, Devid, FakeRecords, LbsEnd, LbsMemory, LbsOutput, LbsRun, LbsSetup,
-    ProtocolType, Realm, Serial, TypeGroup,
+    AddressPrefix, Claim, Connection, DasAnswer, Devid, FakeRecords, LbsEnd, LbsMemory, LbsOutput, LbsRun,
+    LbsSetup, ProtocolType, Realm, Serial, TypeGroup,
 };
 
 use crate::{LineId, Output};
+use machine::Machine;
 pub use words::{Arrival, DeviceCertificate, LbsCommand, LbsEvent, Tls};
 
 /// What a load balancer is.
@@ -63,10 +66,14 @@ pub struct LbsCounters {
     pub unanswered: u64,
     /// Runs that ended with their connection.
     pub lost: u64,
+    /// Runs of type 1 that began; they are among the runs.
+    pub compat_runs: u64,
 }
 
 struct Run {
-    machine: LbsRun,
+    machine: Machine,
+    /// What its port serves.
+    served: TypeGroup,
     certificate: Option<DeviceCertificate>,
     claim: Option<Claim>,
     generation: u64,
@@ -117,44 +124,68 @@ impl LbsFace {
 
     /// A connection is there.
     pub fn opened(&mut self, line: LineId, arrival: Arrival, now: Now) {
-        if self.runs.len() >= self.settings.run_count_max {
-            self.counters.over_limit += 1;
-            self.outputs.push_back(Output::Close { line });
+        if self.is_full(line) {
             return;
         }
-        let (exporter, certificate) = match arrival.tls {
-            None => (None, None),
-            Some(tls) => (Some(tls.exporter), tls.certificate),
-        };
-        let connection = match (&exporter, &certificate) {
+        let served = self.settings.served.clone();
+        let machine = Machine::Secure(Box::new(self.run_of(&arrival, &served)));
+        self.begin(line, machine, served, arrival, now);
+    }
+
+    /// Whether no run more may begin: the connection is closed then.
+    fn is_full(&mut self, line: LineId) -> bool {
+        let is_full = self.runs.len() >= self.settings.run_count_max;
+        if is_full {
+            self.counters.over_limit += 1;
+            self.outputs.push_back(Output::Close { line });
+        }
+        is_full
+    }
+
+    fn begin(&mut self, line: LineId, machine: Machine, served: TypeGroup, arrival: Arrival, now: Now) {
+        let certificate = arrival.tls.and_then(|tls| tls.certificate);
+        let (claim, devid, serial) = (None, None, None);
+        self.counters.runs += 1;
+        let run = Run { machine, served, certificate, claim, generation: 0, devid, serial };
+        self.runs.insert(line, Box::new(run));
+        self.settle(line, now);
+    }
+
+    /// A run of the profile.
+    fn run_of(&mut self, arrival: &Arrival, served: &TypeGroup) -> LbsRun {
+        let exporter = arrival.tls.as_ref().map(|tls| tls.exporter);
+        let certificate = arrival.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
+        let connection = match (&exporter, certificate) {
             (None, _) => Connection::Plain,
             (Some(_), None) => Connection::Tls,
             (Some(_), Some(_)) => Connection::Mutual,
         };
         let setup = LbsSetup {
-            served: self.settings.served.clone(),
+            served: served.clone(),
             connection,
             exporter,
             from: AddressPrefix::of(arrival.from),
             realm: self.settings.realm.clone(),
-            certificate_serial: certificate.as_ref().and_then(|certificate| certificate.serial.clone()),
+            certificate_serial: certificate.and_then(|certificate| certificate.serial.clone()),
             key: Arc::clone(&self.settings.key),
             fakes: Arc::clone(&self.settings.fakes),
         };
         let provider = Arc::clone(&self.provider);
-        let machine = LbsRun::new(provider, setup, self.dice.split(), arrival.accepted);
-        let run = Run { machine, certificate, claim: None, generation: 0, devid: None, serial: None };
-        self.counters.runs += 1;
-        self.runs.insert(line, Box::new(run));
-        self.settle(line, now);
+        LbsRun::new(provider, setup, self.dice.split(), arrival.accepted)
     }
 
     /// Bytes arrived.
     pub fn receive(&mut self, line: LineId, bytes: &[u8], now: Now) {
-        if let Some(run) = self.runs.get_mut(&line) {
-            run.machine.receive(bytes, &mut self.memory, now.moment);
-            self.settle(line, now);
+        let Some(run) = self.runs.get_mut(&line) else { return };
+        match &mut run.machine {
+            Machine::Secure(machine) => machine.receive(bytes, &mut self.memory, now.moment),
+            Machine::Compat(machine) => machine.receive(bytes, &mut self.memory, now.moment),
+            Machine::Undecided(waiting) => {
+                waiting.bytes.extend_from_slice(bytes);
+                return self.decide(line, now);
+            }
         }
+        self.settle(line, now);
     }
 
     /// The connection is gone.
@@ -169,21 +200,37 @@ impl LbsFace {
     pub fn command(&mut self, command: LbsCommand, now: Now) {
         let line = command.line();
         let Some(run) = self.runs.get_mut(&line) else { return };
-        match command {
-            LbsCommand::Found { record, generation, .. } => {
+        match (command, &mut run.machine) {
+            (LbsCommand::Unable { .. }, _) => return self.drop_unanswered(line),
+            (LbsCommand::Found { record, generation, .. }, Machine::Secure(machine)) => {
                 let Some(utc) = now.utc else { return self.drop_unanswered(line) };
                 let record = record.filter(|record| {
-                    run.machine.protocol() != Some(ProtocolType::MUTUAL)
+                    machine.protocol() != Some(ProtocolType::MUTUAL)
                         || run.certificate.as_ref().is_some_and(|shown| shown.is_of(record))
                 });
                 run.generation = generation;
                 let unix_secs = utc.as_unix_millis() / 1000;
-                run.machine.record(record.as_deref(), unix_secs, &mut self.memory, now.moment);
+                machine.record(record.as_deref(), unix_secs, &mut self.memory, now.moment);
             }
-            LbsCommand::Granted { grant, .. } => run.machine.grant(grant, now.moment),
-            LbsCommand::Committed { outcome, .. } => run.machine.committed(outcome, now.moment),
-            LbsCommand::Das { answer, .. } => run.machine.das(&answer, now.moment),
-            LbsCommand::Unable { .. } => return self.drop_unanswered(line),
+            (LbsCommand::Granted { grant, .. }, Machine::Secure(machine)) => machine.grant(grant, now.moment),
+            (LbsCommand::Committed { outcome, .. }, Machine::Secure(machine)) => {
+                machine.committed(outcome, now.moment);
+            }
+            (LbsCommand::Das { mut answer, .. }, Machine::Secure(machine)) => {
+                if let DasAnswer::Das(info) = answer.as_mut() {
+                    // What is said under the device's keys is what this very port serves.
+                    info.served = run.served.clone();
+                }
+                machine.das(&answer, now.moment);
+            }
+            (LbsCommand::FoundCompat { device, .. }, Machine::Compat(machine)) => {
+                machine.record(device.as_deref(), &mut self.memory, now.moment);
+            }
+            (LbsCommand::CompatDas { das, .. }, Machine::Compat(machine)) => {
+                machine.das(das.as_ref(), now.moment);
+            }
+            // An answer to what this run never asked.
+            (_, Machine::Secure(_) | Machine::Compat(_) | Machine::Undecided(_)) => return,
         }
         self.settle(line, now);
     }
@@ -194,18 +241,29 @@ impl LbsFace {
             LbsEvent::LookUp { line, .. }
             | LbsEvent::Grant { line, .. }
             | LbsEvent::Commit { line, .. }
-            | LbsEvent::ChooseDas { line, .. } => self.drop_unanswered(line),
-            LbsEvent::ManyTries { .. } | LbsEvent::Ended { .. } => {}
+            | LbsEvent::ChooseDas { line, .. }
+            | LbsEvent::LookUpCompat { line, .. }
+            | LbsEvent::CodeShown { line, .. }
+            | LbsEvent::CommitCompat { line, .. } => self.drop_unanswered(line),
+            LbsEvent::ManyTries { .. } | LbsEvent::Ended { .. } | LbsEvent::EndedCompat { .. } => {}
         }
     }
 
     /// Ends what is late.
     pub fn expire(&mut self, now: Now) {
         while let Some(line) = self.due.take_due(now.moment) {
-            if let Some(run) = self.runs.get_mut(&line) {
-                run.machine.expire(now.moment);
-                self.settle(line, now);
+            let Some(run) = self.runs.get_mut(&line) else { continue };
+            match &mut run.machine {
+                Machine::Secure(machine) => machine.expire(now.moment),
+                Machine::Compat(machine) => machine.expire(now.moment),
+                Machine::Undecided(_) => {
+                    self.counters.late += 1;
+                    self.runs.remove(&line);
+                    self.outputs.push_back(Output::Close { line });
+                    continue;
+                }
             }
+            self.settle(line, now);
         }
     }
 
@@ -237,8 +295,9 @@ impl LbsFace {
 
     fn settle(&mut self, line: LineId, _now: Now) {
         let Some(run) = self.runs.get_mut(&line) else { return };
+        let Machine::Secure(machine) = &mut run.machine else { return self.settle_compat(line) };
         let mut end = None;
-        while let Some(output) = run.machine.next_output() {
+        while let Some(output) = machine.next_output() {
             let event = match output {
                 LbsOutput::Send(bytes) => {
                     self.outputs.push_back(Output::Transmit { line, bytes });
@@ -270,7 +329,7 @@ impl LbsFace {
             self.outputs.push_back(Output::Event(event));
         }
         match end {
-            None => match run.machine.next_deadline() {
+            None => match machine.next_deadline() {
                 Some(due) => self.due.set(line, due),
                 None => self.due.clear(&line),
             },

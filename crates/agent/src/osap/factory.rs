@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use assure_proto::cbor::{Reader, Writer};
 use crypto::{PublicKey, Secret};
-use osap_proto::{Mode, Realm, Serial, TypeGroup};
+use osap_proto::{Mode, ProtocolType, Realm, Serial, TypeGroup};
 use wire::{DecodeError, Reason};
 
 use super::state::Stored;
@@ -39,7 +39,8 @@ pub struct SmartFactory {
     pub mode: Mode,
     /// Whether sub-devices are behind it.
     pub is_hub: bool,
-    /// The protocol types it can, in the order of its preference: 2, 4 or both.
+    /// The protocol types it can, in the order of its preference: 2, 4, and 8 for one that shows a
+    /// certificate; or 1, the old protocol, and nothing else, for a device with a code.
     pub types: TypeGroup,
     /// What it proves itself with at first.
     pub credential: FactoryCredential,
@@ -52,7 +53,12 @@ impl SmartFactory {
     /// The state of a device that was never switched on.
     #[must_use]
     pub fn first_state(&self) -> Secret {
-        Stored::new().write(self)
+        let mut stored = Stored::new();
+        if self.types.as_bytes() == [ProtocolType::COMPAT.0] {
+            // The maker says so here, and nothing else ever does.
+            stored.min_type = ProtocolType::COMPAT;
+        }
+        stored.write(self)
     }
 
     pub(crate) fn write(&self) -> Secret {

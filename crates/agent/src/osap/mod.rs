@@ -19,6 +19,7 @@ mod credential;
 mod events;
 mod factory;
 mod mail;
+mod old;
 mod orders;
 mod output;
 mod running;

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crypto::Secret;
 use model::Uuid;
+use osap_proto::compat::CompatDeviceEnd;
 use osap_proto::{DeviceEnd, Devid, ProtocolType, SetupError};
 use osap_things::{DesiredValue, Node, Resource};
 
@@ -99,6 +100,8 @@ pub enum Trouble {
     NotReached,
     /// The run ended like this.
     Run(DeviceEnd),
+    /// The run of the old protocol ended like this.
+    OldRun(CompatDeviceEnd),
     /// The device has nothing to run with.
     Setup(SetupError),
     /// The provider cannot do what the run needs.

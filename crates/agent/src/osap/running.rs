@@ -68,6 +68,9 @@ impl Running {
 impl SmartDevice {
     /// Begins an attempt: the stream first.
     pub(crate) fn attempt(&mut self, now: Now) {
+        if self.is_old() {
+            return self.old_attempt(now);
+        }
         let course = &mut self.course;
         let types = &self.factory.types;
         let asked = course.rematch.or_else(|| asked_next(course.unanswered, types, self.stored.min_type));

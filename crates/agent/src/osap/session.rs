@@ -53,25 +53,35 @@ impl DasSession {
 }
 
 #[derive(Debug)]
-enum Stage {
+pub(crate) enum Stage {
     Connecting,
-    Greeting { until: Moment },
+    Greeting {
+        until: Moment,
+    },
     Live(Box<Session>),
+    /// Live, in the old protocol.
+    Old {
+        key: Secret,
+    },
 }
 
 /// A connection to an access service.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) stream: u64,
-    client: Client,
+    pub(crate) client: Client,
     numbers: ConnectionNumbers,
-    stage: Stage,
+    pub(crate) stage: Stage,
 }
 
 impl Link {
+    pub(crate) const fn new(stream: u64, client: Client, numbers: ConnectionNumbers, stage: Stage) -> Self {
+        Self { stream, client, numbers, stage }
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Moment> {
         let staged = match &self.stage {
-            Stage::Connecting => None,
+            Stage::Connecting | Stage::Old { .. } => None,
             Stage::Greeting { until } => Some(*until),
             Stage::Live(session) => session.opener.next_deadline(),
         };
@@ -79,13 +89,16 @@ impl Link {
     }
 
     pub(crate) const fn is_live(&self) -> bool {
-        matches!(self.stage, Stage::Live(_))
+        matches!(self.stage, Stage::Live(_) | Stage::Old { .. })
     }
 }
 
 impl SmartDevice {
     /// Opens a stream to the access service of the last run; an attempt where there is none.
     pub(crate) fn connect_das(&mut self, now: Now) {
+        if self.is_old() {
+            return self.old_connect(now);
+        }
         let Some(das) = self.das.as_ref().filter(|das| now.moment < das.expires) else {
             self.das = None;
             return self.attempt(now);
@@ -126,12 +139,18 @@ impl SmartDevice {
             self.close(stream);
             return self.link_ended(Offline::Expired, now);
         };
-        self.phase = Phase::Linked(Box::new(Link { stream, client, numbers, stage: Stage::Connecting }));
+        self.phase = Phase::Linked(Box::new(Link::new(stream, client, numbers, Stage::Connecting)));
         self.drive_link(now);
     }
 
     pub(crate) fn receive_link(&mut self, bytes: &[u8], now: Now) {
+        let is_sent_back = self.is_old_and_sent_back(bytes);
         if let Phase::Linked(link) = &mut self.phase {
+            if is_sent_back && matches!(link.stage, Stage::Connecting) {
+                let stream = link.stream;
+                self.close(stream);
+                return self.link_ended(Offline::Expired, now);
+            }
             link.client.receive(bytes, now.moment);
             self.drive_link(now);
         }
@@ -147,7 +166,7 @@ impl SmartDevice {
                 return self.link_ended(Offline::NotGenuine, now);
             }
             Stage::Live(session) => session.opener.expire(now.moment),
-            Stage::Connecting | Stage::Greeting { .. } => {}
+            Stage::Connecting | Stage::Greeting { .. } | Stage::Old { .. } => {}
         }
         if self.das.as_ref().is_some_and(|das| das.expires <= now.moment) {
             return self.leave(Offline::Expired, now);
@@ -202,8 +221,11 @@ impl SmartDevice {
     }
 
     fn client_said(&mut self, output: ClientOutput, now: Now) {
+        let is_old = self.is_old();
         let Phase::Linked(link) = &mut self.phase else { return };
         match output {
+            ClientOutput::Connected(_) if is_old => self.old_connected(now),
+            ClientOutput::Message(incoming) if is_old => self.old_message(&incoming, now),
             ClientOutput::Connected(_) => {
                 link.stage = Stage::Greeting { until: now.moment + GREETING_TIME_MAX };
             }
@@ -242,7 +264,7 @@ impl SmartDevice {
         let (topic, payload) =
             (&incoming.publication.message.topic, incoming.publication.message.payload.as_slice());
         let opened = match &mut link.stage {
-            Stage::Connecting => Err(Unopened::Closed),
+            Stage::Connecting | Stage::Old { .. } => Err(Unopened::Closed),
             Stage::Greeting { .. } => return self.greeted(topic.clone().as_bytes(), payload, now),
             Stage::Live(session) => session.opener.receive(topic.as_bytes(), payload, now.moment),
         };
@@ -319,6 +341,11 @@ impl SmartDevice {
             return false;
         }
         let Some((item, general, message)) = self.mail.next(ts, dropped) else { return false };
+        if matches!(link.stage, Stage::Old { .. }) {
+            let publication = self.old_publication(&message, general);
+            return self.hand_over(item, publication, now);
+        }
+        let Phase::Linked(link) = &mut self.phase else { return false };
         let Stage::Live(session) = &mut link.stage else { return false };
         let Ok((topic, body)) = encode_up(&message, &self.factory.serial) else {
             self.unsayable(&item);
@@ -328,10 +355,17 @@ impl SmartDevice {
             self.leave(Offline::Expired, now);
             return false;
         };
-        let Ok(publication) = Publication::new(&topic, &payload, QoS::AtLeastOnce) else {
+        let publication = Publication::new(&topic, &payload, QoS::AtLeastOnce).ok();
+        self.hand_over(item, publication, now)
+    }
+
+    /// Gives a message to the client; `false` when nothing more can be said.
+    fn hand_over(&mut self, item: Item, publication: Option<Publication>, now: Now) -> bool {
+        let Some(publication) = publication else {
             self.unsayable(&item);
             return true;
         };
+        let Phase::Linked(link) = &mut self.phase else { return false };
         match link.client.publish(publication, now.moment) {
             Ok(Some(id)) => self.mail.sent(id, item),
             Ok(None) => {}
@@ -353,6 +387,9 @@ impl SmartDevice {
 
     /// The connection is gone, its stream closed: once more, or a new run.
     pub(crate) fn link_ended(&mut self, why: Offline, now: Now) {
+        if self.is_old() {
+            return self.old_link_ended(why, now);
+        }
         let was_live = matches!(&self.phase, Phase::Linked(link) if link.is_live());
         self.mail.link_lost();
         let needs_run = matches!(why, Offline::Expired | Offline::Refused(SENT_BACK));

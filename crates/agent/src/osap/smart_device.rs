@@ -17,6 +17,7 @@ use wire::DecodeError;
 use super::events::{Events, KeptEvent};
 use super::factory::{FactoryCredential, SmartFactory};
 use super::mail::Mail;
+use super::old::{OldRunning, OldWays};
 use super::orders::Orders;
 use super::output::{Offline, SmartEvent, SmartOutput, Target};
 use super::running::{Course, Offer, Running};
@@ -66,6 +67,7 @@ pub enum NotTaken {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Goal {
     Run(Offer),
+    OldRun,
     Das,
 }
 
@@ -75,6 +77,7 @@ pub(crate) enum Phase {
     Waiting { until: Moment },
     Opening { stream: u64, until: Moment, goal: Goal },
     Running(Box<Running>),
+    OldRunning(Box<OldRunning>),
     Linked(Box<Link>),
     Off,
 }
@@ -94,6 +97,8 @@ pub struct SmartDevice {
     pub(crate) failures: u32,
     pub(crate) phase: Phase,
     pub(crate) das: Option<DasSession>,
+    /// Of a device that speaks type 1 and nothing else.
+    pub(crate) old: OldWays,
     pub(crate) mail: Mail,
     pub(crate) orders: Orders,
     /// What the load balancer said the time is, Unix milliseconds, and when.
@@ -145,6 +150,7 @@ impl SmartDevice {
             failures: 0,
             phase: Phase::Waiting { until: now.moment },
             das: None,
+            old: OldWays::new(),
             mail: Mail::new(events),
             orders: Orders::default(),
             told_time: None,
@@ -164,6 +170,8 @@ impl SmartDevice {
         match self.phase {
             Phase::Opening { stream: awaited, goal, .. } if awaited == stream => match goal {
                 Goal::Run(offer) => self.begin_run(stream, offer, exporter, now),
+                Goal::OldRun => self.begin_old_run(stream, now),
+                Goal::Das if self.is_old() => self.begin_old_link(stream, now),
                 Goal::Das => self.begin_link(stream, now),
             },
             // given up in the meantime, and closed then
@@ -176,6 +184,7 @@ impl SmartDevice {
         self.expire(now);
         match &self.phase {
             Phase::Running(running) if running.stream == stream => self.receive_run(bytes, now),
+            Phase::OldRunning(running) if running.stream == stream => self.receive_old_run(bytes, now),
             Phase::Linked(link) if link.stream == stream => self.receive_link(bytes, now),
             _ => {}
         }
@@ -190,6 +199,7 @@ impl SmartDevice {
                 self.not_opened(goal, now);
             }
             Phase::Running(running) if running.stream == stream => self.run_lost(now),
+            Phase::OldRunning(running) if running.stream == stream => self.old_run_ended(None, now),
             Phase::Linked(link) if link.stream == stream => self.link_lost(now),
             _ => {}
         }
@@ -198,6 +208,7 @@ impl SmartDevice {
     fn not_opened(&mut self, goal: Goal, now: Now) {
         match goal {
             Goal::Run(offer) => self.not_reached(offer, now),
+            Goal::OldRun => self.old_run_ended(None, now),
             Goal::Das => self.link_ended(Offline::LinkLost, now),
         }
     }
@@ -225,6 +236,7 @@ impl SmartDevice {
                 self.not_opened(goal, now);
             }
             Phase::Running(_) => self.expire_run(now),
+            Phase::OldRunning(_) => self.expire_old_run(now),
             Phase::Linked(_) => self.expire_link(now),
             Phase::Waiting { .. } | Phase::Opening { .. } | Phase::Off => {}
         }
@@ -236,6 +248,7 @@ impl SmartDevice {
         let due = match &self.phase {
             Phase::Waiting { until } | Phase::Opening { until, .. } => Some(*until),
             Phase::Running(running) => running.next_deadline(),
+            Phase::OldRunning(running) => running.next_deadline(),
             Phase::Linked(link) => link.next_deadline().into_iter().chain(self.session_end()).min(),
             Phase::Off => return None,
         };
@@ -374,6 +387,7 @@ impl SmartDevice {
         match &self.phase {
             Phase::Opening { stream, .. } => self.close(*stream),
             Phase::Running(running) => self.close(running.stream),
+            Phase::OldRunning(running) => self.close(running.stream),
             Phase::Linked(_) => self.leave(Offline::Local, now),
             Phase::Waiting { .. } | Phase::Off => {}
         }
@@ -383,6 +397,16 @@ impl SmartDevice {
     #[must_use]
     pub const fn serial(&self) -> &Serial {
         &self.factory.serial
+    }
+
+    /// The private key (PKCS#8) of a device with a key pair: whoever opens its streams needs it for its certificate,
+    /// which is shown where TLS asks for one (protocol type 8).
+    #[must_use]
+    pub const fn key_pair(&self) -> Option<&Secret> {
+        match &self.factory.credential {
+            FactoryCredential::KeyPair { pkcs8, .. } => Some(pkcs8),
+            FactoryCredential::Code { .. } | FactoryCredential::Psk(_) => None,
+        }
     }
 
     /// Whether the access service has proven itself and the connection stands.

@@ -1,6 +1,7 @@
 //! What a smart device keeps without power, in one piece; its events are kept beside it.
 //!
-//! `ARRAY [1, factory, min_type, seen_h1, psk, devid, ticket, pending, first event, dropped]`; psk, devid and
+//! `ARRAY [1, factory, min_type, seen_h1, psk, devid, ticket, pending, first event, dropped]`, and of a device that
+//! speaks type 1 and nothing else an eleventh, its master key, once it has one; psk, devid and
 //! ticket are NULL where there is none, a ticket is `[id, secret]`, pending is NULL or
 //! `[devid, ticket, [psk, ..]]`.
 //! Source: sections 7 to 9; ADR 0272.
@@ -44,6 +45,8 @@ pub(crate) struct Stored {
     pub(crate) first_event: u64,
     /// Events that were dropped for want of room.
     pub(crate) dropped: u64,
+    /// The master key of a device that speaks type 1 and nothing else.
+    pub(crate) old_master_key: Option<Secret>,
 }
 
 impl Stored {
@@ -57,6 +60,7 @@ impl Stored {
             pending: None,
             first_event: 0,
             dropped: 0,
+            old_master_key: None,
         }
     }
 
@@ -96,7 +100,8 @@ impl Stored {
 
     pub(crate) fn write(&self, factory: &SmartFactory) -> Secret {
         let mut out = Writer::new();
-        out.array(10).uint(VERSION).bytes(factory.write().expose());
+        out.array(if self.old_master_key.is_some() { 11 } else { 10 });
+        out.uint(VERSION).bytes(factory.write().expose());
         out.uint(self.min_type.0).bool(self.has_seen_h1);
         write_or_null(&mut out, self.psk.as_ref().map(Secret::expose));
         write_or_null(&mut out, self.devid.as_ref().map(|devid| &devid.as_bytes()[..]));
@@ -120,12 +125,19 @@ impl Stored {
             }
         }
         out.uint(self.first_event).uint(self.dropped);
+        if let Some(key) = &self.old_master_key {
+            out.bytes(key.expose());
+        }
         Secret::new(out.finish())
     }
 
     pub(crate) fn read(bytes: &[u8]) -> Result<(SmartFactory, Self), DecodeError> {
         let mut reader = Reader::whole(bytes)?;
-        reader.array_of(10)?;
+        let wrong_size = reader.error(Reason::OutOfRange);
+        let count = reader.array()?;
+        if !matches!(count, 10 | 11) {
+            return Err(wrong_size);
+        }
         let version = reader.error(Reason::UnknownVersion);
         if reader.u8()? != VERSION {
             return Err(version);
@@ -137,8 +149,10 @@ impl Stored {
         let ticket = if is_null(&mut reader)? { None } else { Some(read_ticket(&mut reader)?) };
         let pending = if is_null(&mut reader)? { None } else { Some(read_pending(&mut reader)?) };
         let (first_event, dropped) = (reader.u64()?, reader.u64()?);
+        let old_master_key = if count == 11 { Some(Secret::from(reader.bytes()?)) } else { None };
         reader.finish()?;
-        let stored = Self { min_type, has_seen_h1, psk, devid, ticket, pending, first_event, dropped };
+        let stored =
+            Self { min_type, has_seen_h1, psk, devid, ticket, pending, first_event, dropped, old_master_key };
         Ok((factory, stored))
     }
 }

@@ -108,6 +108,8 @@ pub(super) enum Said {
 pub(super) struct Device {
     /// Its connection.
     pub(super) line: Option<LineId>,
+    /// Whether it speaks type 1.
+    pub(super) is_compat: bool,
     pub(super) orders: VecDeque<Kept>,
     late: VecDeque<Late>,
     known: VecDeque<(u64, u64)>,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clock::Moment;
+use crypto::Secret;
 use mqtt_proto::{ConnectRequest, PacketId, QoS, Server, Version};
 use osap_proto::{Admitted, Connect, ConnectHeader, Devid, Serial, Session};
 
@@ -15,8 +16,26 @@ pub(super) enum Stage {
     New,
     /// The owner is asked about the device of its ticket.
     Asked(Box<ConnectRequest>),
+    /// At the door of type 1: what has come of its CONNECT.
+    Registering(Vec<u8>),
+    /// At the door of type 1: the owner is asked; the packet, and what came behind it.
+    Registered(Box<(Vec<u8>, Vec<u8>)>),
     /// The device proved itself.
     Live(Box<Live>),
+}
+
+/// How messages of a device are sealed.
+#[derive(Debug)]
+pub(super) enum Cover {
+    /// Envelopes of the profile.
+    Sealed(Box<Session>),
+    /// CBC of type 1, which proves nothing.
+    Compat {
+        /// 16 bytes.
+        key: Secret,
+        /// Messages that were none.
+        bad: u8,
+    },
 }
 
 /// A device that is there.
@@ -24,10 +43,10 @@ pub(super) enum Stage {
 pub(super) struct Live {
     pub(super) serial: Serial,
     pub(super) devid: Devid,
-    /// Of its ticket, Unix milliseconds.
+    /// Of its ticket, Unix milliseconds; 0 for type 1, which has none.
     pub(super) issued: u64,
-    pub(super) session: Session,
-    /// The end of its ticket.
+    pub(super) cover: Cover,
+    /// The end of its ticket or session.
     pub(super) expiry: Moment,
     /// Topic of the will, and its application part.
     pub(super) will: Option<(String, Vec<u8>)>,
@@ -49,7 +68,7 @@ impl Line {
     pub(super) fn live(&mut self) -> Option<&mut Live> {
         match &mut self.stage {
             Stage::Live(live) => Some(live),
-            Stage::New | Stage::Asked(_) => None,
+            Stage::New | Stage::Asked(_) | Stage::Registering(_) | Stage::Registered(_) => None,
         }
     }
 }

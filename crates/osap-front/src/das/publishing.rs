@@ -3,9 +3,11 @@
 use clock::Now;
 use mqtt_proto::{Incoming, PacketId, Publication, QoS, ReasonCode, SubscribeRequest};
 use osap_proto::{General, Serial, Unopened, is_below};
-use osap_things::{DownMessage, decode_up, encode_down};
+use osap_things::{DownMessage, decode_up, encode_down, is_compat_topic};
 
+use super::cover::Way;
 use super::device::{Progress, Said};
+use super::line::Cover;
 use super::words::{DasEvent, DasOrder, OrderFailure, Token};
 use super::{DasFace, Due, Waiting};
 use crate::LineId;
@@ -16,22 +18,36 @@ impl DasFace {
         let Some(open) = self.lines.get_mut(&line) else { return };
         let Some(live) = open.live() else { return };
         let message = &incoming.publication.message;
-        if !is_below(&live.serial, message.topic.as_bytes()) {
+        let is_own = match &live.cover {
+            Cover::Sealed(_) => is_below(&live.serial, message.topic.as_bytes()),
+            Cover::Compat { .. } => is_compat_topic(&live.serial, &message.topic),
+        };
+        if !is_own {
             self.counters.foreign_topic += 1;
             return self.expel(line, ReasonCode::NOT_AUTHORIZED, now);
         }
-        let opened = live.session.opener.receive(message.topic.as_bytes(), &message.payload, now.moment);
+        let now_millis = now.utc.map_or(0, |utc| utc.as_unix_millis());
+        let sealed = (message.topic.as_str(), message.payload.as_slice());
+        let opened = live.cover.open(&self.provider, sealed, now_millis, now.moment);
+        let tells_repetitions = live.cover.tells_repetitions();
         let serial = live.serial.clone();
         match opened {
             Ok(opened) => {
                 self.counters.opened += 1;
-                let said = decode_up(&message.topic, opened.application());
-                let Ok(said) = said else {
-                    self.counters.unreadable += 1;
-                    return self.acknowledge(line, incoming.id, ReasonCode::PAYLOAD_FORMAT_INVALID, now);
+                let said = match opened.said {
+                    Ok(Some(said)) => said,
+                    Ok(None) => {
+                        self.say_whose(line, &message.topic, opened.general.seq);
+                        return self.acknowledge(line, incoming.id, ReasonCode::SUCCESS, now);
+                    }
+                    Err(()) => {
+                        self.counters.unreadable += 1;
+                        let reason = ReasonCode::PAYLOAD_FORMAT_INVALID;
+                        return self.acknowledge(line, incoming.id, reason, now);
+                    }
                 };
                 let device = self.devices.entry(serial.clone()).or_default();
-                if device.knows(opened.general) {
+                if tells_repetitions && device.knows(opened.general) {
                     self.counters.repeated += 1;
                     return self.acknowledge(line, incoming.id, ReasonCode::SUCCESS, now);
                 }
@@ -133,8 +149,12 @@ impl DasFace {
         let Some(open) = self.lines.get_mut(&line) else { return };
         let Some(serial) = open.live().map(|live| live.serial.clone()) else { return };
         let granted = request.granted(QoS::AtLeastOnce);
+        let is_compat = open.live().is_some_and(|live| matches!(live.cover, Cover::Compat { .. }));
+        let is_own = |filter: &str| {
+            is_below(&serial, filter.as_bytes()) || is_compat && is_command_filter(&serial, filter)
+        };
         let own = |((filter, _), granted): (&(String, _), &ReasonCode)| {
-            if is_below(&serial, filter.as_bytes()) { *granted } else { ReasonCode::NOT_AUTHORIZED }
+            if is_own(filter) { *granted } else { ReasonCode::NOT_AUTHORIZED }
         };
         let reasons: Vec<_> = request.subscriptions.iter().zip(&granted).map(own).collect();
         open.mqtt.subscribed(request.id, &reasons, None, now.moment).ok();
@@ -154,7 +174,8 @@ impl DasFace {
 
     pub(super) fn order(&mut self, order: DasOrder, now: Now) {
         let (serial, id) = (order.serial.clone(), order.id);
-        let general = self.general(now);
+        let is_compat = self.devices.get(&serial).is_some_and(|device| device.is_compat);
+        let general = if is_compat { self.compat_general(now) } else { self.general(now) };
         let failure = match self.devices.get_mut(&serial) {
             None => Some(OrderFailure::NotHere),
             Some(_) if encode_down(&order.message, &serial).is_err() => Some(OrderFailure::TooLarge),
@@ -183,8 +204,8 @@ impl DasFace {
                 continue;
             };
             let Some(live) = open.live() else { break };
-            let sealed = live.session.sealer.seal(topic.as_bytes(), kept.general, &body, now.moment);
-            let Ok(payload) = sealed else {
+            let how = (kept.general, Way::Request);
+            let Some(payload) = live.cover.seal(&self.provider, &topic, how, &body, now.moment) else {
                 // No phase is left: the connection ends as at the end of its ticket.
                 live.expiry = now.moment;
                 return self.due.set(Due::Line(line), now.moment);
@@ -213,7 +234,8 @@ impl DasFace {
         let qos = if open.mqtt.quota() > 0 { QoS::AtLeastOnce } else { QoS::AtMostOnce };
         let Some(live) = open.live() else { return };
         let general = General { seq, ts };
-        let Ok(payload) = live.session.sealer.seal(topic.as_bytes(), general, &body, now.moment) else {
+        let how = (general, Way::Answer);
+        let Some(payload) = live.cover.seal(&self.provider, &topic, how, &body, now.moment) else {
             return self.expel(line, ReasonCode::MAXIMUM_CONNECT_TIME, now);
         };
         if let Ok(publication) = Publication::new(&topic, &payload, qos)
@@ -223,4 +245,9 @@ impl DasFace {
         }
         self.settle(line, now);
     }
+}
+
+/// Commands of the platform to a device of type 1: `/<serial>/#`.
+fn is_command_filter(serial: &Serial, filter: &str) -> bool {
+    filter.as_bytes().strip_prefix(b"/").and_then(|rest| rest.strip_prefix(serial.as_bytes())) == Some(b"/#")
 }

@@ -1,7 +1,8 @@
 //! What an access service tells and is told.
 
-use clock::Moment;
+use clock::{Moment, Timestamp};
 use crypto::Secret;
+use osap_proto::compat::CompatSession;
 use osap_proto::{Devid, General, ProtocolType, Serial, TicketKey};
 use osap_things::{DownMessage, Failure, UpMessage};
 use serde_json::Value;
@@ -72,13 +73,20 @@ pub enum DasEvent {
         /// Its id.
         devid: Devid,
     },
+    /// A device of type 1 shows its registration. Answer with [`DasCommand::KnownCompat`].
+    WhoIsCompat {
+        /// The connection.
+        line: LineId,
+        /// Who it says it is.
+        serial: Serial,
+    },
     /// A device is there, perhaps on another connection than before.
     Online {
         /// Who.
         serial: Serial,
         /// Its id.
         devid: Devid,
-        /// The type of the run that it has its ticket from.
+        /// The type of the run that it has its ticket or session from.
         protocol: ProtocolType,
         /// Whether the connection is TLS.
         is_tls: bool,
@@ -132,7 +140,14 @@ pub enum DasCommand {
         /// Whether the device is on record and not blocked.
         is_welcome: bool,
     },
-    /// [`DasEvent::WhoIs`] could not be found out: the device comes again.
+    /// Answers [`DasEvent::WhoIsCompat`].
+    KnownCompat {
+        /// The connection.
+        line: LineId,
+        /// The session of this serial here, and when it ends; `None` when there is none.
+        standing: Option<Box<(CompatSession, Timestamp)>>,
+    },
+    /// [`DasEvent::WhoIs`] or [`DasEvent::WhoIsCompat`] could not be found out: the device comes again.
     CouldNotLookUp {
         /// The connection.
         line: LineId,

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use clock::Moment;
 use crypto::Secret;
+use osap_proto::compat::{CompatCommit, CompatDas, CompatDevice, CompatLbsEnd};
 use osap_proto::{
     Claim, Commit, Committed, DasAnswer, DasRequest, DeviceRecord, Devid, Grant, LbsEnd, Mode, ProtocolType,
     Serial,
@@ -98,6 +99,36 @@ pub enum LbsEvent {
         /// The das secret, for the ticket.
         das_secret: Secret,
     },
+    /// A device of type 1 says who it is. Answer with [`LbsCommand::FoundCompat`].
+    LookUpCompat {
+        /// The run.
+        line: LineId,
+        /// Who it says it is.
+        serial: Serial,
+        /// What the serial is, where the message tells.
+        mode: Option<Mode>,
+    },
+    /// A device showed its code in type 1: it is to be burned. No answer.
+    CodeShown {
+        /// The run.
+        line: LineId,
+        /// Whose.
+        serial: Serial,
+    },
+    /// A device of type 1 asks where to go. Answer with [`LbsCommand::CompatDas`], after the commit.
+    CommitCompat {
+        /// The run.
+        line: LineId,
+        /// What changes, and the session key.
+        commit: Box<CompatCommit>,
+    },
+    /// A run of type 1 of this serial is over. No answer.
+    EndedCompat {
+        /// Who the device said it was.
+        serial: Serial,
+        /// How.
+        end: CompatLbsEnd,
+    },
     /// A run of this serial is over. No answer.
     Ended {
         /// Who the device said it was; before a proof that may be anybody.
@@ -140,6 +171,20 @@ pub enum LbsCommand {
         /// Where the device goes.
         answer: Box<DasAnswer>,
     },
+    /// Answers [`LbsEvent::LookUpCompat`].
+    FoundCompat {
+        /// The run.
+        line: LineId,
+        /// The record; `None` when type 1 is not run with this serial, for whatever reason.
+        device: Option<Box<CompatDevice>>,
+    },
+    /// Answers [`LbsEvent::CommitCompat`].
+    CompatDas {
+        /// The run.
+        line: LineId,
+        /// Where the device goes; `None` when there is nowhere, or it is let in no more.
+        das: Option<CompatDas>,
+    },
     /// Answers any of them: it could not be found out. The device comes again.
     Unable {
         /// The run.
@@ -154,6 +199,8 @@ impl LbsCommand {
             | Self::Granted { line, .. }
             | Self::Committed { line, .. }
             | Self::Das { line, .. }
+            | Self::FoundCompat { line, .. }
+            | Self::CompatDas { line, .. }
             | Self::Unable { line } => *line,
         }
     }

@@ -90,6 +90,8 @@ pub(super) fn written(command: &DasCommand, now: Moment) -> Result<CommandFrame,
         DasCommand::Known { line, is_welcome } => {
             CommandFrame::Known { line: line.0, is_welcome: *is_welcome }
         }
+        // Type 1 is served beside the load balancer alone.
+        DasCommand::KnownCompat { .. } => return Err(Unsendable),
         DasCommand::CouldNotLookUp { line } => CommandFrame::CouldNotLookUp(line.0),
         DasCommand::Taken(token) => CommandFrame::Taken(token.0),
         DasCommand::Refused(token) => CommandFrame::Refused(token.0),

@@ -103,6 +103,8 @@ pub(super) fn written(event: &DasEvent) -> Result<EventFrame, Unsendable> {
         DasEvent::WhoIs { line, serial, devid } => {
             EventFrame::WhoIs { line: line.0, serial: bytes_of(serial), devid: *devid.as_bytes() }
         }
+        // Type 1 is served beside the load balancer alone.
+        DasEvent::WhoIsCompat { .. } => return Err(Unsendable),
         DasEvent::Online { serial, devid, protocol, is_tls } => EventFrame::Online {
             serial: bytes_of(serial),
             devid: *devid.as_bytes(),

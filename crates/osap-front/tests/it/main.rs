@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up is to fail at that line")]
 
+mod compat;
+mod compat_hostile;
+mod compat_recorded;
 mod das;
 mod das_hostile;
 mod lbs;
 mod link;
+mod old_device;
 mod world;

@@ -14,6 +14,7 @@ use mqtt_proto::{
 use osap_front::das::{DasCommand, DasEvent, DasFace, DasSettings};
 use osap_front::lbs::{Arrival, DeviceCertificate, LbsCommand, LbsEvent, LbsFace, LbsSettings, Tls};
 use osap_front::{LineId, Output};
+use osap_proto::compat::{CompatDevice, CompatSession};
 use osap_proto::*;
 use osap_things::{DownMessage, UpMessage, decode_down, encode_up};
 
@@ -54,10 +55,16 @@ pub(crate) struct World {
     pub(crate) ticket_key: TicketKey,
     pub(crate) served: TypeGroup,
     pub(crate) events: Vec<DasEvent>,
+    /// Devices that type 1 is run with.
+    pub(crate) compat: BTreeMap<Serial, CompatDevice>,
+    pub(crate) compat_sessions: BTreeMap<Serial, CompatSession>,
+    pub(crate) burned: Vec<Serial>,
     /// Whether the owner takes what devices say at once.
     pub(crate) takes: bool,
     next_line: u64,
     wires: BTreeMap<LineId, Wire>,
+    /// What a listener hears of runs of the profile; `true` from the device.
+    pub(crate) listens: Option<Vec<(bool, Vec<u8>)>>,
 }
 
 /// What has reached the other end of a connection.
@@ -97,9 +104,13 @@ impl World {
             ticket_key,
             served,
             events: Vec::new(),
+            compat: BTreeMap::new(),
+            compat_sessions: BTreeMap::new(),
+            burned: Vec::new(),
             takes: true,
             next_line: 1,
             wires: BTreeMap::new(),
+            listens: None,
         }
     }
 
@@ -211,7 +222,12 @@ impl World {
                 ))));
                 LbsCommand::Das { line, answer }
             }
-            LbsEvent::ManyTries { .. } | LbsEvent::Ended { .. } => return None,
+            LbsEvent::LookUpCompat { .. } | LbsEvent::CodeShown { .. } | LbsEvent::CommitCompat { .. } => {
+                return self.answer_compat(event);
+            }
+            LbsEvent::ManyTries { .. } | LbsEvent::Ended { .. } | LbsEvent::EndedCompat { .. } => {
+                return None;
+            }
         })
     }
 
@@ -263,6 +279,12 @@ impl World {
             match output {
                 Output::Transmit { line, bytes } => self.wire(line).bytes.extend(bytes),
                 Output::Close { line } => self.wire(line).is_closed = true,
+                Output::Event(DasEvent::WhoIsCompat { line, serial }) => {
+                    let until = Timestamp::from_unix_millis(now.utc.unwrap().as_unix_millis() + 3_600_000);
+                    let session = self.compat_sessions.get(&serial).cloned();
+                    let standing = session.map(|session| Box::new((session, until)));
+                    self.das.command(DasCommand::KnownCompat { line, standing }, now);
+                }
                 Output::Event(DasEvent::WhoIs { line, serial, .. }) => {
                     let is_welcome = self.records.get(&serial).is_some_and(|entry| !entry.is_blocked);
                     self.das.command(DasCommand::Known { line, is_welcome }, now);
@@ -300,6 +322,16 @@ impl World {
         let tls = setup.exporter.map(|exporter| Tls { exporter, certificate });
         let arrival = Arrival { from: [192, 0, 2, 7].into(), accepted: now.moment, tls };
         self.lbs.opened(line, arrival, now);
+        self.run_on(line, setup, now)
+    }
+
+    /// A whole run on a connection that stands.
+    pub(crate) fn run_on(
+        &mut self,
+        line: LineId,
+        setup: DeviceSetup,
+        now: Now,
+    ) -> Result<(Pending, Completed), DeviceEnd> {
         let ephemeral = Ephemeral::draw(self.provider.as_ref(), &mut self.dice).unwrap();
         let mut device =
             DeviceRun::start(Arc::clone(&self.provider), setup, ephemeral, self.dice.split(), now.moment)
@@ -308,7 +340,10 @@ impl World {
         for _ in 0..20 {
             while let Some(output) = device.next_output() {
                 match output {
-                    DeviceOutput::Send(bytes) => self.lbs.receive(line, &bytes, now),
+                    DeviceOutput::Send(bytes) => {
+                        self.lbs.receive(line, &bytes, now);
+                        self.listens.iter_mut().for_each(|heard| heard.push((true, bytes.clone())));
+                    }
                     DeviceOutput::Store(brought) => {
                         pending = Some(brought);
                         device.stored(now.moment);
@@ -323,6 +358,7 @@ impl World {
             }
             self.drain_lbs(now);
             let bytes = self.heard(line);
+            self.listens.iter_mut().for_each(|heard| heard.push((false, bytes.clone())));
             device.receive(&bytes, now.moment);
         }
         panic!("the run does not end")

@@ -191,7 +191,12 @@ impl Runs {
                 LbsEvent::ChooseDas { line, .. } => {
                     LbsCommand::Das { line, answer: Box::new(DasAnswer::None) }
                 }
-                LbsEvent::ManyTries { .. } | LbsEvent::Ended { .. } => continue,
+                LbsEvent::ManyTries { .. }
+                | LbsEvent::Ended { .. }
+                | LbsEvent::LookUpCompat { .. }
+                | LbsEvent::CodeShown { .. }
+                | LbsEvent::CommitCompat { .. }
+                | LbsEvent::EndedCompat { .. } => continue,
             };
             self.lbs.command(command, self.now);
         }

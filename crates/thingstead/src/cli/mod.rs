@@ -9,6 +9,7 @@ mod explain;
 mod file_channel;
 mod grant;
 mod identity;
+mod lbs;
 mod maker;
 mod network;
 mod owner;
@@ -98,6 +99,8 @@ enum Command {
     Listeners(system::Listeners),
     /// Print the OpenAPI description of a management system's calls.
     Api(system::Api),
+    /// Tell what devices have to know of a load balancer.
+    Lbs(lbs::Lbs),
     /// Make and run a device, show or reset what it keeps.
     Device(device::Device),
     /// Make devices: keys, records, labels, uploads.
@@ -132,6 +135,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Network(network) => network.run(output),
         Command::Settings(settings) => settings.run(output),
         Command::Risk(risk) => risk.run(output),
+        Command::Lbs(lbs) => lbs.run(output),
         Command::Listeners(listeners) => listeners.run(output),
         Command::Api(api) => api.run(),
         Command::Serve(serve) => serve.run(output),

@@ -16,7 +16,7 @@ use crate::device::voice::Voice;
 use crate::failure::{Failure, Outcome};
 use crate::files;
 use crate::identity::dice;
-use crate::maker::smart::{SmartBirth, SmartLot, bytes_of, draw_serial, make, read_pin};
+use crate::maker::smart::{SmartBirth, SmartLot, bytes_of, draw_serial, make, read_issuer, read_pin};
 
 /// With what a smart device is born.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -39,6 +39,7 @@ enum Born {
 ///   thingstead maker osap --out made --realm lbs.example.org --model camera
 ///   thingstead maker osap --out made --kind psk --serial LOCK-7 --count 1
 ///   thingstead maker osap --out made --kind key-pair --pin data/a/lbs.pin
+///   thingstead maker osap --out made --realm lbs.example.org --compat
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct MakeSmart {
@@ -66,9 +67,17 @@ pub(super) struct MakeSmart {
     /// It is a gateway with sub-devices behind it.
     #[arg(long)]
     hub: bool,
-    /// The protocol types it can, best first: 2 on plain TCP, 4 inside TLS.
+    /// The protocol types it can, best first: 2 on plain TCP, 4 inside TLS, 8 inside TLS with a certificate of the
+    /// device (with --kind key-pair).
     #[arg(long, default_value = "4,2", value_delimiter = ',', value_parser = clap::value_parser!(u8))]
     types: Vec<u8>,
+    /// Who issues certificates of devices with type 8: a file with a CA's certificate and private key, in PEM. Each
+    /// device signs its own without it, which the key on its record makes good.
+    #[arg(long, value_name = "FILE")]
+    issuer: Option<PathBuf>,
+    /// It speaks the old protocol, type 1, and nothing else, as devices in the field do: who listens has its keys.
+    #[arg(long, conflicts_with_all = ["types", "hub", "lbs_tls_key", "pin", "issuer"])]
+    compat: bool,
     /// The SHA-256 of the load balancer's TLS key in hexadecimal: with it the device takes no other.
     #[arg(long, value_name = "HEX")]
     lbs_tls_key: Option<String>,
@@ -88,8 +97,15 @@ impl MakeSmart {
                 SmartBirth::KeyPair(self.pin.iter().map(|path| read_pin(path)).collect::<Outcome<_>>()?)
             }
         };
-        let types = TypeGroup::new(&self.types).filter(|_| self.types.iter().all(|one| [2, 4].contains(one)));
-        let types = types.ok_or_else(|| wrong("--types", "2, 4 or both"))?;
+        if self.compat && self.kind != Born::Code {
+            return Err(wrong("--compat", "devices of the old protocol have a code"));
+        }
+        let asked = if self.compat { vec![1] } else { self.types.clone() };
+        let has_pair = self.kind == Born::KeyPair;
+        let is_known = |one: &u8| matches!(one, 2 | 4) || *one == 8 && has_pair;
+        let types = TypeGroup::new(&asked).filter(|_| self.compat || asked.iter().all(is_known));
+        let types = types.ok_or_else(|| wrong("--types", "2, 4, and 8 for a device with a key pair"))?;
+        let issuer = self.issuer.as_deref().map(|path| read_issuer(path, &provider())).transpose()?;
         let key = self.lbs_tls_key.as_deref().map(|text| {
             let bytes = bytes_of(text).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
             bytes.ok_or_else(|| wrong("--lbs-tls-key", "64 hexadecimal digits"))
@@ -100,6 +116,7 @@ impl MakeSmart {
             is_hub: self.hub,
             types,
             lbs_tls_key: key.transpose()?,
+            issuer,
             model: &model,
             out: &self.out,
         };

@@ -1,4 +1,4 @@
-//! `thingstead demo`: four devices from the factory line to their second owner, and two smart devices at the
+//! `thingstead demo`: four devices from the factory line to their second owner, and three smart devices at the
 //! second owner's load balancer: over the real protocols, between real processes that share nothing but sockets
 //! and the folders of the air gap.
 
@@ -28,7 +28,8 @@ use stage::Stage;
 /// Watch four devices live: made, claimed, bootstrapped, in service, handed to a new owner.
 ///
 /// Two smart devices (a door lock, a radar) then prove themselves to the second owner by OSAP; the lock is read
-/// and opened, and a stranger is refused, let in for a while, and refused again.
+/// and opened, and a stranger is refused, let in for a while, and refused again. A camera of the old protocol, which
+/// protects nothing, is let in by a listener of its own, marked, and the risk is shown.
 ///
 /// Starts a registration server, a bootstrap server, an identity server (no socket: two folders), two
 /// management systems and four devices (shared secret, P-256, P-384, RSA-2048), each a process of its own.
@@ -167,10 +168,11 @@ impl Demo {
             peril.end();
         }
         devices::look_at_each(stage, servers, fleet)?;
-        // Killing is tried on the four: these two have tests of their own.
+        // Killing is tried on the four: these have tests of their own.
         let smart = if stage.peril().is_none() && self.without.is_none() {
             let smart = smart::join(stage, servers, progress)?;
             smart::use_and_share(stage, servers, &smart, progress)?;
+            smart::show_the_old_one(stage, servers, &smart, progress)?;
             smart
         } else {
             Vec::new()

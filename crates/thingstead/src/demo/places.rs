@@ -21,6 +21,8 @@ pub(crate) struct Ports {
     pub(crate) owner_channels: [u16; 2],
     pub(crate) lbs: u16,
     pub(crate) das: u16,
+    pub(crate) lbs_compat: u16,
+    pub(crate) das_compat: u16,
     _block: Block,
 }
 
@@ -36,7 +38,7 @@ impl Ports {
     pub(crate) fn choose() -> Outcome<Self> {
         let block = Block::choose()?;
         let [maker_gateway, owner_gateway, registration_peers, registration_platform, others @ ..] =
-            block.ports::<13>();
+            block.ports::<15>();
         let [bootstrap_peers, bootstrap_platform, bootstrap_devices, owners @ ..] = others;
         Ok(Self {
             maker_gateway,
@@ -50,6 +52,8 @@ impl Ports {
             owner_channels: [owners[2], owners[3]],
             lbs: owners[4],
             das: owners[5],
+            lbs_compat: owners[6],
+            das_compat: owners[7],
             _block: block,
         })
     }
@@ -122,5 +126,10 @@ fn with_smart_devices(stage: &Stage, ports: &Ports) -> Outcome<String> {
     let inbox = stage.path(super::smart::INBOX);
     files::make_folder(&inbox)?;
     let (lbs, das) = (at(ports.lbs), at(ports.das));
-    Ok(format!("[lbs]\nlisten = \"{lbs}\"\ninbox = {}\n[das]\nlisten = \"{das}\"\n", quoted(inbox)))
+    let (old_lbs, old_das) = (at(ports.lbs_compat), at(ports.das_compat));
+    Ok(format!(
+        "[lbs]\nlisten = \"{lbs}\"\ncompat = \"{old_lbs}\"\ninbox = {}\n\
+         [das]\nlisten = \"{das}\"\ncompat = \"{old_das}\"\n",
+        quoted(inbox)
+    ))
 }

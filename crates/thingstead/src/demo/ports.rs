@@ -16,7 +16,7 @@ const GIVEN_OUT: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 /// Below are the ports of well-known services.
 const LOWEST: u16 = 10_000;
 /// Ports of a block: the one that is held, and those for servers.
-const BLOCK: u16 = 16;
+const BLOCK: u16 = 24;
 /// Fewer ports than these are no choice.
 const CHOICE_MIN: usize = 1_000;
 const TRIES_MAX: usize = 10_000;

@@ -119,6 +119,8 @@ impl Servers {
         ];
         all.push(("load balancer (osap)".into(), places::at(ports.lbs)));
         all.push(("access service (mqtts)".into(), places::at(ports.das)));
+        all.push(("old load balancer (osap type 1)".into(), places::at(ports.lbs_compat)));
+        all.push(("old access service (mqtt)".into(), places::at(ports.das_compat)));
         for (owner, name) in OWNERS.into_iter().enumerate() {
             all.push((format!("{name} operator (https)"), places::at(ports.owner_platforms[owner])));
             all.push((format!("{name} channels (coaps)"), places::at(ports.owner_channels[owner])));

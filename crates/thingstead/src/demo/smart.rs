@@ -1,5 +1,5 @@
 //! Smart devices of the demo: a door lock with a code on its label and a radar with a key pair, at the load balancer
-//! and access service of the second owner.
+//! and access service of the second owner, and a camera of the old protocol at listeners of its own.
 
 use std::time::Instant;
 
@@ -19,8 +19,11 @@ use super::stage::{Actor, PAUSE, Stage};
 
 /// Whose they are.
 const OWNER: usize = 1;
-/// Model and credential of each, as `maker osap` names them.
-const KINDS: [(&str, &str); 2] = [("door-lock", "code"), ("radar", "key-pair")];
+/// Model and credential of each, as `maker osap` names them; `OLD` is no credential, but the old protocol.
+const KINDS: [(&str, &str); 3] = [("door-lock", "code"), ("radar", "key-pair"), ("camera", OLD)];
+const OLD: &str = "compat";
+/// The risk that the listener of the old protocol is.
+const OLD_RISK: &str = "insecure-mode-osap-compat";
 /// Somebody who signs in and was granted nothing.
 const STRANGER: &str = "visitor";
 
@@ -29,31 +32,35 @@ pub(crate) struct SmartDevice {
     pub(crate) title: String,
     pub(crate) thing: String,
     pub(crate) serial: String,
+    /// Whether it speaks the old protocol.
+    pub(crate) is_old: bool,
     _actor: Actor,
 }
 
 impl SmartDevice {
     /// For programs.
     pub(crate) fn to_json(&self) -> Value {
-        json!({ "title": self.title, "thing": self.thing, "serial": self.serial })
+        json!({ "title": self.title, "thing": self.thing, "serial": self.serial, "old": self.is_old })
     }
 }
 
-/// Makes them, puts them on record, switches them on, and waits until both are connected.
+/// Makes them, puts them on record, switches them on, and waits until all are connected.
 pub(crate) fn join(stage: &Stage, servers: &Servers, progress: &Progress) -> Outcome<Vec<SmartDevice>> {
     progress.step("a door lock and a radar prove themselves at the load balancer and connect");
     let mut made = Vec::new();
     for (model, kind) in KINDS {
-        made.push(make(stage, model, kind)?);
+        made.push((make(stage, model, kind)?, kind == OLD));
     }
     let mut devices = Vec::new();
-    for (serial, folder) in made {
+    for ((serial, folder), is_old) in made {
         let thing = listed(stage, servers, &serial, "is on record", |_| true)?;
-        let at = places::at(servers.ports.lbs);
+        let ports = &servers.ports;
+        let at = places::at(if is_old { ports.lbs_compat } else { ports.lbs });
         let arguments = ["device", "run", "--osap", &folder, "--lbs", &at, "--json"];
         let actor = stage.start(&format!("smart-{serial}"), &arguments)?;
         let field = |name: &str| thing[name].as_str().unwrap_or_default().to_owned();
-        devices.push(SmartDevice { title: field("title"), thing: field("id"), serial, _actor: actor });
+        let (title, thing) = (field("title"), field("id"));
+        devices.push(SmartDevice { title, thing, serial, is_old, _actor: actor });
     }
     for device in &devices {
         let is_connected = |thing: &Value| thing["online_since_unix_millis"].is_u64();
@@ -66,8 +73,12 @@ pub(crate) fn join(stage: &Stage, servers: &Servers, progress: &Progress) -> Out
 /// Makes one; gives its serial and folder.
 fn make(stage: &Stage, model: &str, kind: &str) -> Outcome<(String, String)> {
     let (out, pin) = (text(&stage.path("smart")), text(&stage.path(OWNERS[OWNER]).join("lbs.pin")));
+    let born = if kind == OLD { "code" } else { kind };
     let mut arguments =
-        vec!["maker", "osap", "--out", &out, "--kind", kind, "--model", model, "--json", "--realm", REALM];
+        vec!["maker", "osap", "--out", &out, "--kind", born, "--model", model, "--json", "--realm", REALM];
+    if kind == OLD {
+        arguments.push("--compat");
+    }
     if kind == "key-pair" {
         arguments.extend(["--pin", &pin]);
     }
@@ -155,6 +166,28 @@ pub(crate) fn use_and_share(
     stranger.expect(lock, StatusCode::NOT_FOUND, "who is granted it no more is refused")?;
     let gone = format!("/v1/accounts/{STRANGER}");
     block_on(operator(stage, servers)?.call(Method::DELETE, &gone, "", STRANGER))?;
+    progress.done();
+    Ok(())
+}
+
+/// What people see of a device of the old protocol: a mark on it, no other is marked, and a risk.
+pub(crate) fn show_the_old_one(
+    stage: &Stage,
+    servers: &Servers,
+    devices: &[SmartDevice],
+    progress: &Progress,
+) -> Outcome {
+    progress
+        .step("the camera of the old protocol is marked, and that it is let in is a risk that people see");
+    for device in devices {
+        let is_right = |thing: &Value| thing["compat"] == json!(device.is_old);
+        listed(stage, servers, &device.serial, "is marked if it is old", is_right)?;
+    }
+    let risks = block_on(operator(stage, servers)?.call(Method::GET, "/v1/risks", "", "risks"))?;
+    let risks: Value = serde_json::from_slice(risks.body())
+        .map_err(|error| Failure::new("internal", "the risks").because(error))?;
+    let mut all = risks["risks"].as_array().into_iter().flatten();
+    expect(all.any(|risk| risk["id"] == OLD_RISK), "the old protocol is a risk", &risks)?;
     progress.done();
     Ok(())
 }

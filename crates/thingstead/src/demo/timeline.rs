@@ -94,10 +94,12 @@ pub(crate) fn show(
         ));
     }
     for device in smart {
-        print_line(format_args!(
-            "{:<14}{}  proven, connected, read, called, shared",
-            device.title, device.thing
-        ));
+        let life = if device.is_old {
+            "old protocol: let in by a listener of its own, marked, a risk in the list"
+        } else {
+            "proven, connected, read, called, shared"
+        };
+        print_line(format_args!("{:<14}{}  {life}", device.title, device.thing));
     }
     print_line(format_args!("all of them lived through it in {:.1} s", elapsed.as_secs_f64()));
 }

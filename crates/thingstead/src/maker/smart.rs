@@ -1,7 +1,7 @@
 //! Making smart devices of OSAP: serial, credential, the device's folder, the operator's record, the label.
 //!
 //! ```text
-//! OUT/<serial>/             the device: sealed state, model.json
+//! OUT/<serial>/             the device: sealed state, model.json, client.pem of one with protocol type 8
 //! OUT/<serial>.json         the operator's record: never the code, but the key of a device with one
 //! OUT/<serial>.png          the label of a device with a code
 //! ```
@@ -10,19 +10,22 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use agent::osap::{FactoryCredential, SmartFactory};
-use clock::Dice;
+use certificate::{Issuer, Lifetime, Profile};
+use clock::{Dice, Timestamp};
 use crypto::{Curve, KeyKind, Provider, PublicKey, Secret};
 use model::hex;
-use osap_proto::{Kdf, Mode, Realm, Serial, StretchedCode, TypeGroup};
+use osap_proto::compat::CodeKeys;
+use osap_proto::{Kdf, Mode, ProtocolType, Realm, Serial, StretchedCode, TypeGroup};
 use osap_things::{LabelCode, SmartLabel};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::smart_label;
 use crate::device::smart::models::MODEL_FILE;
-use crate::device::smart::storage::SmartStorage;
+use crate::device::smart::storage::{CERTIFICATE_FILE, SmartStorage};
 use crate::failure::{Failure, Outcome};
 use crate::files;
 
@@ -30,6 +33,8 @@ use crate::files;
 const SERIAL_ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// Bytes of keys that are drawn.
 const PSK_SIZE: usize = 32;
+/// The certificate of a device lasts for the life of the device: twenty years.
+const LIFETIME_MILLIS: u64 = 20 * 365 * 86_400_000;
 
 /// With what devices are born.
 #[derive(Clone, Debug)]
@@ -48,6 +53,8 @@ pub(crate) struct SmartLot<'a> {
     pub(crate) is_hub: bool,
     pub(crate) types: TypeGroup,
     pub(crate) lbs_tls_key: Option<[u8; 32]>,
+    /// Who issues certificates of devices with protocol type 8; without it each device signs its own.
+    pub(crate) issuer: Option<Issuer>,
     /// The model, as text.
     pub(crate) model: &'a str,
     /// Where everything goes.
@@ -116,10 +123,63 @@ pub(crate) fn make(
         lbs_tls_key: lot.lbs_tls_key,
     };
     SmartStorage::make(&folder, provider, &factory.first_state())?;
+    if lot.types.has(ProtocolType::MUTUAL) {
+        let certificate = certificate_of(lot, &factory, &name, provider, dice)?;
+        files::write_pem(&folder.join(CERTIFICATE_FILE), &[&certificate], None)?;
+    }
     let model = folder.join(MODEL_FILE);
     fs::write(&model, lot.model)
         .map_err(|error| Failure::new("file-unwritable", model.display().to_string()).because(error))?;
     Ok(made)
+}
+
+/// The certificate of a device, for its key: of the issuer, or of itself.
+fn certificate_of(
+    lot: &SmartLot<'_>,
+    factory: &SmartFactory,
+    name: &str,
+    provider: &Arc<dyn Provider>,
+    dice: &mut Dice,
+) -> Outcome<Vec<u8>> {
+    let failed = |error| Failure::new("internal", "the certificate of a device").because(error);
+    let FactoryCredential::KeyPair { pkcs8, .. } = &factory.credential else {
+        let why = "protocol type 8 is for devices with a key pair";
+        return Err(Failure::new("request-unreadable", "--types").because(why));
+    };
+    let key = provider.import_key(pkcs8.expose()).map_err(failed)?;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = Timestamp::from_unix_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+    let until = Timestamp::from_unix_millis(now.as_unix_millis().saturating_add(LIFETIME_MILLIS));
+    let failed = |error| Failure::new("internal", "the certificate of a device").because(error);
+    let own = match &lot.issuer {
+        Some(_) => None,
+        None => {
+            let lifetime = Lifetime { from: now, until: Some(until) };
+            let own = Issuer::self_signed_ca(provider.as_ref(), Arc::clone(&key), name, lifetime, dice);
+            Some(own.map_err(failed)?)
+        }
+    };
+    let Some(issuer) = lot.issuer.as_ref().or(own.as_ref()) else {
+        return Err(Failure::new("internal", "the certificate of a device"));
+    };
+    let serial = certificate::Serial::random(dice);
+    let profile = Profile::SmartDevice { serial: name.to_owned(), until };
+    issuer.issue(provider.as_ref(), key.public(), serial, &profile, now, dice).map_err(failed)
+}
+
+/// Reads who issues certificates: a file with its certificate and its private key.
+///
+/// # Errors
+/// Those of the file; `file-malformed` when it is no issuer's.
+pub(crate) fn read_issuer(path: &Path, provider: &Arc<dyn Provider>) -> Outcome<Issuer> {
+    let mut file = files::read_pem(path)?;
+    let (1, Some(key)) = (file.certificates.len(), file.key) else {
+        return Err(files::malformed(path, "it does not hold one certificate and its private key"));
+    };
+    let wrong = |_| files::malformed(path, "the certificate is no issuer's, or the key is another's");
+    let key =
+        provider.import_key(key.expose()).map_err(|_| files::malformed(path, "it holds no such key"))?;
+    Issuer::new(provider.as_ref(), key, file.certificates.remove(0)).map_err(wrong)
 }
 
 /// What the device has, what the operator is told of it, and the code of its label.
@@ -141,8 +201,14 @@ fn born(
                 "w0": hex(record.w0.expose()), "l": point, "kdf": record.kdf.number(),
                 "realm": String::from_utf8_lossy(realm.as_bytes()),
             });
+            let mut all = json!({ "code": told });
+            if lot.types.has(ProtocolType::COMPAT) {
+                // Who has these has the code, more or less: that is the old protocol.
+                let keys = CodeKeys::of_code(provider.as_ref(), &code, serial).to_bytes();
+                all["compat"] = json!(hex(keys.expose()));
+            }
             let credential = FactoryCredential::Code { code, realm: realm.clone() };
-            Ok((credential, json!({ "code": told }), Some(label)))
+            Ok((credential, all, Some(label)))
         }
         SmartBirth::Psk => {
             let psk = Zeroizing::new(dice.bytes::<PSK_SIZE>());

@@ -10,6 +10,7 @@ fn lot<'a>(birth: SmartBirth, out: &'a Path) -> SmartLot<'a> {
         is_hub: false,
         types: TypeGroup::new(&[4, 2]).unwrap(),
         lbs_tls_key: None,
+        issuer: None,
         model: text_of("door-lock").unwrap(),
         out,
     }

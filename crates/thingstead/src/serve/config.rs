@@ -224,6 +224,13 @@ pub(crate) struct Lbs {
     /// The name under which devices reach it; part of the record of a code, so that it never changes.
     #[serde(default = "localhost")]
     pub(crate) realm: String,
+    /// A listener of its own for the old protocol, type 1, which protects nothing; off unless given.
+    #[serde(default)]
+    pub(crate) compat: Option<SocketAddr>,
+    /// A file with certificates, in PEM, of the issuers that vouch for certificates of devices (protocol type 8). One
+    /// with the key on the device's record is good without.
+    #[serde(default)]
+    pub(crate) device_issuers: Option<PathBuf>,
     /// A folder whose record files of devices are taken in; none unless given.
     #[serde(default)]
     pub(crate) inbox: Option<PathBuf>,
@@ -248,6 +255,9 @@ pub(crate) struct Das {
     /// MQTT without TLS, for devices that have none; not secure against loss, and off unless given.
     #[serde(default)]
     plain: Option<SocketAddr>,
+    /// MQTT for devices of the old protocol, type 1; off unless given.
+    #[serde(default)]
+    compat: Option<SocketAddr>,
     /// The host name or address that devices are told.
     #[serde(default = "loopback_host")]
     host: String,
@@ -296,6 +306,9 @@ pub(crate) struct DasPlace {
     #[serde(default)]
     pub(crate) plain: Option<SocketAddr>,
     /// As in `[das]`.
+    #[serde(default)]
+    pub(crate) compat: Option<SocketAddr>,
+    /// As in `[das]`.
     #[serde(default = "loopback_host")]
     pub(crate) host: String,
     /// As in `[das]`.
@@ -319,6 +332,7 @@ impl Das {
             id: self.id.clone(),
             listen: self.listen,
             plain: self.plain,
+            compat: self.compat,
             host: self.host.clone(),
             connections: self.connections,
             connections_per_address: self.connections_per_address,
@@ -384,7 +398,7 @@ mod ports {
         mqtt 8883
         lbs 8666
         das 8884
-        centre 8667
+        centre 8668
     }
 
     pub(super) fn registration_server() -> String {
@@ -427,6 +441,9 @@ impl Config {
             if self.management.is_some() || self.lbs.is_some() || self.centre.is_some() {
                 return wrong("[das] with a pass is for a process without [management], [lbs] and [centre]");
             }
+            if das.compat.is_some() {
+                return wrong("devices of type 1 are served beside [lbs] alone: no compat with a pass");
+            }
             if das.data.is_none() || !das.beside.is_empty() {
                 return wrong("[das] with a pass needs data = \"FOLDER\", and has no others beside it");
             }
@@ -443,6 +460,10 @@ impl Config {
         }
         if self.lbs.is_some() && self.das.is_none() && self.centre.is_none() {
             return wrong("[lbs] without [das] or [centre] has nowhere to send devices");
+        }
+        let takes_compat = self.das.iter().flat_map(Das::places).any(|place| place.compat.is_some());
+        if self.lbs.as_ref().is_some_and(|lbs| lbs.compat.is_some()) != takes_compat {
+            return wrong("compat is on in one of them: devices of type 1 need both listeners");
         }
         if ids.iter().any(is_twice) { wrong("two access services have one id") } else { Ok(self) }
     }
@@ -498,6 +519,9 @@ impl Config {
         ];
         let centre = self.centre.as_ref().map(|centre| centre.listen);
         lines.push(line("centre", "TCP tls", "access services of other processes", centre));
+        if let Some(at) = self.lbs.as_ref().and_then(|lbs| lbs.compat) {
+            lines.push(line("lbs", "TCP osap", "proofs of smart devices, old protocol too", Some(at)));
+        }
         let places = self.das.as_ref().map(Das::places).unwrap_or_default();
         if places.is_empty() {
             lines.push(line("das", "TCP mqtts", "smart devices", None));
@@ -506,6 +530,9 @@ impl Config {
             lines.push(line("das", "TCP mqtts", "smart devices", Some(place.listen)));
             if place.plain.is_some() {
                 lines.push(line("das", "TCP mqtt", "smart devices, without TLS", place.plain));
+            }
+            if place.compat.is_some() {
+                lines.push(line("das", "TCP mqtt", "smart devices of the old protocol", place.compat));
             }
         }
         lines

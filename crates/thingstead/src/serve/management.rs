@@ -185,7 +185,8 @@ fn insecure(section: &Management, beside: &Beside) -> Vec<InsecureMode> {
     let mqtt = beside.mqtt.as_ref().and_then(|mqtt| mqtt.plain).map(|_| MQTT_IN_THE_CLEAR);
     let mut places = beside.smart.das.iter().flat_map(config::Das::places);
     let devices = places.any(|place| place.plain.is_some()).then_some(DEVICES_WITHOUT_TLS);
-    time.into_iter().chain(mqtt).chain(devices).collect()
+    let compat = beside.smart.lbs.as_ref().and_then(|lbs| lbs.compat).map(|_| OLD_PROTOCOL);
+    time.into_iter().chain(mqtt).chain(devices).chain(compat).collect()
 }
 
 /// Source: SECDEV 6.4.3.
@@ -204,6 +205,12 @@ const TIME_IN_THE_CLEAR: InsecureMode = InsecureMode {
 const DEVICES_WITHOUT_TLS: InsecureMode = InsecureMode {
     name: "das-plain",
     effect: "Smart devices may connect without TLS: anybody on the way can drop or hold back what they say.",
+};
+
+/// Source: as above; decisions D-14 and H13.
+const OLD_PROTOCOL: InsecureMode = InsecureMode {
+    name: "osap-compat",
+    effect: "Devices of the old protocol (type 1) are let in: who listens has their keys, reads and forges what they say.",
 };
 
 /// The certificates whose end people are told of.

@@ -123,7 +123,7 @@ fn every_device_lives_its_whole_life_in_order_and_no_secret_is_written_anywhere(
         assert_eq!((&first["status"], &second["status"]), (&9.into(), &5.into()), "{uuid}: {first} {second}");
         assert_eq!(second["owner_sequence_number"], 2, "{uuid}");
     }
-    assert_eq!(smart_devices(&played), ["Door lock", "Radar"]);
+    assert_eq!(smart_devices(&played), ["Door lock", "Radar", "Camera"]);
     assert_eq!(processes_naming(&folder.0), Vec::<String>::new());
     secrets::are_nowhere_in(&folder.join("play"), &[&played.stdout, &played.stderr]);
 }

@@ -2,6 +2,8 @@
 
 mod apart;
 mod device;
+mod mutual;
+mod old;
 mod owner;
 mod played;
 
@@ -28,6 +30,8 @@ struct Smart {
     world: World,
     child: Child,
     lbs: SocketAddr,
+    /// Where it speaks type 1 too, when it does.
+    compat: Option<SocketAddr>,
     /// Of its HTTPS.
     platform: String,
 }
@@ -44,10 +48,15 @@ const ROLE: &str = "owner-a";
 impl Smart {
     /// `das` goes into the section of the access services.
     fn start(name: &str, das: &str) -> Self {
-        Self::with(name, &format!("[das]\nlisten = \"127.0.0.1:0\"\n{das}"))
+        Self::start_with(name, "", das)
     }
 
-    /// `sections` stand beside the load balancer.
+    /// `lbs` and `das` go on their sections.
+    fn start_with(name: &str, lbs: &str, das: &str) -> Self {
+        Self::with(name, &format!("{lbs}\n[das]\nlisten = \"127.0.0.1:0\"\n{das}"))
+    }
+
+    /// `sections` stand behind that of the load balancer.
     fn with(name: &str, sections: &str) -> Self {
         let world = World::new(name);
         world.signal(&world.path(&format!("{ROLE}.toml")), "TERM");
@@ -64,8 +73,8 @@ impl Smart {
             world.path("inbox")
         );
         fs::write(&path, sections).unwrap();
-        let (child, lbs, platform) = serve(&world);
-        Self { world, child, lbs, platform }
+        let Served { child, lbs, compat, platform } = serve(&world);
+        Self { world, child, lbs, compat, platform }
     }
 
     fn kill(&mut self) {
@@ -74,7 +83,8 @@ impl Smart {
     }
 
     fn serve_again(&mut self) {
-        (self.child, self.lbs, self.platform) = serve(&self.world);
+        let Served { child, lbs, compat, platform } = serve(&self.world);
+        (self.child, self.lbs, self.compat, self.platform) = (child, lbs, compat, platform);
     }
 
     fn things_command(&self, words: &[&str]) -> Command {
@@ -125,22 +135,32 @@ fn world_folder(world: &World) -> std::path::PathBuf {
     std::path::PathBuf::from(world.path(""))
 }
 
-/// Starts the server; its process, the load balancer, and where its HTTPS is.
-fn serve(world: &World) -> (Child, SocketAddr, String) {
+/// A server that runs.
+struct Served {
+    child: Child,
+    lbs: SocketAddr,
+    compat: Option<SocketAddr>,
+    platform: String,
+}
+
+/// Starts the server.
+fn serve(world: &World) -> Served {
     let mut command = Command::new(PROGRAM);
     command.args(["serve", "--config", &world.path(&format!("{ROLE}.toml"))]);
     let log = fs::File::options().append(true).create(true).open(world.path("log/smart.log")).unwrap();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let mut place = |role: &str, name: &str| {
-        let line = lines.find(|line| line.starts_with(&format!("ready {role} "))).unwrap();
+    let mut ready = |role: &str| lines.find(|line| line.starts_with(&format!("ready {role} "))).unwrap();
+    let place = |line: &str, name: &str| {
         let place = line.split(' ').find_map(|word| word.strip_prefix(&format!("{name}=")));
-        place.unwrap().to_owned()
+        place.map(str::to_owned)
     };
-    let lbs = place("lbs", "devices").parse().unwrap();
-    let platform = place("management", "platform");
+    let line = ready("lbs");
+    let lbs = place(&line, "devices").unwrap().parse().unwrap();
+    let compat = place(&line, "compat").map(|at| at.parse().unwrap());
+    let platform = place(&ready("management"), "platform").unwrap();
     std::thread::spawn(move || lines.for_each(drop));
-    (child, lbs, platform)
+    Served { child, lbs, compat, platform }
 }
 
 fn model() -> Value {

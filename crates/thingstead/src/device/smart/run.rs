@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::future::pending;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use net::https_client::Endpoint;
 use net::now::Clock;
 use net::seed;
 use net::shutdown::StopSignals;
+use net::tls::TlsIdentity;
 use osap_proto::Serial;
 use osap_things::{Child, DesiredValue, Node, Place};
 use serde_json::{Value, json};
@@ -24,10 +25,11 @@ use super::lines::{self, KNOWN, Line};
 use super::models::Model;
 use super::play::Play;
 use super::said;
-use super::storage::SmartStorage;
+use super::storage::{CERTIFICATE_FILE, SmartStorage};
 use super::streams::{StreamSaid, Streams};
 use crate::device::voice::{Said, Voice};
 use crate::failure::{Failure, Outcome};
+use crate::files;
 
 /// How a smart device is to run.
 pub(crate) struct Setup {
@@ -85,11 +87,25 @@ pub(crate) async fn run(setup: Setup, provider: Arc<dyn Provider>, voice: &Voice
             .with("title", play.title())
             .with("lbs", setup.lbs.to_string()),
     );
-    let (streams, said) = Streams::new(setup.lbs);
+    let identity = identity_of(&setup.folder, &device)?;
+    let (streams, said) = Streams::new(setup.lbs, identity);
     let mut running =
         Running { device, storage, streams, play, children: BTreeMap::new(), clock, voice, is_off: false };
     running.tell_all_values();
     running.until_off(signals, lines::listen(), said).await
+}
+
+/// The certificate of a device that has one: for the key in the same file, or for that of the device.
+fn identity_of(folder: &Path, device: &SmartDevice) -> Outcome<Option<TlsIdentity>> {
+    let path = folder.join(CERTIFICATE_FILE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let file = files::read_pem(&path)?;
+    let key = file.key.as_ref().or(device.key_pair());
+    let key = key.ok_or_else(|| files::malformed(&path, "there is no private key for it"))?;
+    let identity = TlsIdentity::new(&file.certificates, key);
+    identity.map(Some).map_err(|error| files::malformed(&path, &error.to_string()))
 }
 
 impl Running<'_> {

@@ -94,6 +94,7 @@ fn failed(trouble: &Trouble, wait_millis: u64) -> Said {
     let (name, why) = match trouble {
         Trouble::NotReached => ("not-reached", "the load balancer was not reached".to_owned()),
         Trouble::Run(end) => ("run", format!("the load balancer and the device did not agree: {end:?}")),
+        Trouble::OldRun(end) => ("run", format!("the load balancer and the device did not agree: {end:?}")),
         Trouble::Setup(error) => ("setup", format!("nothing to prove itself with: {error:?}")),
         Trouble::Provider => ("provider", "the cryptography of this program failed".to_owned()),
     };

@@ -4,6 +4,7 @@
 //! DIR/seal.key, state.0, state.1, lock      as for other devices
 //! DIR/events/NUMBER                         01 | nonce | AES-256-GCM of (number, event) | tag
 //! DIR/model.json                            what it is
+//! DIR/client.pem                            the certificate for its key, of one with protocol type 8
 //! ```
 //! Source: ADR 0086, ADR 0272.
 
@@ -17,6 +18,9 @@ use crypto::{Provider, Secret};
 use crate::device::sealed_state::SealedState;
 use crate::failure::{Failure, Outcome};
 use crate::files;
+
+/// The certificate of a device, in its folder.
+pub(crate) const CERTIFICATE_FILE: &str = "client.pem";
 
 const SEALED_FOR: &[u8] = b"thingstead smart event";
 /// Far over an event of 64 KiB.

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use agent::osap::Target;
 use net::https_client::Endpoint;
-use net::stream_client::{Cover, OpenStream, open};
+use net::stream_client::{Cover, OpenStream, open_as};
+use net::tls::TlsIdentity;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 use tokio::time::timeout;
@@ -29,30 +30,33 @@ pub(super) enum StreamSaid {
 /// All streams of a device: one at a time, and those that are still saying their last words.
 pub(super) struct Streams {
     lbs: Endpoint,
+    /// What is shown to the load balancer where it asks.
+    identity: Option<TlsIdentity>,
     said: Sender<StreamSaid>,
     /// What goes out, bounded by what the device may have unacknowledged.
     open: HashMap<u64, UnboundedSender<Vec<u8>>>,
 }
 
 impl Streams {
-    pub(super) fn new(lbs: Endpoint) -> (Self, Receiver<StreamSaid>) {
+    pub(super) fn new(lbs: Endpoint, identity: Option<TlsIdentity>) -> (Self, Receiver<StreamSaid>) {
         let (said, receiver) = channel(SAID_COUNT_MAX);
-        (Self { lbs, said, open: HashMap::new() }, receiver)
+        (Self { lbs, identity, said, open: HashMap::new() }, receiver)
     }
 
     pub(super) fn open(&mut self, stream: u64, target: Target) {
-        let (to, cover) = match target {
+        let (to, cover, identity) = match target {
             Target::Lbs { is_tls, tls_key } => {
-                (self.lbs.clone(), if is_tls { Cover::Tls { key: tls_key } } else { Cover::Plain })
+                let cover = if is_tls { Cover::Tls { key: tls_key } } else { Cover::Plain };
+                (self.lbs.clone(), cover, self.identity.clone())
             }
             Target::Das { address, port, tls_key } => {
                 let cover = tls_key.map_or(Cover::Plain, |key| Cover::Tls { key: Some(key) });
-                (Endpoint { host: address, port }, cover)
+                (Endpoint { host: address, port }, cover, None)
             }
         };
         let (sender, outgoing) = unbounded_channel();
         self.open.insert(stream, sender);
-        tokio::spawn(carry(stream, to, cover, outgoing, self.said.clone()));
+        tokio::spawn(carry(stream, to, (cover, identity), outgoing, self.said.clone()));
     }
 
     pub(super) fn transmit(&self, stream: u64, bytes: Vec<u8>) {
@@ -79,11 +83,11 @@ impl Streams {
 async fn carry(
     stream: u64,
     to: Endpoint,
-    cover: Cover,
+    (cover, identity): (Cover, Option<TlsIdentity>),
     mut outgoing: UnboundedReceiver<Vec<u8>>,
     said: Sender<StreamSaid>,
 ) {
-    let opening = open(&to, cover);
+    let opening = open_as(&to, cover, identity.as_ref());
     let opened = tokio::select! {
         opened = opening => opened,
         // Given up before it stood.

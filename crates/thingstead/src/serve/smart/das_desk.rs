@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use admission::ReadDevice;
-use hub::{Binding, OsapMode};
+use admission::{ReadCompatSession, ReadDevice, StandingSession};
+use hub::{Binding, Marks, OsapMode};
 use hub_desk::HubDesk;
 use model::Uuid;
 use net::executor::Executor;
 use net::now::Clock;
+use osap_front::LineId;
 use osap_front::das::{DasCommand, DasEvent, Token};
-use osap_proto::{Devid, Mode, Serial};
+use osap_proto::{Devid, Mode, ProtocolType, Serial, ServerId};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
@@ -27,6 +28,7 @@ pub(super) struct DasDesk {
     executor: Executor,
     desk: HubDesk,
     clock: Clock,
+    id: ServerId,
     commands: Sender<DasCommand>,
     load: Arc<Load>,
     /// Things of devices that were let in.
@@ -40,11 +42,13 @@ impl DasDesk {
         executor: Executor,
         desk: HubDesk,
         clock: Clock,
+        id: ServerId,
         commands: Sender<DasCommand>,
         load: Arc<Load>,
         files: DeviceFiles,
     ) -> Self {
-        Self { executor, desk, clock, commands, load, things: HashMap::new(), lines: HashMap::new(), files }
+        let (things, lines) = (HashMap::new(), HashMap::new());
+        Self { executor, desk, clock, id, commands, load, things, lines, files }
     }
 
     /// Works until the machine ends.
@@ -62,12 +66,21 @@ impl DasDesk {
                     };
                     self.say(command).await;
                 }
+                DasEvent::WhoIsCompat { line, serial } => {
+                    let command = self.who_is_compat(line, serial).await;
+                    self.say(command).await;
+                }
                 DasEvent::Online { serial, devid, protocol, is_tls } => {
                     tracing::info!(serial = %text(&serial), kind = protocol.0, is_tls, "smart device online");
                     // Whoever blocked or removed it since it was looked up has closed what was not open yet.
-                    match self.thing_of(&serial, devid).await {
-                        Ok(Some(_)) => self.online(serial),
-                        Ok(None) | Err(()) => self.say(DasCommand::Close { serial }).await,
+                    let is_welcome = match protocol {
+                        ProtocolType::COMPAT => matches!(self.standing(&serial).await, Ok(Some(_))),
+                        _ => matches!(self.thing_of(&serial, devid).await, Ok(Some(_))),
+                    };
+                    if is_welcome {
+                        self.online(serial, protocol);
+                    } else {
+                        self.say(DasCommand::Close { serial }).await;
                     }
                 }
                 DasEvent::Offline { serial, reason } => {
@@ -124,7 +137,42 @@ impl DasDesk {
         Ok(found)
     }
 
-    fn online(&mut self, serial: Serial) {
+    /// The session of a device of type 1 here.
+    async fn standing(&self, serial: &Serial) -> Result<Option<StandingSession>, ()> {
+        let ask = ReadCompatSession { serial: serial.clone(), server_id: self.id.clone() };
+        match self.executor.run(ask).await {
+            Ok(Ok(standing)) => Ok(standing),
+            other => {
+                tracing::error!(?other, "cannot look a session of type 1 up");
+                Err(())
+            }
+        }
+    }
+
+    /// The session of a device of type 1, when there is a thing for it; its thing is marked.
+    async fn who_is_compat(&mut self, line: LineId, serial: Serial) -> DasCommand {
+        let nobody = DasCommand::KnownCompat { line, standing: None };
+        let standing = match self.standing(&serial).await {
+            Ok(Some(standing)) => standing,
+            Ok(None) => return nobody,
+            Err(()) => return DasCommand::CouldNotLookUp { line },
+        };
+        let Some(thing) = standing.thing else {
+            tracing::warn!(serial = %text(&serial), "no thing is bound to this device: it is not let in");
+            return nobody;
+        };
+        if !standing.session.is_exposed {
+            if let Err(why) = self.desk.mark(thing, Marks { compat: true }).await {
+                tracing::error!(?why, serial = %text(&serial), "cannot mark a device of type 1: it is not let in");
+                return DasCommand::CouldNotLookUp { line };
+            }
+            self.things.insert(serial, thing);
+        }
+        let standing = Some(Box::new((standing.session, standing.until)));
+        DasCommand::KnownCompat { line, standing }
+    }
+
+    fn online(&mut self, serial: Serial, protocol: ProtocolType) {
         let Some(thing) = self.things.get(&serial).copied() else { return };
         let (words, line) = channel(WORDS_LENGTH);
         if self.lines.insert(serial.clone(), words).is_none() {
@@ -134,6 +182,7 @@ impl DasDesk {
         let device = DeviceLine {
             serial,
             thing,
+            answers_queries: protocol != ProtocolType::COMPAT,
             desk: self.desk.clone(),
             commands: self.commands.clone(),
             clock: self.clock,

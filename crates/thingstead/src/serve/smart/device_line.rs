@@ -39,6 +39,8 @@ enum Verdict {
 pub(super) struct DeviceLine {
     pub(super) serial: Serial,
     pub(super) thing: Uuid,
+    /// Whether the device says a value when it is asked; of type 1 none does.
+    pub(super) answers_queries: bool,
     pub(super) desk: HubDesk,
     pub(super) commands: Sender<DasCommand>,
     pub(super) clock: Clock,
@@ -195,6 +197,7 @@ impl DeviceLine {
 
     async fn order(&self, order: Order) {
         let Order { id, what, deadline, .. } = order;
+        let is_query = matches!(what, What::Query { .. });
         let (place, make): (_, Box<dyn FnOnce(Place) -> DownMessage + Send>) = match what {
             What::Set { place, value, .. } => {
                 (place, Box::new(|place| DownMessage::Set { node: Node::Device, place, value }))
@@ -206,6 +209,11 @@ impl DeviceLine {
                 (place, Box::new(|place| DownMessage::Query { node: Node::Device, place }))
             }
         };
+        if !self.answers_queries && is_query {
+            let failure = (-1, "devices of the old protocol tell values and are not asked".to_owned());
+            self.desk.answer(self.thing, Outcome { id, result: Err(failure) }).await.ok();
+            return;
+        }
         let Some(place) = place_of(&place) else {
             let failure = (-1, "the model names a place that no device can have".to_owned());
             self.desk.answer(self.thing, Outcome { id, result: Err(failure) }).await.ok();

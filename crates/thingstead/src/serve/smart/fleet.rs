@@ -21,6 +21,8 @@ pub(super) struct Place {
     pub(super) port: u16,
     /// Of the listener without TLS, where one is switched on.
     pub(super) plain_port: Option<u16>,
+    /// Of the listener of type 1, where that is switched on.
+    pub(super) compat_port: Option<u16>,
     /// SHA-256 of the TLS key.
     pub(super) tls_key: [u8; 32],
 }
@@ -146,8 +148,19 @@ impl Fleet {
 
     /// The one that has the least to do.
     pub(super) fn choose(&self) -> Option<Arc<Member>> {
-        let living = self.members().into_iter().filter(|member| member.is_alive());
-        let chosen = living.min_by_key(|one| one.load.weight())?;
+        self.choose_of(|_| true)
+    }
+
+    /// The one with a listener of type 1 that has the least to do, and where that listener is.
+    pub(super) fn choose_compat(&self) -> Option<(Arc<Member>, u16)> {
+        let chosen = self.choose_of(|member| member.place.compat_port.is_some())?;
+        let port = chosen.place.compat_port?;
+        Some((chosen, port))
+    }
+
+    fn choose_of(&self, takes: impl Fn(&Member) -> bool) -> Option<Arc<Member>> {
+        let fitting = self.members().into_iter().filter(|member| member.is_alive() && takes(member));
+        let chosen = fitting.min_by_key(|one| one.load.weight())?;
         chosen.load.sent.fetch_add(1, Ordering::Relaxed);
         Some(chosen)
     }
@@ -164,6 +177,13 @@ impl Fleet {
     pub(super) async fn close(&self, serial: &Serial) {
         for member in self.members() {
             // One that is gone has no session to end.
+            member.commands.send(DasCommand::Close { serial: serial.clone() }).await.ok();
+        }
+    }
+
+    /// Ends what a device has at other access services than this one.
+    pub(super) async fn close_elsewhere(&self, serial: &Serial, id: &ServerId) {
+        for member in self.members().iter().filter(|member| member.id != *id) {
             member.commands.send(DasCommand::Close { serial: serial.clone() }).await.ok();
         }
     }

@@ -1,19 +1,22 @@
 //! Records of smart devices that makers gave: a folder whose files are taken in.
 //!
 //! A file is JSON: `serial`, `model` (a thing model), and one or several of `psk` (hexadecimal), `key` (the
-//! device's public key as SubjectPublicKeyInfo, hexadecimal) and `code` (`w0`, `l`, `kdf`). It holds secrets
+//! device's public key as SubjectPublicKeyInfo, hexadecimal) and `code` (`w0`, `l`, `kdf`); with `compat` (what the
+//! code comes to in type 1, hexadecimal) that protocol is allowed for this one device. It holds secrets
 //! and is deleted when all of it is stored; one that cannot be used is kept under another name.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use admission::Credentials;
+use admission::{AllowCompat, CompatAllowed, Credentials, Origin};
 use consent::Party;
 use crypto::{Curve, PublicKey, Secret};
 use hub::{Binding, Marks, OsapMode, Refusal, ThingModel};
 use hub_desk::{Caller, HubDesk, NewSmartDevice, RecordChange, RecordRefusal};
 use model::Uuid;
+use net::executor::Executor;
 use net::shutdown::Shutdown;
+use osap_proto::compat::CodeKeys;
 use osap_proto::{CodeRecord, Kdf, Mode, Serial};
 use serde::Deserialize;
 use serde_json::Value;
@@ -36,6 +39,7 @@ struct Record {
     psk: Option<String>,
     key: Option<String>,
     code: Option<Code>,
+    compat: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +52,7 @@ struct Code {
 /// Takes record files in.
 pub(super) struct Inbox {
     pub(super) folder: PathBuf,
+    pub(super) executor: Executor,
     pub(super) desk: HubDesk,
 }
 
@@ -96,6 +101,16 @@ impl Inbox {
         }
     }
 
+    fn origin(&self) -> Origin {
+        Origin {
+            role: "lbs",
+            actor: "inbox".into(),
+            address: None,
+            correlation: self.executor.correlation(),
+            seed: self.executor.bytes(),
+        }
+    }
+
     async fn take(&self, path: &Path) -> Taken {
         let Ok(bytes) = std::fs::read(path) else { return Taken::Later };
         let record: Record = match serde_json::from_slice(&bytes) {
@@ -115,15 +130,32 @@ impl Inbox {
         let Ok(model) = ThingModel::new(record.model) else { return refused("no thing model") };
         let named = record.thing.as_deref().map(str::parse::<Uuid>);
         let Ok(named) = named.transpose() else { return refused("no UUID") };
+        let compat = record.compat.as_deref().map(|text| CodeKeys::from_bytes(&Secret::new(bytes_of(text)?)));
+        let Some(compat) = flat(compat) else { return refused("no keys of type 1") };
+        let of_device = serial.clone();
         let caller = Caller { party: Party::Owner, actor: "inbox".into(), address: None };
         let marks = Marks::default();
         let binding = binding_of(&serial, mode);
         let kept = credentials.clone();
         let new = NewSmartDevice { id: named, model, serial, mode, credentials, marks };
-        match self.desk.admit(caller.clone(), new).await {
+        let admitted = match self.desk.admit(caller.clone(), new).await {
             Ok(_) => Taken::Done,
             Err(RecordRefusal::Thing(Refusal::Exists)) => self.enrol(caller, binding, kept).await,
             Err(refusal) => taken(&refusal),
+        };
+        match (admitted, compat) {
+            (Taken::Done, Some(keys)) => self.allow_compat(of_device, keys).await,
+            (taken, _) => taken,
+        }
+    }
+
+    /// Type 1 is run with this device from now on, unless it can do better.
+    async fn allow_compat(&self, serial: Serial, keys: CodeKeys) -> Taken {
+        let origin = self.origin();
+        match self.executor.run(AllowCompat { serial, keys, origin }).await {
+            Ok(Ok(CompatAllowed::Done)) => Taken::Done,
+            Ok(Ok(CompatAllowed::ProvenBetter)) => Taken::Refused("it can do better than type 1".to_owned()),
+            Ok(Ok(CompatAllowed::Unknown) | Err(_)) | Err(_) => Taken::Later,
         }
     }
 

@@ -2,12 +2,18 @@
 
 use std::sync::Arc;
 
-use admission::{CommitRun, Generation, GrantRun, LookUp, NoteDasTicket, Origin};
+use admission::{
+    BurnCode, CommitCompat, CommitRun, Generation, GrantRun, LookUp, LookUpCompat, NoteDasTicket, Origin,
+    ReadDevice,
+};
 use clock::Timestamp;
 use crypto::Secret;
+use hub::Marks;
+use hub_desk::HubDesk;
 use net::executor::Executor;
 use osap_front::LineId;
 use osap_front::lbs::{LbsCommand, LbsEvent};
+use osap_proto::compat::{CompatCommit, CompatDas};
 use osap_proto::{Commit, DasAnswer, DasInfo, DasRequest, DasTicket, Devid, ProtocolType, Serial, TypeGroup};
 use tokio::sync::mpsc::{Receiver, Sender};
 
@@ -23,10 +29,14 @@ const TICKET_LIFETIME_SECS: u32 = 2_592_000;
 const DAS_TICKET_SECS: u64 = 20 * 3600;
 const DAS_TICKET_SPREAD_SECS: u64 = 4 * 3600;
 
+/// Sessions of type 1 live as long as a ticket at most.
+const COMPAT_SESSION_SECS: u32 = 24 * 3600;
+
 /// Answers the questions of a load balancer.
 #[derive(Clone)]
 pub(super) struct LbsDesk {
     pub(super) executor: Executor,
+    pub(super) hub: HubDesk,
     pub(super) commands: Sender<LbsCommand>,
     pub(super) fleet: Arc<Fleet>,
     pub(super) served: TypeGroup,
@@ -44,6 +54,9 @@ impl LbsDesk {
                 }
                 LbsEvent::Ended { serial, end } => {
                     tracing::debug!(serial = %text(&serial), ?end, "a run is over");
+                }
+                LbsEvent::EndedCompat { serial, end } => {
+                    tracing::debug!(serial = %text(&serial), ?end, "a run of type 1 is over");
                 }
                 question => {
                     let desk = self.clone();
@@ -82,7 +95,21 @@ impl LbsDesk {
                     None => LbsCommand::Unable { line },
                 }
             }
-            LbsEvent::ManyTries { .. } | LbsEvent::Ended { .. } => return,
+            LbsEvent::LookUpCompat { line, serial, mode } => {
+                match self.executor.run(LookUpCompat { serial, mode }).await {
+                    Ok(Ok(found)) => LbsCommand::FoundCompat { line, device: found.map(Box::new) },
+                    other => self.unable(line, "look a device up", &other),
+                }
+            }
+            LbsEvent::CommitCompat { line, commit } => match self.commit_compat(*commit).await {
+                Ok(das) => LbsCommand::CompatDas { line, das },
+                Err(()) => LbsCommand::Unable { line },
+            },
+            LbsEvent::CodeShown { line, serial } => match self.burn(serial).await {
+                Ok(()) => return,
+                Err(()) => LbsCommand::Unable { line },
+            },
+            LbsEvent::ManyTries { .. } | LbsEvent::Ended { .. } | LbsEvent::EndedCompat { .. } => return,
         };
         // A machine that is gone asks nothing more.
         self.commands.send(command).await.ok();
@@ -104,12 +131,66 @@ impl LbsDesk {
     }
 
     async fn commit(&self, line: LineId, commit: Commit, generation: u64) -> LbsCommand {
-        let origin = self.origin(&commit.serial);
+        let serial = commit.serial.clone();
+        let origin = self.origin(&serial);
         let run = CommitRun { commit, generation: Generation(generation), origin };
         match self.executor.run(run).await {
-            Ok(Ok(done)) => LbsCommand::Committed { line, outcome: done.outcome },
+            Ok(Ok(done)) => {
+                if done.has_left_compat {
+                    self.unmark(serial).await;
+                }
+                LbsCommand::Committed { line, outcome: done.outcome }
+            }
             other => self.unable(line, "store what a run changes", &other),
         }
+    }
+
+    /// A device that came by the secure profile is marked no more.
+    async fn unmark(&self, serial: Serial) {
+        let read = self.executor.run(ReadDevice { serial }).await;
+        let Ok(Ok(Some(device))) = read else { return };
+        if let Some(thing) = device.thing
+            && let Err(why) = self.hub.mark(thing, Marks::default()).await
+        {
+            tracing::warn!(?why, "a thing keeps the mark of the old protocol");
+        }
+    }
+
+    /// The code was shown to whoever listens.
+    async fn burn(&self, serial: Serial) -> Result<(), ()> {
+        let origin = self.origin(&serial);
+        match self.executor.run(BurnCode { serial, origin }).await {
+            Ok(Ok(_)) => Ok(()),
+            other => {
+                tracing::error!(?other, "cannot burn a code that was shown");
+                Err(())
+            }
+        }
+    }
+
+    /// `None` when there is nowhere to go, or the device is let in no more.
+    async fn commit_compat(&self, commit: CompatCommit) -> Result<Option<CompatDas>, ()> {
+        let Some((member, port)) = self.fleet.choose_compat() else { return Ok(None) };
+        let (serial, server_id) = (commit.serial.clone(), member.id.clone());
+        // Should the word of the run that it was shown have been lost.
+        self.burn(serial.clone()).await?;
+        let lifetime_secs = COMPAT_SESSION_SECS;
+        match self.executor.run(CommitCompat { commit, server_id, lifetime_secs }).await {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) => return Ok(None),
+            other => {
+                tracing::error!(?other, "cannot store a session of type 1");
+                return Err(());
+            }
+        }
+        self.fleet.close_elsewhere(&serial, &member.id).await;
+        Ok(Some(CompatDas {
+            address: member.place.host.clone(),
+            port,
+            udp_port: 0,
+            domain: self.realm.chars().take(63).collect(),
+            server_id: member.id.clone(),
+        }))
     }
 
     /// `None`: it could not be found out, or the device is not on record any more.

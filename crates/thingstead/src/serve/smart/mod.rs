@@ -8,6 +8,7 @@
 //! They share the store, the executor and the hub desk of the role.
 
 mod apart;
+mod compat;
 mod das_desk;
 mod device_files;
 mod device_line;
@@ -29,7 +30,7 @@ use net::now::Clock;
 use net::seed;
 use net::shutdown::Shutdown;
 use net::stream::{self, Door, DoorMode, StreamDriver, StreamLimits};
-use net::tls::{DeviceTls, device_config};
+use net::tls::{DeviceIssuers, DeviceTls, device_config};
 use osap_front::das::{DasCommand, DasEvent, DasFace, DasSettings};
 use osap_front::lbs::{LbsFace, LbsSettings};
 use osap_proto::{FakeRecords, Realm, Serial, ServerId, TypeGroup};
@@ -40,11 +41,13 @@ use tokio::task::JoinSet;
 use super::announce;
 use super::config::{Centre, Das, DasPlace, Lbs};
 use crate::failure::{Failure, Outcome};
+use crate::files;
 pub(crate) use apart::service::run as run_apart;
 use das_desk::DasDesk;
 use device_files::DeviceFiles;
 use fleet::{Fleet, Load, Member, Place};
 use inbox::Inbox;
+pub(crate) use keys::PIN_FILE;
 use lbs_desk::LbsDesk;
 use on_stream::{DasOnStream, LbsOnStream};
 
@@ -68,11 +71,11 @@ pub(super) struct Ground {
 
 impl Ground {
     /// What decides for an access service, whose devices find the platform's HTTPS at `host`.
-    fn das_desk(&self, host: &str, commands: Sender<DasCommand>, load: Arc<Load>) -> DasDesk {
+    fn das_desk(&self, host: &str, id: ServerId, commands: Sender<DasCommand>, load: Arc<Load>) -> DasDesk {
         let Self { executor, provider, clock, desk, platform: (port, tls_key), .. } = self.clone();
         let at = format!("{host}:{port}").into();
         let files = DeviceFiles { executor: executor.clone(), provider, at, tls_key };
-        DasDesk::new(executor, desk, clock, commands, load, files)
+        DasDesk::new(executor, desk, clock, id, commands, load, files)
     }
 }
 
@@ -177,13 +180,14 @@ async fn open_das(
     let (commands_in, commands) = channel(LINE_LENGTH);
     let run = das_run(place, config, (provider, clock, stop), (commands, events_in)).await?;
     let host = place.host.clone();
-    let at = Place { host, port: run.at.port(), plain_port: run.plain_port, tls_key: tls.key_digest };
+    let (plain_port, compat_port) = (run.plain_port, run.compat_port);
+    let at = Place { host, port: run.at.port(), plain_port, compat_port, tls_key: tls.key_digest };
     let member = Member::new(run.id.clone(), at, commands_in.clone());
     let load = member.load();
     fleet.add(member, executor.bytes(), executor.bytes()).await;
-    let listeners = run.listeners.clone();
+    let (id, listeners) = (run.id.clone(), run.listeners.clone());
     services.spawn(run.serve(place.id.clone()));
-    services.spawn(ground.das_desk(&place.host, commands_in, load).run(events));
+    services.spawn(ground.das_desk(&place.host, id, commands_in, load).run(events));
     Ok(listeners)
 }
 
@@ -195,14 +199,15 @@ struct DasRun {
     /// MQTT over TLS.
     at: SocketAddr,
     plain_port: Option<u16>,
+    compat_port: Option<u16>,
     driver: StreamDriver<DasCommand, DasEvent>,
-    face: DasFace,
+    machine: DasOnStream,
 }
 
 impl DasRun {
     /// Until its shutdown.
     async fn serve(self, name: String) {
-        let (machine, tally) = stream::run(self.driver, DasOnStream(self.face)).await;
+        let (machine, tally) = stream::run(self.driver, self.machine).await;
         tracing::info!(name, ?tally, counters = ?machine.0.counters(), "access service: stopped");
     }
 }
@@ -226,6 +231,15 @@ async fn das_run(
         listeners.push((format!("{}-plain", place.id), bound));
         plain_port = Some(bound.port());
     }
+    let mut compat_door = None;
+    let mut compat_port = None;
+    if let Some(at) = place.compat {
+        let (listener, bound) = bind("das, type 1", at).await?;
+        compat_door = Some(doors.len());
+        doors.push(Door { listener, mode: DoorMode::Plain });
+        listeners.push((format!("{}-compat", place.id), bound));
+        compat_port = Some(bound.port());
+    }
     let dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
     let unix_millis = clock.now().utc.map_or(0, clock::Timestamp::as_unix_millis);
     let settings = DasSettings {
@@ -237,7 +251,15 @@ async fn das_run(
     let face = DasFace::new(provider, settings, dice);
     let limits = limits(place.connections, place.connections_per_address);
     let driver = StreamDriver { doors, limits, commands, events, clock, shutdown };
-    Ok(DasRun { id, listeners, at, plain_port, driver, face })
+    let machine = DasOnStream(face, compat_door);
+    Ok(DasRun { id, listeners, at, plain_port, compat_port, driver, machine })
+}
+
+/// Who vouches for certificates of devices.
+fn device_issuers(path: Option<&std::path::Path>) -> Outcome<DeviceIssuers> {
+    let Some(path) = path else { return Ok(DeviceIssuers::default()) };
+    let certificates = files::read_pem(path)?.certificates;
+    DeviceIssuers::new(&certificates).map_err(|error| files::malformed(path, &error.to_string()))
 }
 
 async fn open_lbs(
@@ -267,6 +289,7 @@ async fn open_lbs(
         fakes: Arc::new(fakes),
         run_count_max: section.connections,
     };
+    let issuers = device_issuers(section.device_issuers.as_deref())?;
     let dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
     let face = LbsFace::new(Arc::clone(&provider), settings, dice);
     let (events_in, events) = channel(LINE_LENGTH);
@@ -275,18 +298,29 @@ async fn open_lbs(
         first_byte_time_max: Duration::from_secs(10),
         ..limits(section.connections, section.connections_per_address)
     };
-    let doors = vec![Door { listener, mode: DoorMode::ByFirstByte(config) }];
+    let mut doors = vec![Door { listener, mode: DoorMode::ByFirstByte(config.clone()) }];
+    let mut listeners = vec![("devices", bound)];
+    let mut compat_door = None;
+    if let Some(at) = section.compat {
+        let (listener, bound) = bind("lbs, type 1 too", at).await?;
+        compat_door = Some(doors.len());
+        doors.push(Door { listener, mode: DoorMode::ByFirstByte(config) });
+        listeners.push(("compat", bound));
+        tracing::warn!("devices of type 1 are let in, which protects nothing");
+    }
+    compat::note_switch(compat_door.is_some(), &executor).await?;
     let driver = StreamDriver { doors, limits, commands, events: events_in, clock, shutdown: stop.clone() };
     services.spawn(async move {
-        let (machine, tally) = stream::run(driver, LbsOnStream(face)).await;
+        let (machine, tally) = stream::run(driver, LbsOnStream(face, compat_door, issuers)).await;
         tracing::info!(?tally, counters = ?machine.0.counters(), "load balancer: stopped");
     });
-    let lbs = LbsDesk { executor, commands: commands_in, fleet, served, realm: name };
+    let (hub, of_inbox) = (desk.clone(), executor.clone());
+    let lbs = LbsDesk { executor, hub, commands: commands_in, fleet, served, realm: name };
     services.spawn(lbs.run(events));
     if let Some(folder) = section.inbox {
-        services.spawn(Inbox { folder, desk }.run(stop));
+        services.spawn(Inbox { folder, executor: of_inbox, desk }.run(stop));
     }
-    announce("lbs", &[("devices", bound)]);
+    announce("lbs", &listeners);
     // People copy it into devices that prove themselves by a key pair.
     crate::cli::stdout::mention(format_args!("lbs key {pin}"));
     Ok(())

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{ROLE, Smart, serve};
+use super::{ROLE, Smart};
 use crate::demo::PROGRAM;
 use crate::going_on::{json, until};
 
@@ -19,7 +19,7 @@ pub(super) struct Played {
     child: Child,
     input: ChildStdin,
     lines: Receiver<Value>,
-    said: Vec<Value>,
+    pub(super) said: Vec<Value>,
 }
 
 impl Drop for Played {
@@ -31,8 +31,13 @@ impl Drop for Played {
 
 impl Played {
     pub(super) fn run(smart: &Smart, serial: &str) -> Self {
+        Self::run_at(smart, serial, smart.lbs)
+    }
+
+    /// With this load balancer.
+    pub(super) fn run_at(smart: &Smart, serial: &str, lbs: std::net::SocketAddr) -> Self {
         let mut command = Command::new(PROGRAM);
-        let (folder, lbs) = (smart.world.path(&format!("made/{serial}")), smart.lbs.to_string());
+        let (folder, lbs) = (smart.world.path(&format!("made/{serial}")), lbs.to_string());
         command.args(["device", "run", "--json", "--wait-unit", "0.1", "--osap", &folder, "--lbs", &lbs]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().unwrap();
@@ -78,13 +83,13 @@ impl Played {
 }
 
 /// The thing that a device made with these words gets.
-fn thing_of(words: &[&str]) -> String {
+pub(super) fn thing_of(words: &[&str]) -> String {
     let sum: u32 = words.concat().bytes().map(u32::from).sum();
     format!("00000000-0000-4000-8000-{sum:012}")
 }
 
 /// Makes a device and has the server take it in.
-fn made(smart: &Smart, words: &[&str]) -> String {
+pub(super) fn made(smart: &Smart, words: &[&str]) -> String {
     let out = smart.world.path("made");
     let all = [&["maker", "osap", "--json", "--out", &out], words].concat();
     let made = json(&all);
@@ -115,6 +120,11 @@ fn ids(said: &[Value], event: &str) -> Vec<String> {
 fn three_kinds_of_devices_enrol_come_back_with_their_ticket_and_keep_their_id() {
     let smart = Smart::start("smart-played", "");
     let pin = smart.world.path(&format!("{ROLE}/lbs.pin"));
+    let data = smart.world.path(ROLE);
+    let printed = json(&["lbs", "pin", "--json", "--data", &data]);
+    assert_eq!(printed["pin"], std::fs::read_to_string(&pin).unwrap().trim());
+    let nowhere = Command::new(PROGRAM).args(["lbs", "pin", "--data", "/nowhere"]).output().unwrap();
+    assert!(!nowhere.status.success());
     let cases: [(&[&str], &str, u64); 3] = [
         (&["--model", "door-lock", "--realm", "localhost"], "code", 4),
         (&["--model", "camera", "--kind", "psk", "--types", "2"], "psk", 2),
@@ -177,7 +187,7 @@ fn events_outlive_a_dead_server_and_a_killed_device_and_arrive_in_order() {
     }
     device.until("raised", 21);
     let raised = ids(&device.kill(), "raised").split_off(1);
-    (smart.child, smart.lbs, smart.platform) = serve(&smart.world);
+    smart.serve_again();
     let mut again = Played::run(&smart, &serial);
     again.until("delivered", 20);
     assert_eq!(ids(&again.said, "delivered"), raised, "none lost, none twice, in their order");

@@ -162,12 +162,15 @@ impl Centre {
             host: hello.host,
             port: hello.port,
             plain_port: hello.plain_port,
+            // Devices of type 1 are served beside the load balancer alone.
+            compat_port: None,
             tls_key: hello.tls_key,
         };
-        let member = Member::of_another_process(hello.id, place, commands_in.clone(), replaced);
+        let member = Member::of_another_process(hello.id.clone(), place, commands_in.clone(), replaced);
         let load = member.load();
         let mut writing = tokio::spawn(writing(output, commands, clock));
-        let deciding = tokio::spawn(self.ground.das_desk(&self.host, commands_in, load).run(events));
+        let deciding =
+            tokio::spawn(self.ground.das_desk(&self.host, hello.id, commands_in, load).run(events));
         let member = self.fleet.add(member, executor.bytes(), executor.bytes()).await;
         tokio::select! {
             () = stop.requested() => {}

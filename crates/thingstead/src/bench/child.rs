@@ -252,6 +252,15 @@ impl Server {
         Ok(Ok(server))
     }
 
+    /// Bytes that the server has in memory.
+    pub(super) fn resident(&self) -> Outcome<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.map_err(|error| internal("memory", error))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok());
+        kib.map(|kib| kib * 1024.0).ok_or_else(|| internal("memory", "the kernel says it otherwise here"))
+    }
+
     /// Processor time that the server has used.
     pub(super) fn used(&mut self) -> Outcome<Used> {
         use std::io::Write as _;

@@ -15,9 +15,12 @@ mod echo;
 mod idle;
 mod load;
 mod mqtt;
+mod mqtt_latency;
 mod mqtt_load;
 mod mqtt_server;
 mod osap;
+mod osap_operations;
+mod osap_type_1;
 mod rows;
 mod scratch;
 mod start;
@@ -120,13 +123,13 @@ impl Name {
             Self::Alike => "refused calls of the owner gateway: whether their time tells the cause",
             Self::CoapDtls => "the same over DTLS with CCM_8 and GCM, beside records alone",
             Self::Handshakes => "full DTLS handshakes, beside their operations with keys and beside OpenSSL",
-            Self::Osap => {
-                "first proofs of smart devices at a load balancer, beside their operations with keys"
-            }
+            Self::Osap => "first proofs of smart devices at a load balancer, beside their own operations",
             Self::Idle => "heap of a secured association that is silent, as the allocator counts it",
             Self::Bootstraps => "complete bootstraps, from hello to image",
             Self::Stored => "bytes a device takes in stores, and reads, writes and time of its steps",
-            Self::Mqtt => "MQTT messages per second of the broker's processor time, beside mosquitto",
+            Self::Mqtt => {
+                "MQTT messages per second of the broker's processor time, and their latency, beside mosquitto"
+            }
             Self::Start => "start to listening on few and many devices, and resident memory",
         }
     }

@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
+use broker::{JOURNAL_NAME, MESSAGES};
+use store::Journal as _;
+use store_segments::Segments;
+
 use super::Effort;
-use super::child::{self, Part, Server, internal};
+use super::child::{self, Part, Server, internal, thread_time};
+use super::mqtt_latency;
 use super::mqtt_load::{self, Crowd};
-use super::rows::{Line, Row};
+use super::rows::{Figure, Line, Row};
 use super::scratch::Scratch;
 use crate::failure::Outcome;
 
@@ -16,6 +21,17 @@ const RATIO_MIN: f64 = 2.0;
 const UNIT: &str = "messages per CPU second";
 
 const MEMORY: &str = "in memory";
+
+/// A run is void when the clients took more of their processor: then it is they that are measured.
+const LOAD_MAX: f64 = 0.9;
+/// A void run is repeated at this part of its rate, so often.
+const SLOWER: f64 = 0.7;
+const REPEATED_MAX: usize = 3;
+/// Bytes of memory that the broker may have.
+const RESIDENT_MAX: f64 = 150.0 * 1024.0 * 1024.0;
+/// Messages that the bare journal takes at once, and the bytes of one with its topic and head.
+const JOURNAL_BATCH: usize = 50;
+const ENTRY_SIZE: usize = 128;
 
 /// The rows: what, how, and whether messages are stored. Mosquitto writes its database each second and acknowledges
 /// before: the class of its stored rows is weaker than ours.
@@ -50,29 +66,96 @@ pub(super) fn measure(effort: Effort) -> Outcome<Vec<Line>> {
                 continue;
             }
         };
-        let mut pairs = Vec::new();
+        let (mut pairs, mut void, mut bare) = (Vec::new(), None, Vec::new());
         for _ in 0..effort.pairs {
-            pairs.push((run(&mut ours, crowd, effort)?, run(&mut theirs, crowd, effort)?));
+            match (run(&mut ours, crowd, effort)?, run(&mut theirs, crowd, effort)?) {
+                (Ok(ours), Ok(theirs)) => {
+                    pairs.push((ours, theirs));
+                    if is_stored {
+                        bare.push((ours, journal_per_second(effort.span())?));
+                    }
+                }
+                (Err(share), _) | (_, Err(share)) => void = Some(share),
+            }
+        }
+        // A row of fewer pairs than were wanted says so by their number.
+        if let (true, Some(share)) = (pairs.is_empty(), void) {
+            let why = format!("void: the clients took {:.0} % of their processor", share * 100.0);
+            lines.push(Line::skipped(what.as_str(), reference, why));
         }
         lines.extend(Row::of(&what, reference, UNIT, &pairs).map(|row| row.wanting(RATIO_MIN).into()));
+        lines.extend(Row::of(&what, "bare Journal", UNIT, &bare).map(Line::from));
+        let resident = Figure::of(&format!("{what}: memory"), "bytes", &[ours.resident()?]);
+        lines.extend(resident.map(|figure| figure.limited(RESIDENT_MAX).into()));
     }
+    lines.extend(latency(effort)?);
     lines.extend(connections(effort)?);
     Ok(lines)
 }
 
-/// Messages that arrived per second of the server's processor time.
-fn run(server: &mut Server, crowd: Crowd, effort: Effort) -> Outcome<f64> {
-    let at = server.at;
-    let mut used = Vec::new();
-    let mut look = || -> Outcome {
-        used.push(server.used()?);
-        Ok(())
+/// Messages that arrived per second of the server's processor time; `Err`: the part of their processor that the
+/// clients took, at every rate that was tried.
+fn run(server: &mut Server, crowd: Crowd, effort: Effort) -> Outcome<Result<f64, f64>> {
+    let (mut rate, mut share) = (None, 0.0);
+    for _ in 0..=REPEATED_MAX {
+        let at = server.at;
+        let (mut used, mut load) = (Vec::new(), Vec::new());
+        let mut look = || -> Outcome {
+            used.push(server.used()?);
+            load.push(thread_time()?);
+            Ok(())
+        };
+        let arrived = mqtt_load::run(at, crowd, rate, WARM_UP, effort.span(), &mut look)?;
+        let ([before, after], [begin, end]) = (&used[..], &load[..]) else {
+            return Err(internal("the benchmark", "it was not looked at twice"));
+        };
+        share = end.saturating_sub(*begin).as_secs_f64() / effort.span().as_secs_f64();
+        if share <= LOAD_MAX {
+            return per_second(arrived, after.since(*before).total()).map(Ok);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "counts of a few seconds are far below 2^53")]
+        let reached = (arrived / crowd.readers_each as u64) as f64 / effort.span().as_secs_f64();
+        rate = Some(reached * SLOWER);
+    }
+    Ok(Err(share))
+}
+
+/// Messages that a journal of the same durability takes per second of processor time, by itself.
+fn journal_per_second(span: Duration) -> Outcome<f64> {
+    let place = Scratch::new("journal")?;
+    let journal = Segments::open(place.join("messages")).map_err(|error| internal("a journal", error))?;
+    let values = vec![vec![7; ENTRY_SIZE]; JOURNAL_BATCH];
+    let begin = thread_time()?;
+    let mut count = 0;
+    while thread_time()?.saturating_sub(begin) < span {
+        let appended = journal.append(MESSAGES, JOURNAL_NAME, &values);
+        appended.map_err(|error| internal("a journal", format!("{error:?}")))?;
+        count += JOURNAL_BATCH as u64;
+    }
+    let micros = thread_time()?.saturating_sub(begin).as_micros();
+    per_second(count, i64::try_from(micros).unwrap_or(i64::MAX))
+}
+
+/// How long messages take when there are few of them.
+fn latency(effort: Effort) -> Outcome<Vec<Line>> {
+    let names =
+        ["p50", "p99"].map(|name| format!("MQTT latency at {} messages/s, {name}", mqtt_latency::RATE));
+    let place = Scratch::new("mqtt")?;
+    let ours = Server::start(Part::Mqtt)?;
+    let theirs = match Server::start_mosquitto(place.path(), false)? {
+        Ok(theirs) => theirs,
+        Err(why) => return Ok(vec![Line::skipped(names[1].as_str(), "mosquitto", why)]),
     };
-    let arrived = mqtt_load::run(at, crowd, WARM_UP, effort.span(), &mut look)?;
-    let [before, after] = used[..] else {
-        return Err(internal("the benchmark", "it was not looked at twice"));
-    };
-    per_second(arrived, after.since(before).total())
+    let mut pairs = [Vec::new(), Vec::new()];
+    for _ in 0..effort.pairs {
+        let ours = mqtt_latency::measure(ours.at, effort.span())?;
+        let theirs = mqtt_latency::measure(theirs.at, effort.span())?;
+        for (at, pairs) in pairs.iter_mut().enumerate() {
+            pairs.push((ours[at], theirs[at]));
+        }
+    }
+    let row = |(name, pairs): (&String, &Vec<_>)| Row::of(name, "mosquitto", "microseconds", pairs);
+    Ok(names.iter().zip(&pairs).filter_map(row).map(|row| row.at_most(1.0).into()).collect())
 }
 
 fn per_second(count: u64, micros: i64) -> Outcome<f64> {

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -16,7 +16,7 @@ use super::load::allow_files;
 use crate::failure::Outcome;
 
 /// Bytes of a message.
-const PAYLOAD: [u8; 64] = [7; 64];
+pub(super) const PAYLOAD: [u8; 64] = [7; 64];
 /// Messages of QoS 0 that leave with one write when one client reads them.
 const BATCH: u64 = 200;
 /// Messages of QoS 0 that may be on their way: a broker's memory is not what is measured.
@@ -39,18 +39,38 @@ pub(super) struct Crowd {
     pub(super) is_kept: bool,
 }
 
-fn failed(error: io::Error) -> crate::failure::Failure {
+/// No more than so many messages a second, of one publisher; else as fast as the broker takes them.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    begin: Instant,
+    per_second: Option<f64>,
+}
+
+impl Pace {
+    async fn keep(self, sent: u64) {
+        let Some(per_second) = self.per_second else { return };
+        #[expect(clippy::cast_precision_loss, reason = "counts of a few seconds are far below 2^53")]
+        let due = Duration::from_secs_f64(sent as f64 / per_second);
+        if let Some(early) = due.checked_sub(self.begin.elapsed()) {
+            tokio::time::sleep(early).await;
+        }
+    }
+}
+
+pub(super) fn failed(error: io::Error) -> crate::failure::Failure {
     internal("a client of the benchmark", error)
 }
 
-fn runtime() -> Outcome<tokio::runtime::Runtime> {
+pub(super) fn runtime() -> Outcome<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)
 }
 
-/// Lets the crowd speak; how many messages arrived in `span`. `look` is called at its begin and at its end.
+/// Lets the crowd speak, all together `rate` messages a second at most; how many messages arrived in `span`. `look` is
+/// called at its begin and at its end.
 pub(super) fn run(
     at: SocketAddr,
     crowd: Crowd,
+    rate: Option<f64>,
     warm_up: Duration,
     span: Duration,
     look: &mut dyn FnMut() -> Outcome,
@@ -74,9 +94,12 @@ pub(super) fn run(
             let socket = open(at, &format!("p{topic}"), true).await.map_err(failed)?;
             let (topic, counts) = (format!("bench/{run}/{topic}"), Arc::clone(&counts));
             let readers = crowd.readers_each as u64;
+            #[expect(clippy::cast_precision_loss, reason = "a crowd of a benchmark is small")]
+            let per_second = rate.map(|rate| rate / crowd.publishers as f64);
+            let pace = Pace { begin: Instant::now(), per_second };
             match crowd.window {
-                None => drop(clients.spawn(publish_qos_0(socket, topic, readers, counts))),
-                Some(window) => drop(clients.spawn(publish_qos_1(socket, topic, window))),
+                None => drop(clients.spawn(publish_qos_0(socket, topic, readers, counts, pace))),
+                Some(window) => drop(clients.spawn(publish_qos_1(socket, topic, window, pace))),
             }
         }
         tokio::time::sleep(warm_up).await;
@@ -127,7 +150,7 @@ fn text(text: &str) -> Vec<u8> {
     [&length.to_be_bytes()[..], text.as_bytes()].concat()
 }
 
-async fn open(at: SocketAddr, name: &str, is_clean: bool) -> io::Result<TcpStream> {
+pub(super) async fn open(at: SocketAddr, name: &str, is_clean: bool) -> io::Result<TcpStream> {
     let mut tries = 0;
     let mut socket = loop {
         match TcpStream::connect(at).await {
@@ -147,7 +170,7 @@ async fn open(at: SocketAddr, name: &str, is_clean: bool) -> io::Result<TcpStrea
     if answer[3] == 0 { Ok(socket) } else { Err(io::Error::other("CONNACK says no")) }
 }
 
-async fn subscribe(socket: &mut TcpStream, topic: &str, qos: u8) -> io::Result<()> {
+pub(super) async fn subscribe(socket: &mut TcpStream, topic: &str, qos: u8) -> io::Result<()> {
     let body = [&[0, 1][..], &text(topic), &[qos]].concat();
     socket.write_all(&packet(0x82, &body)).await?;
     // What a kept session has waiting comes with it or before: it is counted by nobody.
@@ -155,25 +178,29 @@ async fn subscribe(socket: &mut TcpStream, topic: &str, qos: u8) -> io::Result<(
     socket.read_exact(&mut answer).await.map(drop)
 }
 
-fn publish(topic: &str, id: Option<u16>) -> Vec<u8> {
+pub(super) fn publish(topic: &str, id: Option<u16>, payload: &[u8]) -> Vec<u8> {
     let id = id.map(u16::to_be_bytes);
     let first = if id.is_some() { 0x32 } else { 0x30 };
-    packet(first, &[&text(topic)[..], id.as_ref().map_or(&[], |id| &id[..]), &PAYLOAD].concat())
+    packet(first, &[&text(topic)[..], id.as_ref().map_or(&[], |id| &id[..]), payload].concat())
 }
 
 /// Cuts what arrives into packets.
-struct Packets {
+pub(super) struct Packets {
     buffer: Vec<u8>,
     length: usize,
 }
 
 impl Packets {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { buffer: vec![0; 256 * 1024], length: 0 }
     }
 
     /// Reads once; `false` at the end.
-    async fn read(&mut self, socket: &mut OwnedReadHalf, take: &mut impl FnMut(u8, &[u8])) -> bool {
+    pub(super) async fn read(
+        &mut self,
+        socket: &mut OwnedReadHalf,
+        take: &mut impl FnMut(u8, &[u8]),
+    ) -> bool {
         match socket.read(&mut self.buffer[self.length..]).await {
             Ok(0) | Err(_) => return false,
             Ok(length) => self.length += length,
@@ -228,10 +255,11 @@ async fn read_all(socket: TcpStream, counts: Arc<Counts>) {
     }
 }
 
-async fn publish_qos_0(mut socket: TcpStream, topic: String, readers: u64, counts: Arc<Counts>) {
+async fn publish_qos_0(mut socket: TcpStream, topic: String, readers: u64, counts: Arc<Counts>, pace: Pace) {
     let count = if readers > 1 { 1 } else { BATCH };
-    let batch = publish(&topic, None).repeat(count as usize);
+    let batch = publish(&topic, None, &PAYLOAD).repeat(count as usize);
     loop {
+        pace.keep(counts.sent.load(Ordering::Relaxed)).await;
         let due = counts.sent.load(Ordering::Relaxed) * readers;
         if due > counts.arrived.load(Ordering::Relaxed) + ON_THE_WAY_MAX {
             tokio::time::sleep(Duration::from_micros(50)).await;
@@ -244,16 +272,18 @@ async fn publish_qos_0(mut socket: TcpStream, topic: String, readers: u64, count
     }
 }
 
-async fn publish_qos_1(socket: TcpStream, topic: String, window: u16) {
+async fn publish_qos_1(socket: TcpStream, topic: String, window: u16, pace: Pace) {
+    let mut sent = 0;
     let (mut input, mut output) = socket.into_split();
     let (mut packets, mut bytes) = (Packets::new(), Vec::new());
     let (mut flying, mut id) = (0, 0_u16);
     loop {
         while flying < window {
             id = id.checked_add(1).unwrap_or(1);
-            bytes.extend(publish(&topic, Some(id)));
-            flying += 1;
+            bytes.extend(publish(&topic, Some(id), &PAYLOAD));
+            (flying, sent) = (flying + 1, sent + 1);
         }
+        pace.keep(sent).await;
         if output.write_all(&bytes).await.is_err() {
             return;
         }

@@ -1,32 +1,39 @@
 //! Proofs of smart devices at a load balancer, in memory: only what the load balancer does counts.
+//!
+//! Beside each stand its operations with keys alone, and all operations of cryptography that the profile writes down
+//! for it: key schedule and records as well, with the same provider.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use clock::{Dice, Moment, Now, Timestamp};
-use crypto::{Curve, Group, KeyKind, PrivateKey, Provider, Secret, SignatureScheme};
+use crypto::{Curve, KeyKind, Provider, Secret};
 use crypto_server::Server;
 use osap_front::lbs::{Arrival, LbsCommand, LbsEvent, LbsFace, LbsSettings};
 use osap_front::{LineId, Output};
 use osap_proto::{
-    AllowedKinds, Committed, DasAnswer, DeviceCredential, DeviceOutput, DeviceRecord, DeviceRun, DeviceSetup,
-    Devid, Ephemeral, FakeRecords, Grant, Header, Mode, ProtocolType, Realm, Serial, TypeGroup,
+    AllowedKinds, CodeRecord, Committed, DasAnswer, DeviceCredential, DeviceOutput, DeviceRecord, DeviceRun,
+    DeviceSetup, Devid, Ephemeral, FakeRecords, Grant, Header, Kdf, Mode, ProtocolType, Realm, Serial,
+    StretchedCode, TypeGroup,
 };
 
 use super::Effort;
 use super::child::{internal, thread_time};
+use super::osap_operations::Operations;
+use super::osap_type_1;
 use super::rows::{Line, Row};
 use crate::failure::Outcome;
 
 /// Proofs that go in step, so that the clock is read once for a step of all of them.
-const ABREAST: u64 = 64;
-/// What is signed in a run is as long as this.
-const SIGNED_LENGTH: usize = 51;
+pub(super) const ABREAST: u64 = 64;
+/// Of all operations that a proof is made of.
+const RATIO_MIN: f64 = 0.8;
 const UNIT: &str = "first proofs per CPU second of the load balancer";
 
 /// How the devices prove themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
+    Code,
     Psk,
     KeyPair,
 }
@@ -34,15 +41,29 @@ enum Kind {
 /// Rows of this benchmark.
 pub(super) fn measure(effort: Effort) -> Outcome<Vec<Line>> {
     let mut lines = Vec::new();
-    for (kind, what) in [(Kind::Psk, "OSAP proof, key or licence"), (Kind::KeyPair, "OSAP proof, key pair")] {
+    for (kind, what) in [
+        (Kind::Code, "OSAP proof, type 2, code"),
+        (Kind::Psk, "OSAP proof, type 2, key or licence"),
+        (Kind::KeyPair, "OSAP proof, type 2, key pair"),
+    ] {
         let mut runs = Runs::new(kind)?;
-        let mut pairs = Vec::new();
+        let (mut keys, mut all) = (Vec::new(), Vec::new());
         for _ in 0..effort.pairs {
-            pairs.push((runs.per_second(effort.span())?, runs.primitives_per_second(effort.span())?));
+            let ours = runs.per_second(effort.span())?;
+            keys.push((ours, runs.operations.per_second(false, effort.span(), &mut runs.dice)?));
+            all.push((ours, runs.operations.per_second(true, effort.span(), &mut runs.dice)?));
         }
-        lines.extend(Row::of(what, "key operations", UNIT, &pairs).map(Line::from));
+        lines.extend(rows(what, &keys, &all));
     }
+    let (keys, all) = osap_type_1::measure(effort)?;
+    lines.extend(rows("OSAP proof, type 1", &keys, &all));
     Ok(lines)
+}
+
+fn rows(what: &str, keys: &[(f64, f64)], all: &[(f64, f64)]) -> impl Iterator<Item = Line> {
+    let keys = Row::of(what, "key operations", UNIT, keys);
+    let all = Row::of(what, "all operations", UNIT, all).map(|row| row.wanting(RATIO_MIN));
+    keys.into_iter().chain(all).map(Line::from)
 }
 
 /// A load balancer, and all that its devices have in common.
@@ -52,9 +73,7 @@ struct Runs {
     lbs: LbsFace,
     record: DeviceRecord,
     credential: DeviceCredential,
-    kind: Kind,
-    /// The load balancer's own key, and that of the devices.
-    keys: (Arc<dyn PrivateKey>, Arc<dyn PrivateKey>),
+    operations: Operations,
     now: Now,
     last_line: u64,
 }
@@ -84,25 +103,34 @@ impl Runs {
             run_count_max: 1024,
         };
         let psk = Secret::from(&b"0123456789abcdefghij22"[..]);
-        let is_psk = kind == Kind::Psk;
+        // As if it were stretched: the device does that, before it connects.
+        let code = provider.pake_password(&Secret::new(dice.bytes::<80>().to_vec())).map_err(failed)?;
+        let kdf = Kdf::Scrypt;
         let record = DeviceRecord {
-            allowed: AllowedKinds { code: false, psk: is_psk, key_pair: !is_psk },
+            allowed: AllowedKinds {
+                code: kind == Kind::Code,
+                psk: kind == Kind::Psk,
+                key_pair: kind == Kind::KeyPair,
+            },
             min_type: ProtocolType::PLAIN,
-            code: None,
-            psk: is_psk.then(|| psk.clone()),
-            device_key: (!is_psk).then(|| key.public().clone()),
+            code: Some(CodeRecord { w0: code.w0.clone(), point_l: code.point_l.clone(), kdf }),
+            psk: Some(psk.clone()),
+            device_key: Some(key.public().clone()),
             ticket: None,
         };
+        let operations = Operations::new(&provider, kind, own.clone(), key.clone(), &code, &mut dice)?;
         let credential = match kind {
-            Kind::Psk => DeviceCredential::Psk(psk),
-            Kind::KeyPair => {
-                DeviceCredential::KeyPair { key: Arc::clone(&key), pins: vec![own.public().clone()] }
+            Kind::Code => {
+                let code = StretchedCode { w0: code.w0, w1: code.w1, kdf };
+                DeviceCredential::Code { code, realm: Realm::new(b"bench").expect("a realm") }
             }
+            Kind::Psk => DeviceCredential::Psk(psk),
+            Kind::KeyPair => DeviceCredential::KeyPair { key, pins: vec![own.public().clone()] },
         };
         let lbs = LbsFace::new(Arc::clone(&provider), settings, dice.split());
         let utc = Some(Timestamp::from_unix_millis(1_790_000_000_000));
         let now = Now { moment: Moment::START + Duration::from_secs(1), utc };
-        Ok(Self { provider, dice, lbs, record, credential, kind, keys: (own, key), now, last_line: 0 })
+        Ok(Self { provider, dice, lbs, record, credential, operations, now, last_line: 0 })
     }
 
     fn per_second(&mut self, span: Duration) -> Outcome<f64> {
@@ -141,7 +169,9 @@ impl Runs {
         let mut devices = (0..ABREAST).map(|_| self.device()).collect::<Outcome<Vec<_>>>()?;
         let begin = thread_time()?;
         for device in &devices {
-            let arrival = Arrival { from: [127, 0, 0, 1].into(), accepted: self.now.moment, tls: None };
+            // From everywhere: who tries codes from one place again and again has to wait.
+            let [.., high, low] = device.line.0.to_be_bytes();
+            let arrival = Arrival { from: [10, high, low, 1].into(), accepted: self.now.moment, tls: None };
             self.lbs.opened(device.line, arrival, self.now);
         }
         let mut spent = thread_time()?.saturating_sub(begin);
@@ -200,31 +230,6 @@ impl Runs {
             };
             self.lbs.command(command, self.now);
         }
-    }
-
-    /// The operations with keys that one proof needs, and nothing else.
-    fn primitives_per_second(&mut self, span: Duration) -> Outcome<f64> {
-        let failed = |error| internal("a key operation", format!("{error:?}"));
-        let scheme = SignatureScheme::Ecdsa(Curve::P256);
-        let message = [7; SIGNED_LENGTH];
-        let (own, device) = &self.keys;
-        let peer = device.public().point().ok_or_else(|| internal("a point", "none"))?;
-        let peer = peer.1.to_vec();
-        let signature = device.sign(scheme, &message, &mut self.dice).map_err(failed)?;
-        let begin = thread_time()?;
-        let mut count = 0_u32;
-        while thread_time()?.saturating_sub(begin) < span {
-            for _ in 0..ABREAST {
-                let exchange = self.provider.start_exchange(Group::Nist(Curve::P256), &mut self.dice);
-                exchange.and_then(|exchange| exchange.finish(&peer)).map_err(failed)?;
-                if self.kind == Kind::KeyPair {
-                    own.sign(scheme, &message, &mut self.dice).map_err(failed)?;
-                    self.provider.verify(device.public(), scheme, &message, &signature).map_err(failed)?;
-                }
-                count += 1;
-            }
-        }
-        Ok(f64::from(count) / thread_time()?.saturating_sub(begin).as_secs_f64())
     }
 }
 

@@ -58,7 +58,7 @@ fn coap_over_dtls_stands_beside_its_records() {
 #[test]
 fn proofs_of_smart_devices_stand_beside_their_operations() {
     let lines = lines(&["osap", "--pairs", "1", "--seconds", "1"]);
-    assert_eq!(lines.len(), 2, "key or licence, and key pair");
+    assert_eq!(lines.len(), 8, "code, key or licence, key pair, and type 1, each beside two references");
     lines.iter().for_each(|line| is_whole(line, 1));
 }
 

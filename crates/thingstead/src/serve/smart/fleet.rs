@@ -204,3 +204,45 @@ impl Fleet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+
+    fn member(name: &str) -> (Member, Receiver<DasCommand>) {
+        let (commands, machine) = channel(4);
+        let place = Place {
+            host: "localhost".into(),
+            port: 1,
+            plain_port: None,
+            compat_port: None,
+            tls_key: [0; 32],
+        };
+        (Member::new(ServerId::new(name.as_bytes()).unwrap(), place, commands), machine)
+    }
+
+    #[tokio::test]
+    async fn an_access_service_that_is_dead_is_handed_out_to_nobody() {
+        let fleet = Fleet::new(Arc::new(crypto_server::Server::new()));
+        assert!(fleet.choose().is_none(), "there is none");
+        let ((first, of_first), (second, of_second)) = (member("das-1"), member("das-2"));
+        let load = second.load();
+        fleet.add(first, [1; 8], [1; 32]).await;
+        fleet.add(second, [2; 8], [2; 32]).await;
+        let mut chosen: Vec<_> = (0..4).map(|_| fleet.choose().unwrap().id.as_bytes().to_vec()).collect();
+        chosen.sort();
+        assert_eq!(chosen[1], chosen[0], "by turns");
+        assert_ne!(chosen[2], chosen[0]);
+        // The machine of the one with less to do ends: its desk is closed with it.
+        (0..100).for_each(|_| load.came());
+        drop(of_first);
+        for _ in 0..20 {
+            assert_eq!(fleet.choose().unwrap().id.as_bytes(), b"das-2");
+        }
+        fleet.replaced(&ServerId::new(b"das-1").unwrap(), Devid::from_random([1; 16]), 1, 1).await;
+        drop(of_second);
+        assert!(fleet.choose().is_none(), "nobody is left");
+    }
+}

@@ -199,3 +199,60 @@ fn events_outlive_a_dead_server_and_a_killed_device_and_arrive_in_order() {
     let folder = smart.world.path(&format!("made/{serial}/events"));
     until("what the platform has is not kept", || std::fs::read_dir(&folder).unwrap().count() == 0);
 }
+
+/// Kills of the server and of the device, by turns.
+fn kill_count() -> usize {
+    std::env::var("THINGSTEAD_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(3)
+}
+
+// verifies: OSAP-2.1.4-01, OSAP-7-07
+#[test]
+fn events_are_stored_once_each_through_kills_of_server_and_device_by_turns() {
+    let mut smart = Smart::start("smart-turns", "");
+    let words = ["--model", "door-lock", "--kind", "psk"];
+    let (serial, thing) = (made(&smart, &words), thing_of(&words));
+    let mut device = Played::run(&smart, &serial);
+    device.until("online", 1);
+    let (mut raised, mut delivered) = (Vec::new(), Vec::new());
+    for round in 0..kill_count() {
+        let before = device.said.iter().filter(|said| said["event"] == "raised").count();
+        for number in 0..6 {
+            device.type_in(&format!("event doorOpened {{\"by\":\"{round} {number}\"}}"));
+        }
+        // It is killed while some are on their way: at another place each time.
+        device.until("raised", before + 1 + round % 6);
+        if round % 2 == 0 {
+            let said = device.kill();
+            raised.extend(ids(&said, "raised"));
+            delivered.extend(ids(&said, "delivered"));
+            device = Played::run(&smart, &serial);
+        } else {
+            kill(&mut smart);
+            smart.serve_again();
+            // The load balancer has another port now: the device is switched off and finds it.
+            let said = device.kill();
+            raised.extend(ids(&said, "raised"));
+            delivered.extend(ids(&said, "delivered"));
+            device = Played::run(&smart, &serial);
+        }
+        device.until("online", 1);
+    }
+    device.type_in("event tampered");
+    let folder = smart.world.path(&format!("made/{serial}/events"));
+    until("what the platform has is not kept", || {
+        device.until("raised", 1);
+        std::fs::read_dir(&folder).unwrap().count() == 0
+    });
+    let said = device.kill();
+    raised.extend(ids(&said, "raised"));
+    delivered.extend(ids(&said, "delivered"));
+    let stored = smart.things(&["events", &thing]);
+    let stored: Vec<&str> =
+        stored.as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap()).collect();
+    let once: std::collections::BTreeSet<_> = stored.iter().collect();
+    assert_eq!(once.len(), stored.len(), "none is stored twice");
+    for id in raised.iter().chain(&delivered) {
+        assert!(stored.contains(&id.as_str()), "an event that was safe at the device is lost: {id}");
+    }
+    assert!(raised.len() > kill_count(), "{raised:?}");
+}

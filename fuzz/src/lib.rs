@@ -7,14 +7,17 @@
 
 mod agent;
 mod assure;
+mod broker;
 mod certificate;
 mod coap;
 mod crypto;
 mod dtls;
+mod hub;
 mod json;
 mod memory;
 mod mqtt;
 mod osap;
+mod osap_front;
 mod records;
 mod rules;
 mod script;
@@ -65,7 +68,10 @@ pub fn targets() -> Vec<Target> {
         coap::TARGETS,
         dtls::TARGETS,
         mqtt::TARGETS,
+        broker::TARGETS,
         osap::TARGETS,
+        osap_front::TARGETS,
+        hub::TARGETS,
         agent::TARGETS,
     ]
     .concat()

@@ -5,7 +5,7 @@ mod device;
 mod lbs;
 mod messages;
 mod pair;
-mod parties;
+pub(crate) mod parties;
 mod session;
 
 use crate::Target;

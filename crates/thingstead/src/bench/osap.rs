@@ -49,7 +49,7 @@ pub(super) fn measure(effort: Effort) -> Outcome<Vec<Line>> {
         let mut runs = Runs::new(kind)?;
         let (mut keys, mut all) = (Vec::new(), Vec::new());
         for _ in 0..effort.pairs {
-            let ours = runs.per_second(effort.span())?;
+            let ours = per_second(effort.span(), || runs.many())?;
             keys.push((ours, runs.operations.per_second(false, effort.span(), &mut runs.dice)?));
             all.push((ours, runs.operations.per_second(true, effort.span(), &mut runs.dice)?));
         }
@@ -85,6 +85,17 @@ struct Device {
     to_lbs: Vec<u8>,
     to_device: Vec<u8>,
     is_told: bool,
+}
+
+/// Proofs per second of what `many` says that [`ABREAST`] of them took, over `span` of this thread's processor time.
+pub(super) fn per_second(span: Duration, mut many: impl FnMut() -> Outcome<Duration>) -> Outcome<f64> {
+    let (mut count, mut spent) = (0_u32, Duration::ZERO);
+    let begin = thread_time()?;
+    while thread_time()?.saturating_sub(begin) < span {
+        spent += many()?;
+        count += u32::try_from(ABREAST).expect("a few runs go in step");
+    }
+    Ok(f64::from(count) / spent.as_secs_f64())
 }
 
 impl Runs {
@@ -131,16 +142,6 @@ impl Runs {
         let utc = Some(Timestamp::from_unix_millis(1_790_000_000_000));
         let now = Now { moment: Moment::START + Duration::from_secs(1), utc };
         Ok(Self { provider, dice, lbs, record, credential, operations, now, last_line: 0 })
-    }
-
-    fn per_second(&mut self, span: Duration) -> Outcome<f64> {
-        let (mut count, mut spent) = (0_u32, Duration::ZERO);
-        let begin = thread_time()?;
-        while thread_time()?.saturating_sub(begin) < span {
-            spent += self.many()?;
-            count += u32::try_from(ABREAST).expect("a few runs go in step");
-        }
-        Ok(f64::from(count) / spent.as_secs_f64())
     }
 
     fn device(&mut self) -> Outcome<Device> {

@@ -14,7 +14,7 @@ use osap_proto::{AddressPrefix, LbsMemory, Mode, ProtocolType, Serial, ServerId,
 
 use super::Effort;
 use super::child::{internal, thread_time};
-use super::osap::ABREAST;
+use super::osap::{ABREAST, per_second};
 use crate::failure::{Failure, Outcome};
 
 type Pairs = Vec<(f64, f64)>;
@@ -28,7 +28,7 @@ pub(super) fn measure(effort: Effort) -> Outcome<(Pairs, Pairs)> {
     let mut runs = Runs::new();
     let (mut keys, mut all) = (Vec::new(), Vec::new());
     for _ in 0..effort.pairs {
-        let ours = runs.per_second(effort.span())?;
+        let ours = per_second(effort.span(), || runs.many())?;
         keys.push((ours, runs.operations_per_second(false, effort.span())?));
         all.push((ours, runs.operations_per_second(true, effort.span())?));
     }
@@ -62,16 +62,6 @@ impl Runs {
         let keys = CodeKeys::of_code(&*provider, &Secret::from(&b"QWERTY"[..]), &serial());
         let (dice, memory) = (Dice::numbered(3), LbsMemory::new());
         Self { provider, dice, memory, keys, now: Moment::START, last: 0 }
-    }
-
-    fn per_second(&mut self, span: Duration) -> Outcome<f64> {
-        let (mut count, mut spent) = (0_u32, Duration::ZERO);
-        let begin = thread_time()?;
-        while thread_time()?.saturating_sub(begin) < span {
-            spent += self.many()?;
-            count += u32::try_from(ABREAST).expect("a few runs go in step");
-        }
-        Ok(f64::from(count) / spent.as_secs_f64())
     }
 
     fn device(&mut self) -> Outcome<CompatDeviceRun> {

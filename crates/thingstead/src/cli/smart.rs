@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use model::bytes_from_hex;
 use net::https_client::Endpoint;
 use osap_proto::{Realm, Serial, TypeGroup};
 use serde_json::json;
@@ -16,7 +17,7 @@ use crate::device::voice::Voice;
 use crate::failure::{Failure, Outcome};
 use crate::files;
 use crate::identity::dice;
-use crate::maker::smart::{SmartBirth, SmartLot, bytes_of, draw_serial, make, read_issuer, read_pin};
+use crate::maker::smart::{SmartBirth, SmartLot, draw_serial, make, read_issuer, read_pin};
 
 /// With what a smart device is born.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -107,7 +108,7 @@ impl MakeSmart {
         let types = types.ok_or_else(|| wrong("--types", "2, 4, and 8 for a device with a key pair"))?;
         let issuer = self.issuer.as_deref().map(|path| read_issuer(path, &provider())).transpose()?;
         let key = self.lbs_tls_key.as_deref().map(|text| {
-            let bytes = bytes_of(text).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+            let bytes = bytes_from_hex(text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
             bytes.ok_or_else(|| wrong("--lbs-tls-key", "64 hexadecimal digits"))
         });
         let model = model_text(&self.model)?;

@@ -16,7 +16,7 @@ use agent::osap::{FactoryCredential, SmartFactory};
 use certificate::{Issuer, Lifetime, Profile};
 use clock::{Dice, Timestamp};
 use crypto::{Curve, KeyKind, Provider, PublicKey, Secret};
-use model::hex;
+use model::{bytes_from_hex, hex};
 use osap_proto::compat::CodeKeys;
 use osap_proto::{Kdf, Mode, ProtocolType, Realm, Serial, StretchedCode, TypeGroup};
 use osap_things::{LabelCode, SmartLabel};
@@ -243,20 +243,14 @@ fn record_of(lot: &SmartLot<'_>, serial: &str, told: Value) -> Outcome<String> {
 pub(crate) fn read_pin(path: &Path) -> Outcome<PublicKey> {
     let text = files::read(path, 4096)?;
     let text = String::from_utf8_lossy(&text);
-    let bytes = bytes_of(text.trim()).ok_or_else(|| files::malformed(path, "it is no hexadecimal text"))?;
+    let bytes =
+        bytes_from_hex(text.trim()).map_err(|_| files::malformed(path, "it is no hexadecimal text"))?;
     let key = PublicKey::from_spki(&bytes).map_err(|_| files::malformed(path, "it is no public key"))?;
     if key.kind() == KeyKind::Ec(Curve::P256) {
         Ok(key)
     } else {
         Err(files::malformed(path, "the key is not on P-256"))
     }
-}
-
-/// The bytes of hexadecimal text; `None` when it is none.
-pub(crate) fn bytes_of(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
-    let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
-    digits.chunks_exact(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).ok()).collect()
 }
 
 #[cfg(test)]

@@ -70,8 +70,8 @@ fn keys_are_in_the_record_as_far_as_the_operator_needs_them() {
         let made = make(&lot(birth, &out), serial, &provider, &mut dice).unwrap();
         assert!(made.label.is_none());
         let record: Value = serde_json::from_str(&fs::read_to_string(&made.record).unwrap()).unwrap();
-        let psk = record["psk"].as_str().and_then(bytes_of);
-        let key = record["key"].as_str().and_then(bytes_of);
+        let psk = record["psk"].as_str().and_then(|text| bytes_from_hex(text).ok());
+        let key = record["key"].as_str().and_then(|text| bytes_from_hex(text).ok());
         match (psk, key) {
             (Some(psk), None) => assert_eq!(psk.len(), 32),
             (None, Some(key)) => {

@@ -13,7 +13,7 @@ use consent::Party;
 use crypto::{Curve, PublicKey, Secret};
 use hub::{Binding, Marks, OsapMode, Refusal, ThingModel};
 use hub_desk::{Caller, HubDesk, NewSmartDevice, RecordChange, RecordRefusal};
-use model::Uuid;
+use model::{Uuid, bytes_from_hex};
 use net::executor::Executor;
 use net::shutdown::Shutdown;
 use osap_proto::compat::CodeKeys;
@@ -228,11 +228,5 @@ fn flat<T>(read: Option<Option<T>>) -> Option<Option<T>> {
 }
 
 fn bytes_of(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim().as_bytes();
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let pair = |pair: &[u8]| match pair {
-        [high, low] => u8::try_from(digit(*high)? << 4 | digit(*low)?).ok(),
-        _ => None,
-    };
-    digits.chunks(2).map(pair).collect()
+    bytes_from_hex(text.trim()).ok()
 }

@@ -30,7 +30,7 @@ pub(super) async fn own_secret(name: &[u8], executor: &Executor) -> Outcome<Secr
 /// Writes the key that devices pin, and gives it: its SubjectPublicKeyInfo as hexadecimal text.
 pub(super) fn write_pin(data: &Path, key: &PublicKey) -> Outcome<String> {
     let path = data.join(PIN_FILE);
-    let text: String = key.spki().iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = model::hex(key.spki());
     std::fs::write(&path, format!("{text}\n"))
         .map_err(|error| Failure::new("file-unwritable", path.display().to_string()).because(error))?;
     Ok(text)

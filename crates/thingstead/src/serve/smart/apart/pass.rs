@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use crypto::{HashAlgorithm, Provider, Secret};
+use model::{bytes_from_hex, hex};
 use net::https_client::Endpoint;
 use osap_proto::ServerId;
 use serde::{Deserialize, Serialize};
@@ -50,19 +51,8 @@ impl Drop for PassFile {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn bytes_of(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
-    }
-    Some(bytes)
+    bytes_from_hex(text).ok()?.try_into().ok()
 }
 
 /// The secret of the service `id`, from that of the centre: nothing is stored for each.
@@ -77,8 +67,8 @@ impl Pass {
         let file = PassFile {
             at: self.at.to_string(),
             id: String::from_utf8_lossy(self.id.as_bytes()).into_owned(),
-            key: hexadecimal(&self.key),
-            secret: hexadecimal(self.secret.expose()),
+            key: hex(&self.key),
+            secret: hex(self.secret.expose()),
         };
         let text = serde_json::to_vec_pretty(&file)
             .map_err(|error| Failure::new("internal", "writing a pass").because(error))?;

@@ -152,9 +152,13 @@ fn a_pass_that_was_not_given_opens_nothing_and_says_so() {
     for (name, pass) in [("forged", forged), ("renamed", renamed)] {
         let path = smart.world.path(&format!("{name}.pass"));
         fs::write(&path, pass.to_string()).unwrap();
-        let output = command(&smart, name, &path).stderr(Stdio::piped()).output().unwrap();
-        assert!(!output.status.success(), "{name}");
-        let said = String::from_utf8_lossy(&output.stderr);
+        let log = smart.world.path(&format!("log/{name}.log"));
+        let mut command = command(&smart, name, &path);
+        let child = command.stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
+        let mut service = Service { child };
+        until("it is refused", || service.child.try_wait().unwrap().is_some());
+        assert!(!service.child.wait().unwrap().success(), "{name}");
+        let said = fs::read_to_string(&log).unwrap();
         assert!(said.contains("does not know this pass"), "{said}");
         assert!(!said.contains(&secret) && !said.contains(&hex(&[7; 32])), "{said}");
     }

@@ -159,7 +159,7 @@ impl Run {
         }
         let (namespace, client_id) = CLIENTS[client];
         let message = Publication::new("t", &u32::MAX.to_be_bytes(), QoS::AtMostOnce).expect("a topic");
-        let will = has_will.then(|| LastWill { publication: message, delay_secs: 0 });
+        let will = has_will.then_some(LastWill { publication: message, delay_secs: 0 });
         let link = Link(self.next_link);
         self.next_link += 1;
         let expiry_secs = if is_kept { EXPIRY_SECS } else { 0 };

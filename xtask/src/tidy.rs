@@ -96,7 +96,18 @@ fn dead_file(path: &Path, file: &str) -> Option<String> {
         .iter()
         .chain([&above])
         .any(|parent| std::fs::read_to_string(parent).is_ok_and(|text| text.contains(&wanted)));
-    (!named && !is_root).then(|| format!("{file}: no `mod` line names it"))
+    (!named && !is_root && !is_named_by_path(path, directory))
+        .then(|| format!("{file}: no `mod` line names it"))
+}
+
+/// Whether a file beside it names it in a `#[path]`, as tests do that stand outside the file they test.
+fn is_named_by_path(path: &Path, directory: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
+    let wanted = format!("#[path = \"{name}\"]");
+    let Ok(entries) = std::fs::read_dir(directory) else { return false };
+    entries
+        .filter_map(Result::ok)
+        .any(|entry| std::fs::read_to_string(entry.path()).is_ok_and(|text| text.contains(&wanted)))
 }
 
 #[cfg(test)]

@@ -133,6 +133,15 @@ test('a_client_gets_a_password_that_is_drawn_and_shown_once', async () => {
     await shown.waitFor();
     assert.notEqual(made(mock, 'PUT /v1/clients/hall-lamp/password')[0].body.password, body.password);
     await button(page, 'Done').click();
+    await button(page, 'Key of hall-lamp for CoAP').click();
+    await button(page, 'Draw a key').click();
+    await shown.waitFor();
+    assert.match(await shown.textContent(), /^[0-9a-f]{32}$/);
+    await button(page, 'Done').click();
+    await button(page, 'Key of hall-lamp for CoAP').click();
+    await button(page, 'Take it back').click();
+    await page.getByText('hall-lamp has no key any more.').waitFor();
+    assert.equal(made(mock, 'DELETE /v1/clients/hall-lamp/key').length, 1);
     await button(page, 'Remove hall-lamp').click();
     await button(page, 'Remove it').click();
     await page.getByText('hall-lamp was removed.').waitFor();

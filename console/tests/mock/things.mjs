@@ -27,8 +27,8 @@ export function smart() {
   const refused = { value: 'off', version: 2, state: 'refused', code: 7, message: 'locked by hand', asked_unix_millis: NOW - 90_000, settled_unix_millis: NOW - 89_000 };
   return {
     things: [
-      { id: uuid(70), title: 'Radiator, kitchen', binding: 'osap', device: 'HEAT-0001', compat: false, created_unix_millis: NOW - 9_000_000, online_since_unix_millis: NOW - 600_000, properties: ['temperature', 'setpoint', 'mode', 'schedule'], actions: ['identify', 'boost'], events: ['window-open'] },
-      { id: uuid(71), title: 'Back door', binding: 'osap', device: 'LOCK-7', compat: true, created_unix_millis: NOW - 19_000_000, online_since_unix_millis: null, properties: ['bolt'], actions: [], events: [] },
+      { id: uuid(70), title: 'Radiator, kitchen', binding: 'osap', device: 'HEAT-0001', hub: null, compat: false, created_unix_millis: NOW - 9_000_000, online_since_unix_millis: NOW - 600_000, properties: ['temperature', 'setpoint', 'mode', 'schedule'], actions: ['identify', 'boost'], events: ['window-open'] },
+      { id: uuid(71), title: 'Back door', binding: 'osap', device: 'LOCK-7', hub: null, compat: true, created_unix_millis: NOW - 19_000_000, online_since_unix_millis: null, properties: ['bolt'], actions: [], events: [] },
     ],
     values: {
       temperature: { value: 21.4, at_unix_millis: NOW - 12_000, received_unix_millis: NOW - 11_900, version: 41, desired: null },
@@ -52,7 +52,7 @@ export function smart() {
     samples: [19, 20.5, 22, 21, 23.5, 21.4].map((value, index) => ({ value, at_unix_millis: NOW - (6 - index) * 600_000, received_unix_millis: NOW - (6 - index) * 600_000, version: index + 4 })),
     /** Bytes that were brought, by file. */
     brought: {},
-    clients: [{ name: 'kitchen-lamp', namespace: 'home', made_unix_millis: NOW - 86_400_000 }],
+    clients: [{ name: 'kitchen-lamp', namespace: 'home', made_unix_millis: NOW - 86_400_000, has_key: false }],
     /** How an operation goes: `done`, or `queued` until `world.operation` is changed. */
     operation: 'done',
   };
@@ -73,7 +73,12 @@ export function answerThings(world, method, path, body, { say, no, open }) {
     if (method === 'GET') return say(200, { clients: world.clients });
     if (method === 'POST') {
       if (world.clients.some((client) => client.name === body.name)) return no(409, 'client-exists');
-      return (world.clients.push({ name: body.name, namespace: body.namespace, made_unix_millis: NOW }), say(201, null));
+      return (world.clients.push({ name: body.name, namespace: body.namespace, made_unix_millis: NOW, has_key: false }), say(201, null));
+    }
+    if (part === 'key') {
+      const has_key = method === 'PUT';
+      world.clients = world.clients.map((client) => (client.name === id ? { ...client, has_key } : client));
+      return has_key ? say(200, { name: id, key: '0123456789abcdef'.repeat(2) }) : say(204, null);
     }
     if (method === 'DELETE') world.clients = world.clients.filter((client) => client.name !== id);
     return say(204, null);
@@ -87,11 +92,12 @@ export function answerThings(world, method, path, body, { say, no, open }) {
   if (part === 'properties' && number === 'history') return say(200, { samples: world.samples, gap: 3 });
   switch (`${method} ${part ?? ''}${name === undefined ? '' : '/x'}${number === undefined ? '' : '/n'}`) {
     case 'GET ': return say(200, TD(id));
+    case 'GET children': return say(200, { children: [] });
     case 'GET record': return world.record === null ? no(404, 'not-on-record') : say(200, world.record);
     case 'POST record': return say(200, (world.record = { ...smart().record, kinds: ['code'], has_ticket: false }));
     case 'POST record/x': return say(200, (world.record = { ...world.record, kinds: ['code', 'psk'], window_until_unix_millis: Date.now() + 900_000 }));
-    case 'DELETE record/x': return say(200, (world.record = { ...world.record, ...(name === 'block' ? { blocked: false } : { kinds: ['psk'], window_until_unix_millis: null }) }));
-    case 'PUT record/x': return say(200, (world.record = { ...world.record, ...(name === 'block' ? { blocked: true } : {}) }));
+    case 'DELETE record/x': return say(200, (world.record = { ...world.record, ...(name === 'block' ? { blocked: false } : name === 'compat' ? { compat: false, min_type: 2 } : { kinds: ['psk'], window_until_unix_millis: null }) }));
+    case 'PUT record/x': return say(200, (world.record = { ...world.record, ...(name === 'block' ? { blocked: true } : name === 'compat' ? { compat: true, min_type: 1 } : {}) }));
     case 'GET files': return say(200, { files: world.files, next: null });
     case 'POST files':
       world.files.push({ id: 'f3'.padEnd(32, '0'), ...body, made_unix_millis: NOW, arrived_unix_millis: null });

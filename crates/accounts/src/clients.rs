@@ -1,4 +1,5 @@
-//! Accounts of programs: MQTT clients with a name, a password and the namespace of their topics.
+//! Accounts of programs: clients with a name, a password and the namespace of their topics for MQTT, and a key of their
+//! own where they call over CoAP.
 //!
 //! A client signs in with every connection, so that a right password writes nothing; a wrong one counts for name
 //! and address as that of a person does, in the same tables and under another number.
@@ -13,6 +14,7 @@ use store::{Batch, Decision, Key, Operation, Range, ReadSet, Snapshot, decided};
 
 use crate::account::{AccountName, PasswordHash};
 use crate::asked::{Asked, CannotDecide};
+use crate::caller_key::CallerKey;
 use crate::network::Source;
 use crate::settings::Settings;
 use crate::sign_in::{Checked, Prepared};
@@ -25,7 +27,7 @@ pub const CLIENT_COUNT_MAX: usize = 10_000;
 /// The stored form.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
-struct Client {
+pub(crate) struct Client {
     #[n(0)]
     namespace: AccountName,
     #[n(1)]
@@ -36,6 +38,9 @@ struct Client {
     #[n(3)]
     #[cbor(default)]
     known: Vec<Source>,
+    /// What it proves over CoAP, when it calls there.
+    #[n(4)]
+    pub(crate) key: Option<CallerKey>,
 }
 
 /// So many sources are remembered.
@@ -107,6 +112,7 @@ impl Operation for AddClient {
                 hash: self.hash.clone(),
                 made_unix_millis: at.as_unix_millis(),
                 known: Vec::new(),
+                key: None,
             };
             batch.put(client_key(&self.name), to_value(&client));
             self.asked.audit(batch, "client.add", self.name.as_str(), at);
@@ -120,6 +126,10 @@ impl Operation for AddClient {
 pub enum ClientChange {
     /// It has another password.
     Password(PasswordHash),
+    /// It has this key, and none that it had before.
+    Key(CallerKey),
+    /// It has no key.
+    NoKey,
     /// It is no more.
     Remove,
 }
@@ -154,6 +164,14 @@ impl Operation for ChangeClient {
                     batch.put(key, to_value(&Client { hash: hash.clone(), ..client }));
                     "client.password"
                 }
+                ClientChange::Key(drawn) => {
+                    batch.put(key, to_value(&Client { key: Some(drawn.clone()), ..client }));
+                    "client.key"
+                }
+                ClientChange::NoKey => {
+                    batch.put(key, to_value(&Client { key: None, ..client }));
+                    "client.key-remove"
+                }
                 ClientChange::Remove => {
                     batch.delete(key);
                     "client.remove"
@@ -178,6 +196,8 @@ pub struct ClientView {
     pub namespace: AccountName,
     /// When it was made.
     pub made: Timestamp,
+    /// Whether it may call over CoAP.
+    pub has_key: bool,
 }
 
 impl Operation for ListClients {
@@ -196,7 +216,7 @@ impl Operation for ListClients {
                 let name = AccountName::from_typed(name).map_err(|_| CannotDecide::BadRecord)?;
                 let client: Client = from_value(&record.value)?;
                 let made = Timestamp::from_unix_millis(client.made_unix_millis);
-                Ok(ClientView { name, namespace: client.namespace, made })
+                Ok(ClientView { name, namespace: client.namespace, made, has_key: client.key.is_some() })
             };
             snapshot.page(&every_client()).records.iter().map(view).collect()
         })

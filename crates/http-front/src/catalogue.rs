@@ -165,6 +165,8 @@ catalogue! {
         ["put it on record: `thingstead things enrol ID`"]
     "on-record-already" 3 "the device is on record already" "a record is made once; codes can be replaced, windows opened"
         ["look at it: `thingstead things record ID`", "give it another code: `thingstead things code ID`"]
+    "proven-better" 3 "the old protocol is not run with this device" "it proved itself by the secure profile, and there is no way back"
+        ["leave it as it is: it needs no old protocol", "if it was changed for an older device: remove the thing and add it anew"]
     "model-refused" 2 "the thing's model was not taken" "a part of it cannot be used"
         ["mend the part that is named", "compare with docs/things.md"]
     "never-reported" 3 "the device never said that" "no value of this property has come yet"
@@ -179,8 +181,8 @@ catalogue! {
         ["look at its description: `thingstead things show ID`"]
     "thing-exists" 3 "such a thing is there already" "its id or its device belongs to a thing"
         ["look for it: `thingstead things list`"]
-    "thing-full" 3 "the thing has as many as may be" "256 operations are kept, and none of them has ended"
-        ["withdraw one, or wait until one has ended"]
+    "thing-full" 3 "the thing has as many as may be" "256 operations are kept and none of them has ended, or 64 sub-devices are behind it or refused"
+        ["withdraw an operation, or wait until one has ended", "remove the thing of a sub-device that is no more"]
     "value-refused" 2 "the value was not taken" "it is not of the form that the thing's model gives"
         ["look at the form in its description: `thingstead things show ID`"]
     "order-not-sent" 3 "the command was not sent" "the device was not there in time, or the command was withdrawn"

@@ -14,6 +14,7 @@ use hub::{
 use model::Uuid;
 use net::executor::Executor;
 use store::{Operation, RunError};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::channel;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -214,11 +215,13 @@ impl HubDesk {
         let (orders, line_out) = channel(ORDER_LINE_LENGTH);
         let generation = self.desk.generations.fetch_add(1, Ordering::Relaxed) + 1;
         let since = self.desk.executor.now().utc;
+        let family = Arc::new(Notify::new());
         self.desk.lines.with(thing, |line| {
-            line.device = Some(Device { orders, generation, since, pump: None });
+            let family = Arc::clone(&family);
+            line.device = Some(Device { orders, generation, since, family, pump: None });
         });
         self.start_pump(thing, Load::Everything);
-        Attachment::new(line_out, thing, generation, self.clone())
+        Attachment::new((line_out, family), thing, generation, self.clone())
     }
 
     pub(crate) fn detach(&self, thing: Uuid, generation: u64) {

@@ -1,7 +1,10 @@
 //! Devices that are there.
 
+use std::sync::Arc;
+
 use hub::Order;
 use model::Uuid;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::Receiver;
 
 use crate::desk::HubDesk;
@@ -15,6 +18,8 @@ pub struct Attachment {
     /// What the device is to do, in order; ends when another connection took this one's place or the thing
     /// was removed.
     pub orders: Receiver<Order>,
+    /// Told when another sub-device behind this device became a thing, or is one no more.
+    pub family: Arc<Notify>,
     thing: Uuid,
     generation: u64,
     desk: HubDesk,
@@ -27,8 +32,13 @@ impl std::fmt::Debug for Attachment {
 }
 
 impl Attachment {
-    pub(crate) fn new(orders: Receiver<Order>, thing: Uuid, generation: u64, desk: HubDesk) -> Self {
-        Self { orders, thing, generation, desk }
+    pub(crate) fn new(
+        (orders, family): (Receiver<Order>, Arc<Notify>),
+        thing: Uuid,
+        generation: u64,
+        desk: HubDesk,
+    ) -> Self {
+        Self { orders, family, thing, generation, desk }
     }
 
     /// The thing whose device this is.

@@ -15,6 +15,7 @@
 
 mod caller;
 mod calls;
+mod children;
 mod desk;
 mod device;
 mod lines;

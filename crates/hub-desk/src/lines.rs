@@ -7,7 +7,7 @@ use clock::Timestamp;
 use hub::{Notice, Order, Settled};
 use model::Uuid;
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::watch::Queue;
 
@@ -20,6 +20,8 @@ pub(crate) struct Device {
     /// Tells this connection from later ones of the same thing.
     pub(crate) generation: u64,
     pub(crate) since: Option<Timestamp>,
+    /// Told when another sub-device behind this device is a thing, or one no more.
+    pub(crate) family: Arc<Notify>,
     /// Whether a pump runs, and whether it is to look once more before it ends.
     pub(crate) pump: Option<PumpAgain>,
 }

@@ -1,11 +1,17 @@
 //! Brings what waits in the store to a device that is there, as fast as its line takes it.
 
+use std::time::Duration;
+
 use hub::{Order, OrderKind, TakePending, order_number};
 use model::Uuid;
 use tokio::sync::mpsc::Sender;
 
 use crate::desk::HubDesk;
 use crate::lines::PumpAgain;
+
+/// Pauses after the store was too busy or could not be read: doubled from the first to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Which values go along.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,6 +46,7 @@ impl HubDesk {
             Load::Everything => Some(0),
             Load::Operations => None,
         };
+        let mut pause = FIRST_PAUSE;
         loop {
             // Waits for room; the line is closed when the device is gone.
             match orders.reserve().await {
@@ -52,14 +59,15 @@ impl HubDesk {
             let taken = self.desk.executor.run(take).await;
             let Ok(Ok(taken)) = taken else {
                 drop(permits);
-                self.desk.lines.look(thing, |line| {
-                    line.device
-                        .iter_mut()
-                        .filter(|it| it.generation == generation)
-                        .for_each(|it| it.pump = None);
-                });
-                return;
+                // What waits would wait for ever if nobody looked again: the device is there.
+                tokio::time::sleep(pause).await;
+                if !self.is_there(thing, generation) {
+                    return;
+                }
+                pause = (pause * 2).min(LAST_PAUSE);
+                continue;
             };
+            pause = FIRST_PAUSE;
             let count = taken.len();
             for (order, permit) in taken.into_iter().zip(permits) {
                 if let Some((OrderKind::Set, number)) = order_number(order.id) {
@@ -71,6 +79,15 @@ impl HubDesk {
                 return;
             }
         }
+    }
+
+    /// Whether the device that this pump is for is still the one of the thing.
+    fn is_there(&self, thing: Uuid, generation: u64) -> bool {
+        let is_there = self
+            .desk
+            .lines
+            .look(thing, |line| line.device.as_ref().is_some_and(|device| device.generation == generation));
+        is_there.unwrap_or(false)
     }
 
     /// Whether nobody asked for another look; then the next one starts a pump of its own.

@@ -1,13 +1,15 @@
 //! What the load balancer has on record of smart devices, for the owner of their things.
 
 use admission::{
-    AddWithThing, AdmittedDevice, Block, CannotDecide, CloseWindow, Credentials, Enrol, Enrolled,
-    NoCredential, NotAdded, OpenWindow, ReadDevice, RemoveWithThing, ReplaceCode,
+    AddWithThing, AdmittedDevice, AllowCompat, Block, CannotDecide, CloseWindow, CompatAllowed, Credentials,
+    Enrol, Enrolled, ForbidCompat, NoCredential, NotAdded, OpenWindow, ReadDevice, RemoveWithThing,
+    ReplaceCode,
 };
 use hub::{
     AddThing, Binding, Fault, Marks, MayManage, OsapMode, ReadThing, Refusal, RemoveThing, Thing, ThingModel,
 };
 use model::Uuid;
+use osap_proto::compat::CodeKeys;
 use osap_proto::{CodeRecord, Mode, Serial};
 use store::Operation;
 
@@ -46,6 +48,10 @@ pub enum RecordChange {
     Code(CodeRecord),
     /// It comes on record; there was none of it.
     Enrol(Credentials),
+    /// The old protocol, type 1, is run with it, by what its code comes to there. A risk.
+    AllowCompat(CodeKeys),
+    /// The old protocol is run with it no more; a session of it ends at once.
+    ForbidCompat,
 }
 
 /// Why nothing was done about a record.
@@ -59,6 +65,8 @@ pub enum RecordRefusal {
     Recorded,
     /// The credentials make no record.
     Credential(NoCredential),
+    /// It proved itself by the secure profile: the old protocol is not run with it again.
+    ProvenBetter,
 }
 
 impl From<Refusal> for RecordRefusal {
@@ -103,7 +111,7 @@ impl HubDesk {
         }
     }
 
-    async fn may_manage(&self, caller: &Caller, thing: Option<Uuid>) -> Result<(), Refusal> {
+    pub(crate) async fn may_manage(&self, caller: &Caller, thing: Option<Uuid>) -> Result<(), Refusal> {
         self.run(MayManage { party: caller.party.clone(), thing }).await
     }
 
@@ -136,8 +144,10 @@ impl HubDesk {
         for effect in done.effects {
             self.carry(effect).await;
         }
-        if let Binding::Osap { serial, .. } = done.reply? {
-            self.shut(&serial);
+        match done.reply? {
+            Binding::Osap { serial, .. } => self.shut(&serial),
+            Binding::Child { hub, .. } => self.family_changed(hub),
+            Binding::Mqtt { .. } => {}
         }
         Ok(())
     }
@@ -204,6 +214,24 @@ impl HubDesk {
                 let name = String::from_utf8_lossy(serial.as_bytes()).into_owned();
                 self.alter(Block { serial: of, is_blocked: true, origin }).await?;
                 self.shut(&name);
+            }
+            RecordChange::AllowCompat(keys) => {
+                let allow = AllowCompat { serial: of, keys, origin };
+                let allowed = self.desk.executor.run(allow).await.map_err(not_run)?;
+                match allowed.map_err(cannot)? {
+                    CompatAllowed::Done => {}
+                    CompatAllowed::Unknown => return Err(RecordRefusal::NoRecord),
+                    CompatAllowed::ProvenBetter => return Err(RecordRefusal::ProvenBetter),
+                }
+            }
+            RecordChange::ForbidCompat => {
+                let was_compat = self.read_record(serial.clone()).await?.is_compat;
+                self.alter(ForbidCompat { serial: of, origin }).await?;
+                // A device that came by the secure profile meanwhile keeps its session.
+                if was_compat {
+                    self.shut(&String::from_utf8_lossy(serial.as_bytes()));
+                    self.mark(thing, Marks::default()).await?;
+                }
             }
             RecordChange::Enrol(credentials) => {
                 let enrol = Enrol { serial: of, mode, credentials, thing: Some(thing), origin };

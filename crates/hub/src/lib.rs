@@ -13,6 +13,7 @@ mod access;
 mod adding;
 mod answering;
 mod asked;
+mod children;
 mod command;
 mod desired;
 mod events;
@@ -37,6 +38,10 @@ pub use access::Standing;
 pub use adding::{AddThing, MarkThing, PROPERTY_COUNT_MAX, ReplaceModel};
 pub use answering::{Answer, Answered, DesiredOf, TakePending};
 pub use asked::Asked;
+pub use children::{
+    Adopt, CHILD_COUNT_MAX, ChildState, ChildView, DECLINED_COUNT_MAX, Decline, ListChildren, TellChildren,
+    ToldChild,
+};
 pub use command::{Command, Interest, Pick, Reply};
 pub use consent::{Act, Acts, Grant, GrantPage, Names, NotGranted, Party, Rule, Verdict};
 pub use desired::{DesiredState, DesiredView, ReadDesired, Write, Written};

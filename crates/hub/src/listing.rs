@@ -67,7 +67,7 @@ pub struct ThingFilter {
 impl ThingFilter {
     fn takes(&self, thing: &Thing) -> bool {
         let (title, id) = (thing.title.to_lowercase(), thing.id.to_string());
-        let is_osap = matches!(thing.binding, Binding::Osap { .. });
+        let is_osap = matches!(thing.binding, Binding::Osap { .. } | Binding::Child { .. });
         self.compat.is_none_or(|wanted| thing.marks.compat == wanted)
             && self.osap.is_none_or(|wanted| is_osap == wanted)
             && self.words.iter().all(|word| {

@@ -25,9 +25,12 @@ pub(crate) const EVENT_ID: Space = Space(0x57);
 pub(crate) const HISTORY: Space = Space(0x5d);
 /// Things by what they are bound to.
 const BINDING: Space = Space(0x58);
+/// Sub-devices that a gateway told of, by the gateway's UUID and their serial.
+pub(crate) const CHILD: Space = Space(0x5e);
 
 /// Spaces whose names start with the UUID of the thing they belong to.
-pub(crate) const OF_ONE_THING: [Space; 7] = [MODEL, VALUE, DESIRED, OPERATION, EVENT, EVENT_ID, HISTORY];
+pub(crate) const OF_ONE_THING: [Space; 8] =
+    [MODEL, VALUE, DESIRED, OPERATION, EVENT, EVENT_ID, HISTORY, CHILD];
 
 pub(crate) fn thing_key(thing: Uuid) -> Key {
     Key::new(THING, thing.0)
@@ -121,11 +124,27 @@ pub(crate) fn event_id_key(thing: Uuid, id: Uuid) -> Key {
 }
 
 pub(crate) fn binding_key(binding: &Binding) -> Key {
-    let (mark, text): (&[u8], _) = match binding {
-        Binding::Osap { serial, .. } => (b"o", serial),
-        Binding::Mqtt { client } => (b"m", client),
+    let name = match binding {
+        Binding::Osap { serial, .. } => [b"o", serial.as_bytes()].concat(),
+        Binding::Mqtt { client } => [b"m", client.as_bytes()].concat(),
+        Binding::Child { hub, serial } => [b"c", &hub.0[..], serial.as_bytes()].concat(),
     };
-    Key::new(BINDING, [mark, text.as_bytes()].concat())
+    Key::new(BINDING, name)
+}
+
+/// What a gateway said of a sub-device.
+pub(crate) fn child_key(hub: Uuid, serial: &str) -> Key {
+    Key::new(CHILD, [&hub.0[..], serial.as_bytes()].concat())
+}
+
+/// Sub-devices of a gateway that became things.
+pub(crate) fn adopted(hub: Uuid, limit: usize) -> Range {
+    Range { space: BINDING, prefix: [b"c", &hub.0[..]].concat(), after: None, limit }
+}
+
+/// The serial of a sub-device in the key of its thing.
+pub(crate) fn adopted_serial(key: &Key) -> Option<&str> {
+    std::str::from_utf8(key.name.get(17..)?).ok()
 }
 
 /// The version byte of values that are no records.

@@ -40,6 +40,40 @@ pub enum Binding {
         #[n(0)]
         client: String,
     },
+    /// A sub-device behind a gateway, which speaks for it in its own session.
+    #[n(2)]
+    Child {
+        /// The thing of the gateway: the same serial behind another gateway is another device.
+        #[cbor(n(0), with = "uuid_bytes")]
+        hub: Uuid,
+        /// Its serial, 1 to 71 bytes.
+        #[n(1)]
+        serial: String,
+    },
+}
+
+/// UUIDs as byte strings.
+mod uuid_bytes {
+    use minicbor::decode::{Decoder, Error as Unreadable};
+    use minicbor::encode::{Encoder, Error as Unwritten, Write};
+    use model::Uuid;
+
+    pub(super) fn encode<C, W: Write>(
+        id: &Uuid,
+        out: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), Unwritten<W::Error>> {
+        out.bytes(&id.0).map(|_| ())
+    }
+
+    pub(super) fn decode<C>(from: &mut Decoder<'_>, _: &mut C) -> Result<Uuid, Unreadable> {
+        from.bytes()?.try_into().map(Uuid).map_err(|_| Unreadable::message("no UUID"))
+    }
+}
+
+fn is_serial(serial: &str) -> bool {
+    let may = |byte| matches!(byte, 0x21..=0x7e) && !b"\"#+/\\".contains(&byte);
+    (1..=71).contains(&serial.len()) && serial.bytes().all(may)
 }
 
 impl Binding {
@@ -47,10 +81,9 @@ impl Binding {
     #[must_use]
     pub fn is_well_formed(&self) -> bool {
         match self {
-            Self::Osap { serial, .. } => {
-                let may = |byte| matches!(byte, 0x21..=0x7e) && !b"\"#+/\\".contains(&byte);
-                (1..=71).contains(&serial.len()) && serial.bytes().all(may)
-            }
+            Self::Osap { serial, .. } => is_serial(serial),
+            // In topics that word names the gateway itself.
+            Self::Child { serial, .. } => is_serial(serial) && serial != "global",
             Self::Mqtt { client } => (1..=consent::PARTY_NAME_SIZE_MAX).contains(&client.len()),
         }
     }

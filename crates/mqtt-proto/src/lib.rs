@@ -49,7 +49,11 @@
 //! ```
 //!
 //! Source: OASIS MQTT Version 5.0 (7 March 2019) and MQTT Version 3.1.1 (29 October 2014). Tests name the
-//! statements of 5.0 as `MQTT-3.1.2-7`, those of 3.1.1 as `MQTT311-3.1.2-7`.
+//! statements of 5.0 as `MQTT-3.1.2-7`, those of 3.1.1 as `MQTT311-3.1.2-7`. Without a test are those about user
+//! properties of acknowledgements, SUBACK, UNSUBACK, DISCONNECT and AUTH (3.4.2-3, 3.5.2-3, 3.6.2-3, 3.7.2-3, 3.9.2-2,
+//! 3.11.2-2, 3.14.2-4, 3.15.2-3) and reasons in words of PUBREL, PUBCOMP and AUTH (3.6.2-2, 3.7.2-2, 3.15.2-2), which are
+//! never sent, WebSocket (6.0.0) and other transports (4.2.0-1), which are not here, and servers of less than QoS 2
+//! (3.2.2-10) or with a copy for each subscription (3.3.4-5), which this broker is not.
 #![no_std]
 extern crate alloc;
 

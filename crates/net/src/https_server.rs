@@ -70,6 +70,8 @@ pub struct Limits {
     pub body_size_max: usize,
     /// For body and answer together: 408 while the body is still coming, else 503.
     pub call_time_max: Duration,
+    /// The same for calls that wait for something to happen and say so: see [`Patience`].
+    pub patient_time_max: Duration,
     /// For the peer to read something of an answer.
     pub stall_time_max: Duration,
     /// For calls in flight to end after shutdown was requested.
@@ -86,9 +88,29 @@ impl Default for Limits {
             head_size_max: 16 * 1024,
             body_size_max: 64 * 1024,
             call_time_max: Duration::from_secs(30),
+            patient_time_max: Duration::from_secs(60 * 60),
             stall_time_max: Duration::from_secs(15),
             drain_time_max: Duration::from_secs(10),
         }
+    }
+}
+
+/// In the extensions of each request: how its handler asks for more time.
+///
+/// A call that waits for something to happen has no end that could be foretold. Such a handler asks once it
+/// knows that its caller may wait; the call then has [`Limits::patient_time_max`] beyond the usual time. It is
+/// dropped when its connection ends.
+#[derive(Clone, Debug, Default)]
+pub struct Patience(Arc<AtomicBool>);
+
+impl Patience {
+    /// Asks for more time.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -261,8 +283,14 @@ impl Server {
         let body = Body::new(Limited::new(body, self.limits.body_size_max));
         let mut request = Request::from_parts(parts, body);
         request.extensions_mut().insert(peer);
-        let call = self.router.clone().call(request);
-        match timeout(self.limits.call_time_max, call).await {
+        let patience = Patience::default();
+        request.extensions_mut().insert(patience.clone());
+        let mut call = pin!(self.router.clone().call(request));
+        let mut answered = timeout(self.limits.call_time_max, call.as_mut()).await;
+        if answered.is_err() && patience.is_asked() {
+            answered = timeout(self.limits.patient_time_max, call).await;
+        }
+        match answered {
             Ok(answer) => answer,
             Err(_late) if arrived.load(Ordering::Relaxed) => Ok(closing(StatusCode::SERVICE_UNAVAILABLE)),
             Err(_late) => Ok(closing(StatusCode::REQUEST_TIMEOUT)),

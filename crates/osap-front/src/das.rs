@@ -15,6 +15,7 @@
 mod compat;
 mod cover;
 mod device;
+mod known;
 mod line;
 mod publishing;
 mod words;

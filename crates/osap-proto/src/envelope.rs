@@ -71,7 +71,12 @@ impl General {
     pub(crate) fn plaintext(self, application: &[u8]) -> Vec<u8> {
         let general = format!("{{\"Seq\":{},\"Ts\":{}}}", self.seq, self.ts);
         let size = u16::try_from(general.len()).expect("two numbers have less than 60 digits");
-        [&size.to_be_bytes(), general.as_bytes(), application].concat()
+        // The tag is put behind it: a plaintext that has to move leaves a copy.
+        let mut plain = Vec::with_capacity(2 + general.len() + application.len() + TAG_SIZE);
+        plain.extend_from_slice(&size.to_be_bytes());
+        plain.extend_from_slice(general.as_bytes());
+        plain.extend_from_slice(application);
+        plain
     }
 }
 
@@ -79,9 +84,28 @@ impl General {
 pub(crate) fn split(plain: &[u8]) -> Option<(General, &[u8])> {
     let (size, rest) = plain.split_first_chunk()?;
     let (general, application) = rest.split_at_checked(usize::from(u16::from_be_bytes(*size)))?;
+    if let Some(general) = as_we_write_it(general) {
+        return Some((general, application));
+    }
     let members = Value::parse(general)?;
     let number = |name| members.member(name)?.unsigned();
     Some((General { seq: number("Seq")?, ts: number("Ts")? }, application))
+}
+
+/// A general part in the one form that needs no reader of JSON; `None` for every other, whether it is one or not.
+fn as_we_write_it(general: &[u8]) -> Option<General> {
+    let (seq, rest) = number_before(general.strip_prefix(b"{\"Seq\":")?, b',')?;
+    let (ts, rest) = number_before(rest.strip_prefix(b"\"Ts\":")?, b'}')?;
+    rest.is_empty().then_some(General { seq, ts })
+}
+
+/// A number without needless zeros, and what stands behind the byte that ends it.
+fn number_before(text: &[u8], end: u8) -> Option<(u64, &[u8])> {
+    let length = text.iter().position(|byte| *byte == end)?;
+    let (digits, rest) = (&text[..length], &text[length + 1..]);
+    let is_plain = matches!(digits, [b'0'] | [b'1'..=b'9', ..]) && digits.iter().all(u8::is_ascii_digit);
+    let value = |value: u64, digit: &u8| value.checked_mul(10)?.checked_add(u64::from(digit - b'0'));
+    if is_plain { Some((digits.iter().try_fold(0, value)?, rest)) } else { None }
 }
 
 /// hello(D): of one CONNECT.
@@ -120,7 +144,9 @@ impl PhaseKeys {
     }
 
     fn seal(&self, phase: u8, counter: u64, topic: &[u8], mut plain: Vec<u8>) -> Option<Vec<u8>> {
-        let mut envelope = [&[FORM, phase][..], &counter.to_be_bytes()].concat();
+        let mut envelope = Vec::with_capacity(HEAD_SIZE + plain.len() + TAG_SIZE);
+        envelope.extend_from_slice(&[FORM, phase]);
+        envelope.extend_from_slice(&counter.to_be_bytes());
         self.key.seal(&self.iv.nonce(counter), &extra(topic, &envelope), &mut plain).ok()?;
         envelope.extend_from_slice(&plain);
         Some(envelope)

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value, json};
 use wire::{DecodeError, Reason};
 
-use crate::json::{BODY_SIZE_MAX, read_json};
+use crate::json::{BODY_SIZE_MAX, check_depth, read_json};
 use crate::{Failure, TooLarge};
 
 /// The member that holds a value where the form wants an object.
@@ -17,8 +17,8 @@ const DONE: i64 = 0;
 /// The bytes of a body.
 pub(crate) fn bytes(body: &Value) -> Result<Vec<u8>, TooLarge> {
     let bytes = serde_json::to_vec(body).map_err(|_| TooLarge)?;
-    // Reading it back is what the other side does: it takes what passes here.
-    if bytes.len() <= BODY_SIZE_MAX && read_json(&bytes).is_ok() { Ok(bytes) } else { Err(TooLarge) }
+    // The other side reads no more and no deeper; a value of ours has no member twice.
+    if bytes.len() <= BODY_SIZE_MAX && check_depth(&bytes).is_ok() { Ok(bytes) } else { Err(TooLarge) }
 }
 
 /// Reads a body that is an object.
@@ -36,7 +36,7 @@ pub(crate) const fn wrong() -> DecodeError {
 
 /// `{"data":{"Value":v}}`
 pub(crate) fn of_value(value: &Value) -> Value {
-    json!({ "data": { VALUE: value } })
+    inside("data", inside(VALUE, value.clone()))
 }
 
 /// Reads `{"data":{"Value":v}}`.
@@ -53,8 +53,13 @@ pub(crate) fn of_input(input: &Value) -> Value {
     match input {
         Value::Null => json!({}),
         Value::Object(members) if members.contains_key(VALUE) => of_value(input),
-        other => json!({ "data": other }),
+        other => inside("data", other.clone()),
     }
+}
+
+/// `{"name":value}`
+fn inside(name: &str, value: Value) -> Value {
+    Value::Object(Map::from_iter([(name.into(), value)]))
 }
 
 /// Reads `{"data":input}`.

@@ -46,7 +46,8 @@ fn offset_of(bytes: &[u8], line: usize, column: usize) -> usize {
     (before.map(<[u8]>::len).sum::<usize>() + column.saturating_sub(1)).min(bytes.len())
 }
 
-fn check_depth(bytes: &[u8]) -> Result<(), DecodeError> {
+/// Refuses JSON that is more than [`DEPTH_MAX`] deep.
+pub(crate) fn check_depth(bytes: &[u8]) -> Result<(), DecodeError> {
     let (mut depth, mut is_text, mut is_escaped) = (0_u8, false, false);
     for (offset, byte) in bytes.iter().enumerate() {
         if is_text {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use clap::Args;
 use http::{Method, Request, Response, StatusCode, header};
-use net::https_client::{CallError, CallLimits, Client, Endpoint, Pieces};
+use net::https_client::{CallError, CallLimits, Client, Connection, Endpoint, Pieces};
 use net::tls::TlsIdentity;
 
 use crate::failure::{Failure, Outcome};
@@ -99,6 +99,12 @@ impl OperatorClient {
         let client = Client::new(&[ca.to_vec()], Some(identity), limits)
             .map_err(|error| Failure::new("internal", "TLS set-up").because(format!("{error:?}")))?;
         Ok(Self { client, endpoint: config::endpoint(server)? })
+    }
+
+    /// A connection for many calls, one after the other.
+    pub(crate) async fn connect(&self) -> Outcome<Connection> {
+        let opened = self.client.open(&self.endpoint, None).await;
+        opened.map_err(|error| Failure::new("cannot-reach", self.endpoint.to_string()).because(error))
     }
 
     /// One call; a status of class 2 is the answer, everything else a failure about `subject`. A server that

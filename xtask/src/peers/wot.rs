@@ -1,13 +1,15 @@
-//! The validator of Thing Descriptions that the W3C community uses, and MQTT.js, from the package registry.
+//! The validator of Thing Descriptions that the W3C community uses, node-wot and MQTT.js, from the package registry.
 
 use std::path::PathBuf;
 
 use crate::repository::{Repository, is_installed, stdout_of};
 
 /// The packages with their versions, and what shows that each is there.
-const PACKAGES: [(&str, &str); 2] = [
+const PACKAGES: [(&str, &str); 4] = [
     ("@thing-description-playground/core@1.4.0", "@thing-description-playground/core"),
     ("mqtt@5.16.0", "mqtt"),
+    ("@node-wot/core@0.9.2", "@node-wot/core"),
+    ("@node-wot/binding-http@0.9.2", "@node-wot/binding-http"),
 ];
 
 /// Where they rest; the tests of http-front and things-desk look there.
@@ -31,7 +33,8 @@ pub(super) fn install(repository: &Repository) -> Result<(), String> {
     }
     if !is_installed("npm") {
         return Err(
-            "there is no npm: the validator of Thing Descriptions and MQTT.js are left out".to_owned()
+            "there is no npm: the validator of Thing Descriptions, node-wot and MQTT.js are left out"
+                .to_owned(),
         );
     }
     let mut npm = repository.command("npm");

@@ -228,6 +228,11 @@ export const TEXTS: Readonly<Record<string, Entry>> = {
     why: 'It was mistyped, or changed elsewhere.',
     attempts: ['Type it again'],
   },
+  'proven-better': {
+    title: 'The old protocol is not run with this device',
+    why: 'It proved itself by the secure profile, and there is no way back.',
+    attempts: ['Leave it as it is: it needs no old protocol', 'If it was changed for an older device: remove the thing and add it anew'],
+  },
   'refused': {
     title: 'The server refused',
     why: 'It does not say why.',
@@ -260,8 +265,8 @@ export const TEXTS: Readonly<Record<string, Entry>> = {
   },
   'thing-full': {
     title: 'The thing has as many as may be',
-    why: '256 operations are kept, and none of them has ended.',
-    attempts: ['Withdraw one, or wait until one has ended'],
+    why: '256 operations are kept and none of them has ended, or 64 sub-devices are behind it or refused.',
+    attempts: ['Withdraw an operation, or wait until one has ended', 'Remove the thing of a sub-device that is no more'],
   },
   'token-missing': {
     title: 'The page was older than the session',

@@ -1,6 +1,6 @@
 // Every operation the console uses: one id shared by button, API, command line and audit log.
 import type { Json, ThingDescription } from '../td/types';
-import type { Account, AccountSession, AuditPage, Channel, Device, DeviceKey, DeviceRecord, DesiredValue, FileToken, Grant, Invitation, Listener, MqttClient, Observation, Offer, Risk, Sample, Session, Settings, ShippedModel, ThingEvent, ThingFile, ThingOperation, ThingSummary } from './types';
+import type { Account, AccountSession, AuditPage, Channel, ClientKey, Device, DeviceKey, DeviceRecord, DesiredValue, FileToken, Grant, Invitation, Listener, MqttClient, Observation, Offer, Risk, Sample, Session, Settings, ShippedModel, SubDevice, ThingEvent, ThingFile, ThingOperation, ThingSummary } from './types';
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
@@ -57,9 +57,14 @@ export interface Answers {
   'things.enrol': DeviceRecord;
   'things.window': DeviceRecord;
   'things.close-window': DeviceRecord;
+  'things.allow-compat': DeviceRecord;
+  'things.forbid-compat': DeviceRecord;
   'things.block': DeviceRecord;
   'things.unblock': DeviceRecord;
   'things.code': DeviceRecord;
+  'things.children': { children: SubDevice[] };
+  'things.adopt': { id: string };
+  'things.decline': null;
   'files.list': { files: ThingFile[]; next: string | null };
   'files.offer': FileToken;
   'files.lend': FileToken;
@@ -67,6 +72,8 @@ export interface Answers {
   'client.list': { clients: MqttClient[] };
   'client.add': null;
   'client.password': null;
+  'client.key': ClientKey;
+  'client.key-remove': null;
   'client.remove': null;
   'grant.list': { grants: Grant[]; next: string | null };
   'grant.add': Grant;
@@ -129,9 +136,14 @@ export const OPERATIONS: Readonly<Record<Operation, readonly [Method, string]>> 
   'things.enrol': ['POST', '/things/{id}/record'],
   'things.window': ['POST', '/things/{id}/record/window'],
   'things.close-window': ['DELETE', '/things/{id}/record/window'],
+  'things.allow-compat': ['PUT', '/things/{id}/record/compat'],
+  'things.forbid-compat': ['DELETE', '/things/{id}/record/compat'],
   'things.block': ['PUT', '/things/{id}/record/block'],
   'things.unblock': ['DELETE', '/things/{id}/record/block'],
   'things.code': ['PUT', '/things/{id}/record/code'],
+  'things.children': ['GET', '/things/{id}/children'],
+  'things.adopt': ['PUT', '/things/{id}/children/{serial}'],
+  'things.decline': ['DELETE', '/things/{id}/children/{serial}'],
   'files.list': ['GET', '/things/{id}/files'],
   'files.offer': ['POST', '/things/{id}/files'],
   'files.lend': ['POST', '/things/{id}/files/{file}/token'],
@@ -139,6 +151,8 @@ export const OPERATIONS: Readonly<Record<Operation, readonly [Method, string]>> 
   'client.list': ['GET', '/v1/clients'],
   'client.add': ['POST', '/v1/clients'],
   'client.password': ['PUT', '/v1/clients/{id}/password'],
+  'client.key': ['PUT', '/v1/clients/{id}/key'],
+  'client.key-remove': ['DELETE', '/v1/clients/{id}/key'],
   'client.remove': ['DELETE', '/v1/clients/{id}'],
   'grant.list': ['GET', '/v1/grants'],
   'grant.add': ['POST', '/v1/grants'],

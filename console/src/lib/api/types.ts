@@ -144,9 +144,11 @@ export interface Listener {
 export interface ThingSummary {
   id: string;
   title: string;
-  binding: 'osap' | 'mqtt';
+  binding: 'osap' | 'mqtt' | 'child';
   /** The serial or name of its device; the owner's alone. */
   device: string | null;
+  /** The gateway's thing that a sub-device is behind; the owner's alone. */
+  hub: string | null;
   /** Let in by the old, weak protocol. */
   compat: boolean;
   created_unix_millis: number;
@@ -239,6 +241,16 @@ export interface ShippedModel {
   model: { title?: string };
 }
 
+/** A sub-device behind a gateway. */
+export interface SubDevice {
+  serial: string;
+  state: 'waiting' | 'declined' | 'adopted';
+  thing: string | null;
+  told: boolean;
+  connected: boolean;
+  since_unix_millis: number | null;
+}
+
 /** A file of a smart device. */
 export interface ThingFile {
   id: string;
@@ -257,11 +269,18 @@ export interface FileToken {
   until_unix_millis: number;
 }
 
-/** A program that speaks MQTT. */
+/** A program that speaks MQTT, and with a key CoAP. */
 export interface MqttClient {
   name: string;
   namespace: string;
   made_unix_millis: number;
+  has_key: boolean;
+}
+
+/** What a client proves over CoAP; told once. */
+export interface ClientKey {
+  name: string;
+  key: string;
 }
 
 /** A rule that lets somebody use a smart device. */

@@ -1,8 +1,8 @@
 //! Accounts of programs.
 
 use accounts::{
-    AddClient, ChangeClient, Checked, ClientAt, ClientChange, ClientNotAdded, ClientSignedIn, ListClients,
-    PrepareClient, Prepared, SettleClient, SignedIn,
+    AddClient, CALLER_KEY_LENGTH, CallerKey, ChangeClient, Checked, ClientAt, ClientChange, ClientNotAdded,
+    ClientSignedIn, KeyOfClient, ListClients, PrepareClient, Prepared, SettleClient, SignedIn,
 };
 use store::Table as _;
 
@@ -103,4 +103,38 @@ fn strangers_do_not_lock_a_client_out_where_it_is_known() {
     assert_eq!(sign_in(&house, "lamp", "right-123", THERE), ClientSignedIn::Wait, "besieged");
     house.later(11_000);
     assert_eq!(sign_in(&house, "lamp", "right-123", HERE), welcome("lamp"));
+}
+
+#[test]
+fn a_key_is_drawn_replaced_and_gone_with_its_client_and_a_password_leaves_it() {
+    let house = House::activated();
+    add(&house, "panel").unwrap();
+    let change = |change| {
+        let asked = house.asked("root", Some(HERE));
+        house.run(ChangeClient { name: name("panel"), change, asked }).unwrap()
+    };
+    let key = || house.run(KeyOfClient { name: name("panel") }).unwrap();
+    let has_key = || house.run(ListClients).unwrap()[0].has_key;
+    let [first, second] = [1, 2].map(|chance| CallerKey::drawn(&[chance; CALLER_KEY_LENGTH / 2]));
+    assert_eq!((key(), has_key()), (None, false), "nobody calls who was given no key");
+    assert_eq!(first.secret().expose(), "01".repeat(16).as_bytes());
+    assert!(change(ClientChange::Key(first.clone())));
+    assert_eq!((key(), has_key()), (Some(first.clone()), true));
+    assert!(change(ClientChange::Password(hash("other-123"))));
+    assert_eq!(key(), Some(first), "another password");
+    assert!(change(ClientChange::Key(second.clone())));
+    assert_eq!(key(), Some(second.clone()), "the last one counts");
+    assert!(change(ClientChange::NoKey));
+    assert_eq!((key(), has_key()), (None, false));
+    assert!(change(ClientChange::Key(second.clone())) && change(ClientChange::Remove));
+    assert_eq!(key(), None);
+    assert!(!change(ClientChange::Key(second.clone())), "there is nobody to give it to");
+    add(&house, "panel").unwrap();
+    assert_eq!(key(), None, "another client of the same name");
+    assert!(!format!("{second:?}").contains("02"), "{second:?}");
+    let log = house.log();
+    for entry in ["root client.key panel 192.0.2.1", "root client.key-remove panel 192.0.2.1"] {
+        assert!(log.iter().any(|line| line == entry), "{entry} in {log:?}");
+    }
+    assert!(log.iter().all(|line| !line.contains("0202")), "no key is written down");
 }

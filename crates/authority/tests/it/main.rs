@@ -9,4 +9,5 @@ mod identity;
 mod owners;
 mod recovery;
 mod refill;
+mod rejected;
 mod world;

@@ -85,3 +85,20 @@ fn retained_messages_survive_a_crash_with_the_time_they_have_left() {
     assert_eq!(desk.subscribe(client, "b", Q2), ReasonCode::GRANTED_QOS_2);
     assert!(desk.copies(client).is_empty());
 }
+
+// verifies: MQTT-3.8.4-4
+#[test]
+fn a_subscription_that_is_replaced_loses_no_message_and_brings_the_retained_ones_again() {
+    let mut desk = default();
+    let (publisher, client) = (desk.connect("p", &FOR_NOW), desk.connect("c", &FOR_NOW));
+    desk.publish(publisher, &retained("a", "kept", Q1));
+    desk.subscribe(client, "a", Q1);
+    assert_eq!(desk.came(client), ["a kept"]);
+    desk.lines.get_mut(&client).unwrap().quota = 1;
+    desk.publish(publisher, &message("a", "waits", Q1));
+    desk.subscribe(client, "a", Q1);
+    while !desk.lines[&client].flying.is_empty() {
+        desk.acknowledge(client);
+    }
+    assert_eq!(desk.came(client), ["a waits", "a kept"]);
+}

@@ -125,7 +125,7 @@ fn topics_of_the_server_are_refused_and_those_of_things_are_left_to_the_hub() {
 }
 
 /// Random subscriptions and messages against a list that is searched from end to end.
-// verifies: MQTT-3.3.5-1, MQTT-4.6.0-6
+// verifies: MQTT-3.3.2-3, MQTT-3.3.5-1, MQTT-4.6.0-5, MQTT-4.6.0-6
 #[test]
 fn random_histories_route_like_a_naive_list() {
     let filters = ["a", "a/b", "a/#", "+/b", "#", "+", "a/+/c", "b"];

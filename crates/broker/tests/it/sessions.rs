@@ -9,7 +9,7 @@ fn will(topic: &str, delay_secs: u32) -> Option<LastWill> {
     Some(LastWill { publication: message(topic, "gone", Q1), delay_secs })
 }
 
-// verifies: MQTT-3.1.2-5, MQTT-4.4.0-1
+// verifies: MQTT-3.1.2-5, MQTT-3.1.3-2, MQTT-4.4.0-1, MQTT-4.5.0-1
 #[test]
 fn a_kept_session_gets_what_it_missed_and_what_it_had_not_acknowledged() {
     let mut desk = default();
@@ -193,4 +193,22 @@ fn a_retained_will_is_retained() {
     let reader = desk.connect("r", &FOR_NOW);
     assert_eq!(desk.subscribe(reader, "w", Q0), ReasonCode::SUCCESS);
     assert_eq!(desk.came(reader), ["w x"]);
+}
+
+// verifies: MQTT-3.10.4-3
+#[test]
+fn what_is_under_way_when_a_subscription_ends_is_delivered_to_its_end() {
+    let mut desk = default();
+    let (publisher, reader) = (desk.connect("p", &FOR_NOW), desk.connect("r", &KEPT));
+    desk.subscribe(reader, "a", Q2);
+    desk.publish(publisher, &message("a", "1", Q1));
+    desk.publish(publisher, &message("a", "2", Q2));
+    desk.unsubscribe(reader, "a");
+    desk.publish(publisher, &message("a", "3", Q2));
+    desk.leave(reader, false);
+    let reader = desk.connect("r", &KEPT);
+    assert_eq!(desk.came(reader), ["a 1", "a 2"]);
+    desk.acknowledge(reader);
+    desk.acknowledge(reader);
+    assert_eq!(desk.broker.gauges().queue_bytes, 0);
 }

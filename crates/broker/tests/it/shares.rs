@@ -1,8 +1,7 @@
 //! Shared subscriptions.
 
-use crate::desk::{FOR_NOW, KEPT, Q1, Q2, default, message};
+use crate::desk::{FOR_NOW, How, KEPT, Q0, Q1, Q2, at, default, message};
 
-// verifies: MQTT-4.8.2-4
 #[test]
 fn each_share_gets_a_message_once_and_its_members_take_turns() {
     let mut desk = default();
@@ -51,4 +50,50 @@ fn a_client_in_a_share_and_with_its_own_subscription_gets_both() {
     desk.unsubscribe(client, "$share/g/a");
     desk.publish(client, &message("a", "z", Q1));
     assert!(desk.came(client).is_empty());
+}
+
+// verifies: MQTT-4.8.2-3
+#[test]
+fn a_member_gets_no_more_than_the_qos_it_asked_for() {
+    let mut desk = default();
+    let publisher = desk.connect("p", &FOR_NOW);
+    let members = [("zero", Q0), ("one", Q1), ("two", Q2)].map(|(name, qos)| {
+        let member = desk.connect(name, &FOR_NOW);
+        desk.subscribe(member, "$share/g/a", qos);
+        (member, qos)
+    });
+    for _ in 0..6 {
+        desk.publish(publisher, &message("a", "x", Q2));
+    }
+    for (member, qos) in members {
+        let got: Vec<_> = desk.copies(member).iter().map(|copy| copy.qos).collect();
+        assert_eq!(got, [qos, qos]);
+    }
+}
+
+// verifies: MQTT-4.8.2-4, MQTT-4.8.2-5
+#[test]
+fn a_message_under_way_to_a_member_is_that_members_alone() {
+    for comes_back in [true, false] {
+        let mut desk = default();
+        let publisher = desk.connect("p", &FOR_NOW);
+        let away = desk.connect("away", &How { expiry_secs: 60, ..KEPT });
+        desk.subscribe(away, "$share/g/a", Q2);
+        desk.publish(publisher, &message("a", "x", Q2));
+        assert_eq!(desk.came(away), ["a x"]);
+        let here = desk.connect("here", &KEPT);
+        desk.subscribe(here, "$share/g/a", Q2);
+        desk.leave(away, false);
+        assert!(desk.came(here).is_empty(), "it was sent to another");
+        if comes_back {
+            desk.pass(at(30));
+            let away = desk.connect("away", &How { expiry_secs: 60, ..KEPT });
+            assert_eq!(desk.came(away), ["a x"]);
+            desk.acknowledge(away);
+        } else {
+            desk.pass(at(90));
+        }
+        assert!(desk.came(here).is_empty(), "nor when the other's session is over");
+        assert_eq!(desk.broker.gauges().queue_bytes, 0);
+    }
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::management::{DeviceJson, bodies as devices};
 use crate::platform::AuditPage;
-use crate::things::{bodies as things, record_bodies as records};
+use crate::things::{bodies as things, children, record_bodies as records};
 
 const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
@@ -144,7 +144,8 @@ pub(super) fn of(id: &str) -> Option<Bodies> {
         "client.list" => it.gives::<clients::ClientsJson>(200),
         "client.add" => it.takes::<clients::AddClientJson>().ends(201),
         "client.password" => it.takes::<clients::ClientPasswordJson>().ends(204),
-        "client.remove" => it.ends(204),
+        "client.key" => it.gives::<clients::ClientKeyJson<'_>>(200),
+        "client.remove" | "client.key-remove" => it.ends(204),
         "account.duties" => it.takes::<people::DutiesJson>().ends(204),
         "account.sessions" => it.gives::<people::SessionsJson>(200),
         "logout" | "account.lock" | "account.unlock" | "account.remove" | "account.sign-out" => it.ends(204),
@@ -196,6 +197,9 @@ fn of_things(id: &str) -> Option<Bodies> {
             .may_name("fresh", "true: asks the device first.")
             .may_name("detail", detail)
             .gives_or_streams(ObjectBuilder::new().schema_type(SchemaType::AnyValue)),
+        "things.next-value" | "things.next-event" => {
+            it.gives_as(200, JSON, ObjectBuilder::new().schema_type(SchemaType::AnyValue))
+        }
         "things.history" => {
             it.may_name("after", "Behind the report of this number.").gives::<things::SeriesJson>(200)
         }
@@ -244,11 +248,18 @@ fn of_things(id: &str) -> Option<Bodies> {
 fn of_records(id: &str) -> Option<Bodies> {
     let it = Bodies::default();
     Some(match id {
-        "things.record" | "things.window" | "things.close-window" | "things.block" | "things.unblock" => {
-            it.gives::<records::RecordJson>(200)
-        }
+        "things.record"
+        | "things.window"
+        | "things.close-window"
+        | "things.block"
+        | "things.unblock"
+        | "things.forbid-compat" => it.gives::<records::RecordJson>(200),
+        "things.allow-compat" => it.takes::<records::CompatJson>().gives::<records::RecordJson>(200),
         "things.enrol" => it.takes::<records::EnrolmentJson>().gives::<records::RecordJson>(200),
         "things.code" => it.takes::<records::NewCodeJson>().gives::<records::RecordJson>(200),
+        "things.children" => it.gives::<children::ChildrenJson>(200),
+        "things.adopt" => it.takes::<children::AdoptionJson>().gives::<things::AddedJson>(201),
+        "things.decline" => it.ends(204),
         "things.models" => it.gives::<records::ModelsJson>(200),
         _ => return None,
     })

@@ -1,8 +1,8 @@
-//! `/v1/clients`: programs that speak MQTT.
+//! `/v1/clients`: programs that speak MQTT, and with a key CoAP.
 
 use std::sync::Arc;
 
-use accounts::{AccountName, AddClient, ChangeClient, ClientChange, ClientNotAdded, ListClients};
+use accounts::{AccountName, AddClient, CallerKey, ChangeClient, ClientChange, ClientNotAdded, ListClients};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::caller::Caller;
 use super::problem::problem;
 use super::sign_in::Typed;
-use super::{Console, body, json};
+use super::{ClientWord, Console, body, json};
 use crate::answer::{empty, fault, not_run};
 
 /// The namespace of clients that are given none.
@@ -26,6 +26,7 @@ pub(super) fn routes() -> Router<Arc<Console>> {
         .route("/v1/clients", get(list).post(add))
         .route("/v1/clients/{name}", delete(remove))
         .route("/v1/clients/{name}/password", put(set_password))
+        .route("/v1/clients/{name}/key", put(draw_key).delete(remove_key))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -40,6 +41,8 @@ pub(super) struct ClientJson {
     name: String,
     namespace: String,
     made_unix_millis: u64,
+    /// Whether it has a key for CoAP.
+    has_key: bool,
 }
 
 /// `GET /v1/clients`: 200, 503.
@@ -50,6 +53,7 @@ async fn list(State(console): State<Arc<Console>>) -> Response {
                 name: view.name.as_str().to_owned(),
                 namespace: view.namespace.as_str().to_owned(),
                 made_unix_millis: view.made.as_unix_millis(),
+                has_key: view.has_key,
             });
             json("list clients", StatusCode::OK, &ClientsJson { clients: clients.collect() })
         }
@@ -97,6 +101,36 @@ async fn set_password(
     }
 }
 
+#[derive(Serialize, ToSchema)]
+#[schema(as = ClientKey)]
+pub(super) struct ClientKeyJson<'a> {
+    /// The identity that it shows.
+    name: &'a str,
+    /// What it proves: these bytes as they stand. Told once.
+    #[schema(format = Password)]
+    key: &'a str,
+}
+
+/// `PUT /v1/clients/{name}/key`: 200, 404, 503. Each time another one: the last one counts.
+async fn draw_key(State(console): State<Arc<Console>>, caller: Caller, Path(name): Path<String>) -> Response {
+    let key = CallerKey::drawn(&console.executor().bytes());
+    let changed = console.change_client(&caller, &name, ClientChange::Key(key.clone())).await;
+    match (changed.status().is_success(), std::str::from_utf8(key.secret().expose())) {
+        (true, Ok(key)) => json("draw a key", StatusCode::OK, &ClientKeyJson { name: &name, key }),
+        (true, Err(error)) => fault("draw a key", &error),
+        (false, _) => changed,
+    }
+}
+
+/// `DELETE /v1/clients/{name}/key`: 204, 404, 503.
+async fn remove_key(
+    State(console): State<Arc<Console>>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Response {
+    console.change_client(&caller, &name, ClientChange::NoKey).await
+}
+
 /// `DELETE /v1/clients/{name}`: 204, 404, 503.
 async fn remove(State(console): State<Arc<Console>>, caller: Caller, Path(name): Path<String>) -> Response {
     console.change_client(&caller, &name, ClientChange::Remove).await
@@ -135,11 +169,14 @@ impl Console {
     async fn change_client(&self, caller: &Caller, name: &str, change: ClientChange) -> Response {
         let Ok(name) = AccountName::from_typed(name) else { return problem("client-unknown") };
         let asked = caller.asked(self.executor().correlation());
+        let word = match change {
+            ClientChange::Password(_) => ClientWord::Password,
+            ClientChange::Key(_) | ClientChange::NoKey => ClientWord::Key,
+            ClientChange::Remove => ClientWord::Removed,
+        };
         match self.executor().run(ChangeClient { name: name.clone(), change, asked }).await {
             Ok(Ok(true)) => {
-                if let Some(tell) = self.client_changed.get() {
-                    tell(name.as_str());
-                }
+                self.tell_of_client(name.as_str(), word);
                 empty(StatusCode::NO_CONTENT)
             }
             Ok(Ok(false)) => problem("client-unknown"),

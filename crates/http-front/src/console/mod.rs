@@ -27,7 +27,7 @@ pub(crate) mod sign_in;
 mod stream;
 
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use accounts::{Asked, OfferActivation, Offered, ReadSettings, Settings, TrimAudit};
 use axum::Router;
@@ -44,6 +44,7 @@ use serde::de::DeserializeOwned;
 use crate::answer::{content, fault};
 use crate::management::{ManagementServer, ROLE};
 use crate::shelf::Shelf;
+use crate::things::polls::Polled;
 pub(crate) use audit::in_query;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -56,8 +57,19 @@ pub use passwords::Passwords;
 use problem::problem;
 pub use risks::{InsecureMode, WatchedCertificate};
 
-/// Tells somebody a name.
-type Tell = Box<dyn Fn(&str) + Send + Sync>;
+/// Tells somebody the name of a client, and what has changed.
+type Tell = Box<dyn Fn(&str, ClientWord) + Send + Sync>;
+
+/// What has changed about a client, for whoever holds connections of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientWord {
+    /// It has another password.
+    Password,
+    /// It has another key, or none.
+    Key,
+    /// It is no more.
+    Removed,
+}
 
 /// What the console needs besides the management system.
 pub struct Console {
@@ -82,10 +94,12 @@ pub struct Console {
     realm: Option<Realm>,
     models: &'static [(&'static str, &'static str)],
     stop: Shutdown,
-    /// Told the name of a client that was removed or has another password.
-    client_changed: OnceLock<Tell>,
+    /// Told of clients that were removed or have another password or key.
+    client_changed: RwLock<Vec<Tell>>,
     /// Where things are spoken too, beside this interface.
     things_elsewhere: RwLock<Vec<Elsewhere>>,
+    /// What long polls told last.
+    polled: Polled,
 }
 
 /// Another protocol on which things are spoken, for the forms of their descriptions.
@@ -93,6 +107,8 @@ pub struct Console {
 pub enum Elsewhere {
     /// MQTT over TLS, on this port of the host under which the caller reached us.
     Mqtt(u16),
+    /// CoAP over DTLS, likewise.
+    Coaps(u16),
 }
 
 /// What the console shows of the program around it.
@@ -185,16 +201,28 @@ impl Console {
             realm: around.realm,
             models: around.models,
             stop: around.stop,
-            client_changed: OnceLock::new(),
+            client_changed: RwLock::default(),
             things_elsewhere: RwLock::default(),
+            polled: Polled::default(),
         })
     }
 
-    /// Has `tell` called with the name of each MQTT client that is removed or gets another password, after the
-    /// commit: its connections are to end. Only the first call counts.
-    pub fn on_client_changed(&self, tell: impl Fn(&str) + Send + Sync + 'static) {
-        // A second one would be another broker on the same accounts, which there is not.
-        let _second = self.client_changed.set(Box::new(tell));
+    /// Has `tell` called with the name of each client that is removed or gets another password or key, after the
+    /// commit: what was begun with what it had before is to end.
+    pub fn on_client_changed(&self, tell: impl Fn(&str, ClientWord) + Send + Sync + 'static) {
+        self.client_changed.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(tell));
+    }
+
+    fn tell_of_client(&self, name: &str, word: ClientWord) {
+        let all = self.client_changed.read().unwrap_or_else(PoisonError::into_inner);
+        all.iter().for_each(|tell| tell(name, word));
+    }
+
+    /// The description of a thing for the caller whose view it is, when it was not asked for over this interface;
+    /// `host` is where its forms say that we are, with the port of this interface.
+    #[must_use]
+    pub fn describe(&self, view: &hub::ThingView, host: &str) -> Vec<u8> {
+        crate::things::described(view, host, &self.things_elsewhere())
     }
 
     /// Keeps the audit log within its limit, until shutdown.
@@ -284,6 +312,10 @@ impl Console {
 
     pub(crate) const fn stop(&self) -> &Shutdown {
         &self.stop
+    }
+
+    pub(crate) const fn polled(&self) -> &Polled {
+        &self.polled
     }
 
     pub(crate) fn sessions_ended(&self) -> feed::SessionsEnded {

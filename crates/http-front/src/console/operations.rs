@@ -61,6 +61,8 @@ operations! {
     "client.list" GET "/v1/clients" For(Administer), "List MQTT clients";
     "client.add" POST "/v1/clients" For(Administer), "Make an MQTT client";
     "client.password" PUT "/v1/clients/{name}/password" For(Administer), "Set another password of an MQTT client";
+    "client.key" PUT "/v1/clients/{name}/key" For(Administer), "Draw the key with which a client calls over CoAP";
+    "client.key-remove" DELETE "/v1/clients/{name}/key" For(Administer), "Take the key of a client back";
     "client.remove" DELETE "/v1/clients/{name}" For(Administer), "Remove an MQTT client";
     "settings.show" GET "/v1/settings" For(Administer), "Show the settings";
     "settings.set" PUT "/v1/settings" For(Administer), "Set the settings";
@@ -94,6 +96,7 @@ operations! {
     "things.remove" DELETE "/things/{id}" For(Administer), "Remove a thing with all that was kept of it";
     "things.read-all" GET "/things/{id}/properties" For(SignedIn), "Read or observe every property";
     "things.read" GET "/things/{id}/properties/{name}" For(SignedIn), "Read or observe a property";
+    "things.next-value" GET "/things/{id}/properties/{name}/next" For(SignedIn), "Wait for the next value of a property";
     "things.history" GET "/things/{id}/properties/{name}/history" For(SignedIn), "Show what a property was";
     "things.write" PUT "/things/{id}/properties/{name}" For(SignedIn), "Want another value of a property";
     "things.call" POST "/things/{id}/actions/{name}" For(SignedIn), "Invoke an action";
@@ -101,14 +104,20 @@ operations! {
     "things.withdraw" DELETE "/things/{id}/actions/{name}/{number}" For(SignedIn), "Take an action out of the queue";
     "things.events" GET "/things/{id}/events" For(SignedIn), "List or receive events";
     "things.event" GET "/things/{id}/events/{name}" For(SignedIn), "List or receive events of one name";
+    "things.next-event" GET "/things/{id}/events/{name}/next" For(SignedIn), "Wait for the next event of one name";
     "things.watch" GET "/things/{id}/watch" For(SignedIn), "Follow values and events of a thing";
     "things.record" GET "/things/{id}/record" For(Administer), "Show what is on record of a smart device";
     "things.enrol" POST "/things/{id}/record" For(Administer), "Put the device of a thing on record";
     "things.window" POST "/things/{id}/record/window" For(Administer), "Take the code on the label once more";
     "things.close-window" DELETE "/things/{id}/record/window" For(Administer), "Take the code no more";
+    "things.allow-compat" PUT "/things/{id}/record/compat" For(Administer), "Run the old protocol with a smart device";
+    "things.forbid-compat" DELETE "/things/{id}/record/compat" For(Administer), "Run the old protocol with it no more";
     "things.block" PUT "/things/{id}/record/block" For(Administer), "Let a smart device in no more";
     "things.unblock" DELETE "/things/{id}/record/block" For(Administer), "Let a smart device in again";
     "things.code" PUT "/things/{id}/record/code" For(Administer), "Give a smart device another code";
+    "things.children" GET "/things/{id}/children" For(Administer), "List the sub-devices behind a gateway";
+    "things.adopt" PUT "/things/{id}/children/{serial}" For(Administer), "Make a thing of a sub-device";
+    "things.decline" DELETE "/things/{id}/children/{serial}" For(Administer), "Refuse a sub-device";
     "things.models" GET "/v1/models" For(Administer), "List the models that come with the program";
     "things.directory" GET "/.well-known/wot" For(SignedIn), "Describe the directory of things";
     "grant.list" GET "/v1/grants" For(Administer), "List who was granted what";

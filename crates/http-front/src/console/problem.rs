@@ -69,6 +69,7 @@ const STATUSES: &[(&str, StatusCode)] = &[
     ("on-record-already", StatusCode::CONFLICT),
     ("password-too-simple", StatusCode::UNPROCESSABLE_ENTITY),
     ("password-wrong", StatusCode::FORBIDDEN),
+    ("proven-better", StatusCode::CONFLICT),
     ("refused", StatusCode::FORBIDDEN),
     ("request-unreadable", StatusCode::BAD_REQUEST),
     ("setting-refused", StatusCode::UNPROCESSABLE_ENTITY),

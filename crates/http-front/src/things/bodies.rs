@@ -21,10 +21,12 @@ fn millis(at: Option<Timestamp>) -> Option<u64> {
 pub(crate) struct ThingJson {
     id: String,
     title: String,
-    /// `osap` or `mqtt`.
+    /// `osap`, `mqtt`, or `child` for a sub-device behind a gateway.
     binding: &'static str,
     /// The serial or name of its device; for the owner alone.
     device: Option<String>,
+    /// The thing of the gateway that a sub-device is behind; for the owner alone.
+    hub: Option<String>,
     compat: bool,
     created_unix_millis: u64,
     online_since_unix_millis: Option<u64>,
@@ -39,6 +41,11 @@ impl ThingJson {
         let (binding, device) = match &view.thing.binding {
             Binding::Osap { serial, .. } => ("osap", serial),
             Binding::Mqtt { client } => ("mqtt", client),
+            Binding::Child { serial, .. } => ("child", serial),
+        };
+        let hub = match &view.thing.binding {
+            Binding::Child { hub, .. } => Some(hub.to_string()),
+            Binding::Osap { .. } | Binding::Mqtt { .. } => None,
         };
         let names = |kind, acts: &[Act]| {
             let usable = |name: &String| acts.iter().any(|act| view.standing.may(*act, name));
@@ -49,6 +56,7 @@ impl ThingJson {
             title: view.thing.title.clone(),
             binding,
             device: view.standing.is_owner().then(|| device.clone()),
+            hub: hub.filter(|_| view.standing.is_owner()),
             compat: view.thing.marks.compat,
             created_unix_millis: view.thing.created.as_unix_millis(),
             online_since_unix_millis: millis(online_since),

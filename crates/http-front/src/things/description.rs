@@ -22,23 +22,16 @@ const OWN_PREFIX: &str = "osap:";
 /// Members of a model that a description has as well.
 const TAKEN: &[&str] = &["title", "titles", "description", "descriptions", "support"];
 
-/// How callers say who they are. The owner's program has a client certificate, for which there is no scheme.
+/// How callers say who they are. The console's pages have a cookie instead and the owner's program a client
+/// certificate; programs that go by descriptions have neither.
 fn security() -> [(&'static str, Value); 2] {
     let definitions = json!({
         "bearer": {
             "scheme": "bearer", "in": "header", "format": "opaque",
             "description": "The session's token: the value of the cookie that signing in sets.",
         },
-        "cookie": {"scheme": "apikey", "in": "cookie", "name": "__Host-thingstead"},
-        "token": {
-            "scheme": "apikey", "in": "header", "name": "x-thingstead-token",
-            "description": "The second token of the session, with every change by a page.",
-        },
-        "page": {"scheme": "combo", "allOf": ["cookie", "token"]},
-        "reader": {"scheme": "combo", "oneOf": ["bearer", "cookie"]},
-        "writer": {"scheme": "combo", "oneOf": ["bearer", "page"]},
     });
-    [("securityDefinitions", definitions), ("security", json!("reader"))]
+    [("securityDefinitions", definitions), ("security", json!("bearer"))]
 }
 
 /// The address under which the caller reached us, when it has the form of one.
@@ -55,8 +48,16 @@ fn form(href: &str, operations: &[&str]) -> Value {
 fn changing(href: &str, operations: &[&str], method: &str) -> Value {
     let mut form = form(href, operations);
     form["htv:methodName"] = json!(method);
-    form["security"] = json!("writer");
     form
+}
+
+/// A call that ends with the next value or event. Before the stream of the same, since a program that knows both
+/// may be unable to say who it is to a stream, as an event source of a browser is.
+fn poll(href: &str, operations: &[&str]) -> Value {
+    json!({
+        "href": format!("{href}/next"), "op": operations, "contentType": "application/json",
+        "subprotocol": "longpoll",
+    })
 }
 
 fn stream(href: &str, operations: &[&str]) -> Value {
@@ -103,6 +104,9 @@ pub(super) struct Operations {
     pub(super) subscribe: bool,
 }
 
+const OBSERVE: &[&str] = &["observeproperty", "unobserveproperty"];
+const SUBSCRIBE: &[&str] = &["subscribeevent", "unsubscribeevent"];
+
 /// The forms of one affordance; none when the caller may not use it.
 fn forms(view: &ThingView, affordance: &Affordance, around: &Around<'_>) -> Vec<Value> {
     let name = &affordance.name;
@@ -116,13 +120,15 @@ fn forms(view: &ThingView, affordance: &Affordance, around: &Around<'_>) -> Vec<
         forms.push(changing(&href, &["writeproperty"], "PUT"));
     }
     if may.observe {
-        forms.push(stream(&href, &["observeproperty", "unobserveproperty"]));
+        forms.push(poll(&href, OBSERVE));
+        forms.push(stream(&href, OBSERVE));
     }
     if may.invoke {
         forms.push(changing(&href, &["invokeaction"], "POST"));
     }
     if may.subscribe {
-        forms.push(stream(&href, &["subscribeevent", "unsubscribeevent"]));
+        forms.push(poll(&href, SUBSCRIBE));
+        forms.push(stream(&href, SUBSCRIBE));
     }
     forms.extend(elsewhere::forms(&href, may, around));
     forms

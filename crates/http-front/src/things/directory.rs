@@ -207,7 +207,7 @@ impl Console {
     }
 }
 
-fn was_added(thing: Uuid) -> Response {
+pub(super) fn was_added(thing: Uuid) -> Response {
     let id = thing.to_string();
     created(&format!("/things/{id}"), &json!(AddedJson { id }))
 }

@@ -1,6 +1,6 @@
 //! Forms of descriptions for other protocols than this interface.
 //!
-//! Source: W3C WoT Binding Templates, MQTT; docs/mqtt.md.
+//! Source: W3C WoT Binding Templates, MQTT and CoAP; docs/mqtt.md, docs/coap.md.
 
 use axum::http::{HeaderMap, header};
 use model::Uuid;
@@ -29,50 +29,94 @@ pub(super) fn host(headers: &HeaderMap) -> Option<String> {
 }
 
 impl Around<'_> {
-    fn has_mqtt(&self) -> bool {
-        self.host.is_some() && !self.elsewhere.is_empty()
+    /// The protocols that a caller can find, which it cannot without a host.
+    fn elsewhere(&self) -> &[Elsewhere] {
+        if self.host.is_some() { self.elsewhere } else { &[] }
     }
 
     /// Prefixes of words that the forms use.
     pub(super) fn context(&self) -> Option<Value> {
-        self.has_mqtt().then(|| json!({"mqv": "https://www.w3.org/2019/wot/mqtt#"}))
+        let prefixes = self.elsewhere().iter().map(|elsewhere| match elsewhere {
+            Elsewhere::Mqtt(_) => ("mqv".to_owned(), json!("https://www.w3.org/2019/wot/mqtt#")),
+            Elsewhere::Coaps(_) => ("cov".to_owned(), json!("https://www.w3.org/2019/wot/coap#")),
+        });
+        let prefixes: Map<String, Value> = prefixes.collect();
+        (!prefixes.is_empty()).then_some(Value::Object(prefixes))
     }
 
     /// How callers say there who they are.
     pub(super) fn security(&self) -> Map<String, Value> {
-        let mut definitions = Map::new();
-        if self.has_mqtt() {
-            let client = json!({
-                "scheme": "basic", "in": "auto",
-                "description": "Name and password of a client of the broker; what it may is granted to it as to anybody.",
-            });
-            definitions.insert("mqtt-client".into(), client);
-        }
-        definitions
+        let definitions = self.elsewhere().iter().map(|elsewhere| match elsewhere {
+            Elsewhere::Mqtt(_) => {
+                let client = json!({
+                    "scheme": "basic", "in": "auto",
+                    "description": "Name and password of a client of the broker; what it may is granted to it as to anybody.",
+                });
+                (MQTT_CLIENT.to_owned(), client)
+            }
+            Elsewhere::Coaps(_) => {
+                let client = json!({
+                    "scheme": "psk",
+                    "description": "DTLS: the name of a client as the identity, and its key; what it may is granted to it as to anybody.",
+                });
+                (COAP_CLIENT.to_owned(), client)
+            }
+        });
+        definitions.collect()
     }
 }
+
+const MQTT_CLIENT: &str = "mqtt-client";
+const COAP_CLIENT: &str = "coap-client";
 
 /// The forms of one affordance on the other protocols; `path` is that below its thing.
 pub(super) fn forms(path: &str, may: Operations, around: &Around<'_>) -> Vec<Value> {
     let Some(host) = &around.host else { return Vec::new() };
     let mut forms = Vec::new();
-    for Elsewhere::Mqtt(port) in around.elsewhere {
-        forms.extend(mqtt(path, may, around.thing, &format!("mqtts://{host}:{port}")));
+    for elsewhere in around.elsewhere {
+        forms.extend(match elsewhere {
+            Elsewhere::Mqtt(port) => mqtt(path, may, around.thing, &format!("mqtts://{host}:{port}")),
+            Elsewhere::Coaps(port) => {
+                coaps(may, &format!("coaps://{host}:{port}/things/{}/{path}", around.thing))
+            }
+        });
     }
     forms
+}
+
+fn coaps(may: Operations, href: &str) -> Vec<Value> {
+    let form = |operations: &[&str], method: &str| {
+        json!({
+            "href": href, "op": operations, "contentType": "application/json", "security": COAP_CLIENT,
+            "cov:method": method,
+        })
+    };
+    let observe = |operations: [&str; 2]| {
+        let mut form = form(&operations, "GET");
+        form["subprotocol"] = json!("cov:observe");
+        form
+    };
+    let all = [
+        may.read.then(|| form(&["readproperty"], "GET")),
+        may.write.then(|| form(&["writeproperty"], "PUT")),
+        may.observe.then(|| observe(["observeproperty", "unobserveproperty"])),
+        may.invoke.then(|| form(&["invokeaction"], "POST")),
+        may.subscribe.then(|| observe(["subscribeevent", "unsubscribeevent"])),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 fn mqtt(path: &str, may: Operations, thing: Uuid, href: &str) -> Vec<Value> {
     let topic = format!("things/{thing}/{path}");
     let subscribe = |operations: [&str; 2]| {
         json!({
-            "href": href, "op": operations, "contentType": "application/json", "security": "mqtt-client",
+            "href": href, "op": operations, "contentType": "application/json", "security": MQTT_CLIENT,
             "mqv:controlPacket": "subscribe", "mqv:filter": topic, "mqv:qos": "1",
         })
     };
     let publish = |operation: &str, verb: &str| {
         json!({
-            "href": href, "op": [operation], "contentType": "application/json", "security": "mqtt-client",
+            "href": href, "op": [operation], "contentType": "application/json", "security": MQTT_CLIENT,
             "mqv:controlPacket": "publish", "mqv:topic": format!("{topic}/{verb}"), "mqv:qos": "1",
             "mqv:retain": false,
         })

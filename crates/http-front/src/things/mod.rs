@@ -3,8 +3,9 @@
 //! `GET /things` (directory), `POST /things`, `GET|PUT|DELETE /things/{id}`, `GET /things/{id}/properties`,
 //! `GET|PUT /things/{id}/properties/{name}`, `POST /things/{id}/actions/{name}`,
 //! `GET|DELETE /things/{id}/actions/{name}/{number}`, `GET /things/{id}/events`,
-//! `GET /things/{id}/events/{name}`, `GET /things/{id}/watch`, `GET /.well-known/wot`, `GET|POST /v1/grants`,
-//! `DELETE /v1/grants/{id}`, `GET /v1/grants/who`; what is on record of smart devices ([`records`]).
+//! `GET /things/{id}/events/{name}`, `GET /things/{id}/(properties|events)/{name}/next`, `GET /things/{id}/watch`,
+//! `GET /.well-known/wot`, `GET|POST /v1/grants`, `DELETE /v1/grants/{id}`, `GET /v1/grants/who`; what is on record of
+//! smart devices ([`records`]), and sub-devices behind gateways ([`children`]).
 //!
 //! The operator and administrators are the owner; every other account is a person who sees what grants allow.
 //! A thing that is not there and one that is not the caller's to see are answered alike. Nothing is decided
@@ -14,11 +15,13 @@
 
 mod actions;
 pub(crate) mod bodies;
+pub(crate) mod children;
 mod description;
 mod directory;
 mod elsewhere;
 mod events;
 mod grants;
+pub(crate) mod polls;
 mod properties;
 pub(crate) mod record_bodies;
 mod records;
@@ -35,9 +38,9 @@ use hub::{Command, Party, Reply};
 use model::Uuid;
 
 use crate::answer::content;
-use crate::console::Console;
 use crate::console::caller::{Caller, Who};
 use crate::console::problem::problem;
+use crate::console::{Console, Elsewhere};
 
 pub(crate) fn routes() -> Router<Arc<Console>> {
     Router::new()
@@ -45,8 +48,10 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .merge(properties::routes())
         .merge(actions::routes())
         .merge(events::routes())
+        .merge(polls::routes())
         .merge(grants::routes())
         .merge(records::routes())
+        .merge(children::routes())
 }
 
 /// Who a caller is to the rules of things.
@@ -88,6 +93,12 @@ pub(crate) fn wants_events(headers: &HeaderMap) -> bool {
     accepted.flat_map(|value| value.split(',')).any(|kind| {
         kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
     })
+}
+
+/// A description for somebody who did not ask over HTTP; `host` as in a Host header.
+pub(crate) fn described(view: &hub::ThingView, host: &str, elsewhere: &[Elsewhere]) -> Vec<u8> {
+    let host = HeaderValue::from_str(host).ok().map(|host| (header::HOST, host));
+    description::of(view, &host.into_iter().collect(), elsewhere).to_string().into_bytes()
 }
 
 /// 201 with where the new thing is.

@@ -61,6 +61,21 @@ pub(crate) struct NewCodeJson {
     pub(super) record: Option<CodeJson>,
 }
 
+/// What the old protocol, type 1, is run by with a device: one of both.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = OldProtocol)]
+pub(crate) struct CompatJson {
+    /// The code of the device, as it is typed.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = Password)]
+    pub(super) code: Option<Typed>,
+    /// What it comes to: 64 bytes, hexadecimal, as in a maker's record.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = Password)]
+    pub(super) keys: Option<Typed>,
+}
+
 /// What the load balancer has on record of a smart device.
 #[derive(Serialize, ToSchema)]
 #[schema(as = DeviceRecord)]

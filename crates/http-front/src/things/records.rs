@@ -1,7 +1,8 @@
 //! What the load balancer has on record of a smart device, for the owner of its thing.
 //!
 //! `GET|POST /things/{id}/record`, `POST|DELETE /things/{id}/record/window`,
-//! `PUT|DELETE /things/{id}/record/block`, `PUT /things/{id}/record/code`, `GET /v1/models`.
+//! `PUT|DELETE /things/{id}/record/block`, `PUT /things/{id}/record/code`, `PUT|DELETE /things/{id}/record/compat`,
+//! `GET /v1/models`.
 //!
 //! A code comes in as it is typed and is stretched here, away from what answers other calls; it is neither
 //! stored nor written anywhere, and a caller who would rather stretch it elsewhere sends what came of it.
@@ -19,10 +20,11 @@ use axum::routing::{get, post, put};
 use crypto::{Curve, Provider, PublicKey, Secret};
 use hub_desk::{RecordChange, RecordRefusal};
 use model::Uuid;
+use osap_proto::compat::CodeKeys;
 use osap_proto::{CodeRecord, Kdf, Realm, Serial, StretchedCode};
 use osap_things::LabelCode;
 
-use super::record_bodies::{CodeJson, EnrolmentJson, ModelsJson, NewCodeJson, RecordJson};
+use super::record_bodies::{CodeJson, CompatJson, EnrolmentJson, ModelsJson, NewCodeJson, RecordJson};
 use super::{hub_caller, refusals, thing_id};
 use crate::answer::{fault, later};
 use crate::console::caller::Caller;
@@ -30,12 +32,16 @@ use crate::console::problem::{problem, problem_because};
 use crate::console::sign_in::Typed;
 use crate::console::{Console, body, json};
 
+/// Codes and licences of old devices have this many characters at most.
+const OLD_CODE_SIZE_MAX: usize = 47;
+
 pub(super) fn routes() -> Router<Arc<Console>> {
     Router::new()
         .route("/things/{id}/record", get(show).post(enrol))
         .route("/things/{id}/record/window", post(open_window).delete(close_window))
         .route("/things/{id}/record/block", put(block).delete(unblock))
         .route("/things/{id}/record/code", put(set_code))
+        .route("/things/{id}/record/compat", put(allow_compat).delete(forbid_compat))
         .route("/v1/models", get(models))
 }
 
@@ -45,6 +51,7 @@ pub(super) fn answer(why: RecordRefusal) -> Response {
         RecordRefusal::Thing(why) => refusals::answer(why),
         RecordRefusal::NoRecord => problem("not-on-record"),
         RecordRefusal::Recorded => problem("on-record-already"),
+        RecordRefusal::ProvenBetter => problem("proven-better"),
         RecordRefusal::Credential(why) => problem_because(
             "enrolment-refused",
             match why {
@@ -118,6 +125,27 @@ async fn set_code(
     match console.set_code(&caller, &id, &bytes).await {
         Ok(response) | Err(response) => response,
     }
+}
+
+/// `PUT /things/{id}/record/compat`: 200, 400, 404, 409, 422, 503.
+async fn allow_compat(
+    State(console): State<Arc<Console>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> Response {
+    match console.allow_compat(&caller, &id, &bytes).await {
+        Ok(response) | Err(response) => response,
+    }
+}
+
+/// `DELETE /things/{id}/record/compat`: 200, 404, 503.
+async fn forbid_compat(
+    State(console): State<Arc<Console>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Response {
+    console.change_record(&caller, &id, RecordChange::ForbidCompat).await
 }
 
 /// `GET /v1/models`: 200.
@@ -227,6 +255,38 @@ impl Console {
             }
         };
         Ok(self.change_record(caller, id, RecordChange::Code(record)).await)
+    }
+
+    async fn allow_compat(&self, caller: &Caller, id: &str, bytes: &[u8]) -> Result<Response, Response> {
+        let thing = thing_id(id)?;
+        let wanted: CompatJson = body(bytes)?;
+        let keys = match (wanted.code, wanted.keys) {
+            (Some(code), None) => {
+                let serial = self.serial_of(caller, thing).await?;
+                self.old_keys(serial, &code).await?
+            }
+            (None, Some(keys)) => {
+                let keys = bytes_of(&keys).and_then(|bytes| CodeKeys::from_bytes(&bytes));
+                keys.ok_or_else(|| unreadable("keys are 64 bytes in hexadecimal text"))?
+            }
+            (Some(_), Some(_)) | (None, None) => return Err(unreadable("it has a code, or its keys")),
+        };
+        Ok(self.change_record(caller, id, RecordChange::AllowCompat(keys)).await)
+    }
+
+    /// What a code comes to in the old protocol: one of our labels, or what stands on an old device.
+    async fn old_keys(&self, serial: Serial, code: &Typed) -> Result<CodeKeys, Response> {
+        let text = std::str::from_utf8(code.0.expose()).unwrap_or_default().trim();
+        let is_old =
+            (1..=OLD_CODE_SIZE_MAX).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_graphic());
+        let code = match LabelCode::parse(text) {
+            Ok(label) => Secret::from(&label.as_bytes()[..]),
+            Err(_) if is_old => Secret::from(text.as_bytes()),
+            Err(_) => return Err(problem("code-refused")),
+        };
+        let provider = self.provider_handle();
+        let work = move || CodeKeys::of_code(&*provider, &code, &serial);
+        self.passwords().in_turn(work).await.ok_or_else(|| later(std::time::Duration::from_secs(1)))
     }
 
     async fn change_record(&self, caller: &Caller, id: &str, change: RecordChange) -> Response {

@@ -24,10 +24,10 @@ use crate::console::caller::{Caller, Who};
 use crate::console::{Console, Lines};
 
 /// How often a reader hears that we are there, and its session is looked at.
-const BEAT: Duration = Duration::from_secs(15);
+pub(super) const BEAT: Duration = Duration::from_secs(15);
 
 /// Kept events that one look brings.
-const PAGE: usize = 100;
+pub(super) const PAGE: usize = 100;
 
 /// How the stream is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,10 +95,10 @@ impl Subscriber {
             tokio::select! {
                 notice = watch.next() => self.tell(notice.ok_or(Over)?).await?,
                 _ = beats.tick() => {
-                    self.is_signed_in().await?;
+                    self.may_go_on().await?;
                     self.beat().await?;
                 }
-                () = ended.wait() => self.is_signed_in().await?,
+                () = ended.wait() => self.may_go_on().await?,
                 () = self.lines.closed() => return Err(Over),
             }
         }
@@ -217,19 +217,25 @@ impl Subscriber {
     }
 
     /// Ends the stream of an ended session, or of an account whose rights have changed.
-    async fn is_signed_in(&self) -> Result<(), Over> {
-        let Who::Account(account) = &self.caller.who else { return Ok(()) };
+    async fn may_go_on(&self) -> Result<(), Over> {
+        if self.console.is_still_signed_in(&self.caller).await { Ok(()) } else { Err(Over) }
+    }
+}
+
+impl Console {
+    /// Whether the session of a caller that waits is open, and its account's rights are the same.
+    pub(super) async fn is_still_signed_in(&self, caller: &Caller) -> bool {
+        let Who::Account(account) = &caller.who else { return true };
         let resume = ResumeSession {
             token: account.session,
             is_activity: false,
-            correlation: self.console.executor().correlation(),
+            correlation: self.executor().correlation(),
             role: crate::management::ROLE,
         };
-        match self.console.executor().run(resume).await {
-            Ok(Ok(Some(now))) if now.role == account.resumed.role => Ok(()),
-            Ok(Ok(_)) => Err(Over),
+        match self.executor().run(resume).await {
+            Ok(Ok(now)) => now.is_some_and(|now| now.role == account.resumed.role),
             // A store that cannot be read ends nobody's session.
-            Ok(Err(_)) | Err(_) => Ok(()),
+            Ok(Err(_)) | Err(_) => true,
         }
     }
 }

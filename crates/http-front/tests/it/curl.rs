@@ -98,6 +98,12 @@ impl Curl {
         self
     }
 
+    /// Waits for no body.
+    pub(crate) fn head(mut self) -> Self {
+        self.0.arg("--head");
+        self
+    }
+
     /// Hands on what it gets at once.
     pub(crate) fn unbuffered(mut self) -> Self {
         self.0.arg("--no-buffer");

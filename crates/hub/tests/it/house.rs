@@ -65,9 +65,13 @@ impl House {
     }
 
     pub(crate) fn add(&self, id: Uuid, serial: &str, model: Value) -> Result<Thing, Refusal> {
-        let binding = Binding::Osap { serial: serial.into(), mode: OsapMode::Serial };
+        let binding = self.binding_of(serial);
         let model = ThingModel::new(model).unwrap();
         self.run(&AddThing { id, model, binding, marks: Marks::default(), origin: self.origin() })
+    }
+
+    pub(crate) fn binding_of(&self, serial: &str) -> Binding {
+        Binding::Osap { serial: serial.into(), mode: OsapMode::Serial }
     }
 
     pub(crate) fn now(&self) -> Now {

@@ -4,6 +4,7 @@
 
 mod house;
 
+mod children;
 mod directory;
 mod events;
 mod history;

@@ -3,6 +3,9 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+/// Places that stay when all has been handed out: a burst of messages takes no memory for good.
+const PLACES_KEPT: usize = 8;
+
 /// Bytes to send and events, in the order they came about; bytes that follow each other are one piece.
 #[derive(Debug)]
 pub(crate) struct Outbox<E> {
@@ -44,7 +47,11 @@ impl<E> Outbox<E> {
         if self.queue.is_empty() {
             self.close_piece();
         }
-        self.queue.pop_front()
+        let next = self.queue.pop_front();
+        if self.queue.is_empty() && self.queue.capacity() > PLACES_KEPT {
+            self.queue.shrink_to(PLACES_KEPT);
+        }
+        next
     }
 
     /// Whether bytes were written since this was last asked.

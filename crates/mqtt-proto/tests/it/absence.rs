@@ -47,7 +47,7 @@ fn the_will_waits_for_its_delay_or_the_end_of_the_session() {
     }
 }
 
-// verifies: MQTT-3.1.2-26, MQTT-3.1.2-5
+// verifies: MQTT-3.1.3-9, MQTT-3.1.2-5
 #[test]
 fn a_client_that_is_back_in_time_has_no_will_published() {
     let saved = SavedSession { received: vec![id(4)], ..SavedSession::default() };

@@ -61,7 +61,7 @@ fn authentication_takes_as_many_steps_as_it_needs() {
     assert_eq!(connack.properties.authentication_data(), Some(&b"5"[..]));
 }
 
-// verifies: MQTT-3.1.2-33, MQTT-4.12.0-1, MQTT-4.12.0-4
+// verifies: MQTT-3.1.2-30, MQTT-4.12.0-1, MQTT-4.12.0-4
 #[test]
 fn a_client_that_is_challenged_says_nothing_else() {
     let mut desk = asked();

@@ -50,7 +50,7 @@ fn qos(dice: &mut Dice) -> QoS {
 /// zero, and the values that mean the same as nothing.
 pub(crate) fn properties(dice: &mut Dice, place: Place) -> PropertyList {
     let words: [String; 9] = std::array::from_fn(|_| text(dice));
-    let [response, method, data_text] = [topic(dice), text(dice), text(dice)];
+    let response = topic(dice);
     let number = dice.below(1_000_000) as u32 + 1;
     let small = NonZeroU16::new(dice.below(65_535) as u16 + 1).unwrap();
     let wide = NonZeroU32::new(dice.below(268_435_455) as u32 + 1).unwrap();
@@ -109,10 +109,7 @@ pub(crate) fn properties(dice: &mut Dice, place: Place) -> PropertyList {
     let mut list = PropertyList::new();
     let has_method = matches!(place, Place::Connect | Place::ConnAck) && coin(dice) || place == Place::Auth;
     if has_method {
-        list.push(Property::AuthenticationMethod(&method)).unwrap();
-        if coin(dice) {
-            list.push(Property::AuthenticationData(data_text.as_bytes())).unwrap();
-        }
+        authentication(dice, &mut list);
     }
     while !possible.is_empty() && dice.below(4) != 0 {
         let at = dice.below(possible.len() as u64) as usize;
@@ -121,21 +118,62 @@ pub(crate) fn properties(dice: &mut Dice, place: Place) -> PropertyList {
     list
 }
 
+/// A method, and now and then data for it.
+fn authentication(dice: &mut Dice, list: &mut PropertyList) {
+    list.push(Property::AuthenticationMethod(&text(dice))).unwrap();
+    if coin(dice) {
+        list.push(Property::AuthenticationData(text(dice).as_bytes())).unwrap();
+    }
+}
+
 fn reason(dice: &mut Dice, kind: Kind, version: Version) -> ReasonCode {
     let known: Vec<_> = (0..=255).map(ReasonCode).filter(|code| code.is_of(kind, version)).collect();
     if known.is_empty() { ReasonCode::SUCCESS } else { one(dice, &known) }
 }
 
-/// Gives `see` a packet of `kind`.
-pub(crate) fn packet(dice: &mut Dice, kind: Kind, version: Version, see: &mut dyn FnMut(&Packet<'_>)) {
-    let list = |dice: &mut Dice, place| match version {
+/// Properties for `place`, which only 5.0 has.
+fn list(dice: &mut Dice, version: Version, place: Place) -> PropertyList {
+    match version {
         Version::V5 => properties(dice, place),
         Version::V3_1_1 => PropertyList::new(),
+    }
+}
+
+fn publish(dice: &mut Dice, version: Version, see: &mut dyn FnMut(&Packet<'_>)) {
+    let (id, dup) = (id(dice), coin(dice));
+    let delivery = match qos(dice) {
+        QoS::AtMostOnce => Delivery::AtMostOnce,
+        QoS::AtLeastOnce => Delivery::AtLeastOnce { id, dup },
+        QoS::ExactlyOnce => Delivery::ExactlyOnce { id, dup },
     };
+    let (topic, payload, properties) = (topic(dice), blob(dice), list(dice, version, Place::Publish));
+    let properties = properties.as_properties();
+    let is_short = properties.topic_alias().is_some() && coin(dice);
+    let topic = if is_short { "" } else { &topic };
+    see(&Packet::Publish(Publish { delivery, retain: coin(dice), topic, properties, payload: &payload }));
+}
+
+fn subscribe(dice: &mut Dice, version: Version, see: &mut dyn FnMut(&Packet<'_>)) {
+    let properties = list(dice, version, Place::Subscribe);
+    let mut subscriptions = SubscriptionList::new();
+    for _ in 0..=dice.below(4) {
+        let filter = filter(dice);
+        let options = options(dice, version, filter.starts_with("$share/"));
+        subscriptions.push(&filter, options).unwrap();
+    }
+    see(&Packet::Subscribe(Subscribe {
+        id: id(dice),
+        properties: properties.as_properties(),
+        subscriptions: subscriptions.as_subscriptions(),
+    }));
+}
+
+/// Gives `see` a packet of `kind`.
+pub(crate) fn packet(dice: &mut Dice, kind: Kind, version: Version, see: &mut dyn FnMut(&Packet<'_>)) {
     match kind {
         Kind::Connect => connect(dice, version, see),
         Kind::ConnAck => {
-            let (reason, properties) = (reason(dice, kind, version), list(dice, Place::ConnAck));
+            let (reason, properties) = (reason(dice, kind, version), list(dice, version, Place::ConnAck));
             let session_present = reason == ReasonCode::SUCCESS && coin(dice);
             see(&Packet::ConnAck(ConnAck {
                 session_present,
@@ -143,27 +181,9 @@ pub(crate) fn packet(dice: &mut Dice, kind: Kind, version: Version, see: &mut dy
                 properties: properties.as_properties(),
             }));
         }
-        Kind::Publish => {
-            let (id, dup) = (id(dice), coin(dice));
-            let delivery = match qos(dice) {
-                QoS::AtMostOnce => Delivery::AtMostOnce,
-                QoS::AtLeastOnce => Delivery::AtLeastOnce { id, dup },
-                QoS::ExactlyOnce => Delivery::ExactlyOnce { id, dup },
-            };
-            let (topic, payload, properties) = (topic(dice), blob(dice), list(dice, Place::Publish));
-            let properties = properties.as_properties();
-            let is_short = properties.topic_alias().is_some() && coin(dice);
-            let topic = if is_short { "" } else { &topic };
-            see(&Packet::Publish(Publish {
-                delivery,
-                retain: coin(dice),
-                topic,
-                properties,
-                payload: &payload,
-            }));
-        }
+        Kind::Publish => publish(dice, version, see),
         Kind::PubAck | Kind::PubRec | Kind::PubRel | Kind::PubComp => {
-            let properties = list(dice, Place::Ack);
+            let properties = list(dice, version, Place::Ack);
             let reason = reason(dice, kind, version);
             let ack = Ack { id: id(dice), reason, properties: properties.as_properties() };
             see(&match kind {
@@ -173,22 +193,9 @@ pub(crate) fn packet(dice: &mut Dice, kind: Kind, version: Version, see: &mut dy
                 _ => Packet::PubComp(ack),
             });
         }
-        Kind::Subscribe => {
-            let properties = list(dice, Place::Subscribe);
-            let mut subscriptions = SubscriptionList::new();
-            for _ in 0..=dice.below(4) {
-                let filter = filter(dice);
-                let options = options(dice, version, filter.starts_with("$share/"));
-                subscriptions.push(&filter, options).unwrap();
-            }
-            see(&Packet::Subscribe(Subscribe {
-                id: id(dice),
-                properties: properties.as_properties(),
-                subscriptions: subscriptions.as_subscriptions(),
-            }));
-        }
+        Kind::Subscribe => subscribe(dice, version, see),
         Kind::Unsubscribe => {
-            let properties = list(dice, Place::Unsubscribe);
+            let properties = list(dice, version, Place::Unsubscribe);
             let mut filters = FilterList::new();
             for _ in 0..=dice.below(4) {
                 filters.push(&filter(dice)).unwrap();
@@ -200,7 +207,7 @@ pub(crate) fn packet(dice: &mut Dice, kind: Kind, version: Version, see: &mut dy
         Kind::PingReq => see(&Packet::PingReq),
         Kind::PingResp => see(&Packet::PingResp),
         Kind::Disconnect => {
-            let properties = list(dice, Place::Disconnect);
+            let properties = list(dice, version, Place::Disconnect);
             let reason = reason(dice, kind, version);
             see(&Packet::Disconnect(Disconnect { reason, properties: properties.as_properties() }));
         }

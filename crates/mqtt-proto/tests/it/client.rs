@@ -29,7 +29,7 @@ fn under_way() -> SavedSession {
     }
 }
 
-// verifies: MQTT-3.1.0-1, MQTT-3.1.2-16, MQTT-3.1.2-17
+// verifies: MQTT-3.1.0-1, MQTT-3.1.2-9, MQTT-3.1.2-17, MQTT-3.1.2-19
 #[test]
 fn connect_is_the_first_packet_and_says_everything() {
     for version in VERSIONS {
@@ -141,7 +141,7 @@ fn a_refused_client_keeps_its_session_and_learns_why() {
     desk.expect(&[]);
 }
 
-// verifies: MQTT-3.1.2-22, MQTT-3.1.2-23, MQTT-3.2.2-21, MQTT311-3.1.2-23
+// verifies: MQTT-3.1.2-20, MQTT-3.1.2-21, MQTT-3.2.2-21, MQTT311-3.1.2-23
 #[test]
 fn a_client_pings_when_it_has_been_silent() {
     for version in VERSIONS {
@@ -208,7 +208,7 @@ fn who_wants_the_will_says_so_or_goes_without_a_word() {
     assert_eq!(desk.end().end, End::Closed(ReasonCode::DISCONNECT_WITH_WILL));
 }
 
-// verifies: MQTT-3.1.2-25, MQTT-4.1.0-1
+// verifies: MQTT-3.1.2-23, MQTT-4.1.0-1
 #[test]
 fn a_session_is_given_back_when_it_outlives_the_connection() {
     for (expiry, at_end, kept) in

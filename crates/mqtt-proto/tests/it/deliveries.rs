@@ -418,7 +418,7 @@ fn no_more_than_the_receive_maximum_is_under_way() {
     desk.expect(&[publish(AtLeastOnce, 3, true, b"c")]);
 }
 
-// verifies: MQTT-3.1.2-27, MQTT-3.1.2-28, MQTT-3.4.2-2, MQTT-3.5.2-2, MQTT-3.14.2-3
+// verifies: MQTT-3.1.2-24, MQTT-3.1.2-25, MQTT-3.4.2-2, MQTT-3.5.2-2, MQTT-3.14.2-3
 #[test]
 fn nothing_larger_than_the_client_takes_is_sent() {
     let size = PropertyList::new().with(Property::MaximumPacketSize(NonZeroU32::new(20).unwrap())).unwrap();
@@ -462,7 +462,7 @@ fn a_stored_message_that_no_longer_fits_is_dropped_as_delivered() {
     desk.expect(&[publish(AtLeastOnce, 2, true, &[7])]);
 }
 
-// verifies: MQTT-3.1.2-32
+// verifies: MQTT-3.1.2-29
 #[test]
 fn reasons_in_words_are_left_out_where_they_are_unwelcome() {
     let quiet = PropertyList::new().with(Property::RequestProblemInformation(false)).unwrap();

@@ -13,6 +13,7 @@ mod foreign;
 mod limits;
 mod messages;
 mod mosquitto;
+mod normal;
 mod packets;
 mod properties;
 mod requests;

@@ -46,7 +46,7 @@ fn aliases_of_the_client_stand_for_topics_in_one_connection() {
     desk.ended_as(End::Violation(Violation::UnknownAlias));
 }
 
-// verifies: MQTT-3.1.2-29, MQTT-3.1.2-30, MQTT-3.3.2-11, MQTT-3.3.2-7
+// verifies: MQTT-3.1.2-26, MQTT-3.1.2-27, MQTT-3.3.2-11, MQTT-3.3.2-7
 #[test]
 fn aliases_of_the_server_stay_within_what_the_client_takes() {
     let topics = ["a", "b", "a", "b", "c"];

@@ -41,9 +41,9 @@ fn taken(cases: &[(&str, Version, u8, &[u8])]) {
 const BAD: ReasonCode = ReasonCode::MALFORMED_PACKET;
 const WRONG: ReasonCode = ReasonCode::PROTOCOL_ERROR;
 
-// verifies: MQTT-1.5.4-1, MQTT-1.5.4-2, MQTT-1.5.7-1, MQTT-4.7.3-2, MQTT-3.1.3-4, MQTT-3.1.3-9, MQTT-3.1.3-10,
-// MQTT-3.3.2-13, MQTT-3.3.2-19, MQTT-3.8.3-1, MQTT-3.10.3-1, MQTT311-1.5.3-1, MQTT311-1.5.3-2, MQTT311-3.1.3-4,
-// MQTT311-3.1.3-10, MQTT311-3.1.3-11, MQTT311-3.8.3-1, MQTT311-3.10.3-1
+// verifies: MQTT-1.5.4-1, MQTT-1.5.4-2, MQTT-1.5.7-1, MQTT-4.7.3-2, OSAP-4-10, MQTT-3.1.3-4, MQTT-3.1.3-11,
+// MQTT-3.1.3-12, MQTT-3.3.2-13, MQTT-3.3.2-19, MQTT-3.8.3-1, MQTT-3.10.3-1, MQTT311-1.5.3-1, MQTT311-1.5.3-2,
+// MQTT311-3.1.3-4, MQTT311-3.1.3-10, MQTT311-3.1.3-11, MQTT311-3.8.3-1, MQTT311-3.10.3-1
 #[test]
 fn strings_are_utf8_without_null() {
     let connect = [0, 4, b'M', b'Q', b'T', b'T'];
@@ -97,7 +97,7 @@ fn a_byte_order_mark_is_a_character_like_others() {
     }
 }
 
-// verifies: MQTT-1.5.5-1
+// verifies: MQTT-1.5.5-1, OSAP-4-03
 #[test]
 fn lengths_take_the_fewest_bytes_and_at_most_four() {
     let of = |bytes: &[u8]| Frame::first_of(bytes, PACKET_SIZE_MAX).map(|frame| frame.is_some());
@@ -172,8 +172,8 @@ fn packet_identifiers_are_never_zero() {
     }
 }
 
-// verifies: MQTT-3.1.2-1, MQTT-3.1.2-2, MQTT-3.1.2-3, MQTT-3.1.2-11, MQTT-3.1.2-13, MQTT-3.1.2-14, MQTT-3.1.2-15,
-// MQTT-3.1.2-9, MQTT-3.1.2-18, MQTT-3.1.2-19, MQTT-3.1.2-20, MQTT-3.1.2-21, MQTT-3.1.3-3, MQTT-3.1.4-1,
+// verifies: MQTT-3.1.2-1, MQTT-3.1.2-2, MQTT-3.1.2-3, MQTT-3.1.2-9, MQTT-3.1.2-11, MQTT-3.1.2-12, MQTT-3.1.2-13,
+// MQTT-3.1.2-16, MQTT-3.1.2-17, MQTT-3.1.2-18, MQTT-3.1.2-19, MQTT-3.1.3-3, MQTT-3.1.4-1,
 // MQTT311-3.1.2-1, MQTT311-3.1.2-2, MQTT311-3.1.2-3, MQTT311-3.1.2-9, MQTT311-3.1.2-11, MQTT311-3.1.2-13,
 // MQTT311-3.1.2-14, MQTT311-3.1.2-15, MQTT311-3.1.2-18, MQTT311-3.1.2-19, MQTT311-3.1.2-20, MQTT311-3.1.2-21,
 // MQTT311-3.1.2-22, MQTT311-3.1.3-3

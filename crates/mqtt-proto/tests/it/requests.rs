@@ -86,7 +86,7 @@ fn an_unsubscription_is_answered_once_for_all_filters() {
     }
 }
 
-// verifies: MQTT-3.9.2-1, MQTT-3.11.2-1, MQTT-3.1.2-32
+// verifies: MQTT-3.9.2-1, MQTT-3.11.2-1, MQTT-3.1.2-29
 #[test]
 fn the_reason_in_words_goes_along_where_it_fits_and_is_welcome() {
     let small = Property::MaximumPacketSize(NonZeroU32::new(20).unwrap());

@@ -21,8 +21,9 @@ fn frame_of(bytes: &[u8]) -> Frame<'_> {
     frame
 }
 
-// verifies: MQTT-2.2.1-2, MQTT-3.1.2-19, MQTT-3.1.2-21, MQTT-3.1.3-1, MQTT-3.1.3-3, MQTT-3.3.2-1, MQTT-3.3.2-4,
-// MQTT-3.3.2-15, MQTT-3.3.2-16, MQTT-3.3.2-17, MQTT-3.3.2-18, MQTT-3.3.2-20, MQTT311-2.3.1-5, MQTT311-3.1.3-1
+// verifies: OSAP-4-02, OSAP-4-04, MQTT-2.2.1-2, MQTT-3.1.2-17, MQTT-3.1.2-19, MQTT-3.1.3-1, MQTT-3.1.3-3,
+// MQTT-3.3.2-1, MQTT-3.3.2-4, MQTT-3.3.2-15, MQTT-3.3.2-16, MQTT-3.3.2-17, MQTT-3.3.2-18, MQTT-3.3.2-20,
+// MQTT311-2.3.1-5, MQTT311-3.1.3-1
 #[test]
 fn every_packet_is_read_as_it_was_written() {
     for version in VERSIONS {

@@ -108,6 +108,22 @@ async fn a_body_that_does_not_come_is_answered_408_and_a_slow_answer_503() {
     assert_eq!(waiting.status(), 503);
 }
 
+#[tokio::test]
+async fn a_call_that_asks_for_it_may_take_longer_but_not_for_ever() {
+    let limits = Limits { call_time_max: SHORT, ..Limits::default() };
+    let server = Running::open(limits).await;
+    let (patient, usual) = tokio::join!(server.call(get_request("/patient")), async {
+        server.doors.entered.acquire().await.unwrap().forget();
+        // It came later and its time is over: so is that of the other.
+        let usual = server.call(get_request("/wait")).await.unwrap().status();
+        server.doors.leave.add_permits(1);
+        usual
+    });
+    assert_eq!((patient.unwrap().status().as_u16(), usual.as_u16()), (200, 503));
+    let server = Running::open(Limits { patient_time_max: SHORT, ..limits }).await;
+    assert_eq!(server.call(get_request("/patient")).await.unwrap().status(), 503);
+}
+
 // verifies: SECDEV-6.4.4-d
 #[tokio::test]
 async fn connections_over_the_limit_are_closed_and_the_others_keep_their_place() {

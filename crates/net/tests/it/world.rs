@@ -17,7 +17,7 @@ use crypto::{Curve, KeyKind, Provider};
 use crypto_server::Server;
 use hyper::{Request, Response};
 use net::https_client::{CallError, CallLimits, Client, Endpoint};
-use net::https_server::{Limits, Tally, serve};
+use net::https_server::{Limits, Patience, Tally, serve};
 use net::now::Clock;
 use net::shutdown::{Trigger, shutdown};
 use net::tls::{ClientCertificates, TlsIdentity, server_config};
@@ -118,6 +118,15 @@ pub(crate) struct Doors {
 }
 
 fn router(doors: Doors) -> Router {
+    let patient = {
+        let doors = doors.clone();
+        move |Extension(patience): Extension<Patience>| async move {
+            patience.ask();
+            doors.entered.add_permits(1);
+            doors.leave.acquire().await.unwrap().forget();
+            "patient"
+        }
+    };
     let wait = move || async move {
         doors.entered.add_permits(1);
         doors.leave.acquire().await.unwrap().forget();
@@ -128,6 +137,7 @@ fn router(doors: Doors) -> Router {
         .route("/who", get(who))
         .route("/length", post(|body: Bytes| async move { body.len().to_string() }))
         .route("/wait", get(wait))
+        .route("/patient", get(patient))
         .route("/big", get(big))
         .route("/panic", get(|| async { panic!("as this route is asked to") as &str }))
 }

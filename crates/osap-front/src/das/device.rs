@@ -7,12 +7,9 @@ use osap_proto::General;
 use osap_things::{DownMessage, Failure, Node, Place, UpMessage};
 use serde_json::Value;
 
+use super::known::Known;
 use super::words::{DasOrder, OrderResult};
 use crate::LineId;
-
-/// Messages of a device that are known again.
-/// Source: OSAP secure profile section 13.
-const KNOWN_COUNT_MAX: usize = 1024;
 
 /// Orders of a device that have not been answered.
 const ORDER_COUNT_MAX: usize = 64;
@@ -75,6 +72,16 @@ fn about(message: &DownMessage) -> Option<About> {
     Some(About { kind, node: node.clone(), place: place.clone() })
 }
 
+const fn node_of(message: &DownMessage) -> &Node {
+    match message {
+        DownMessage::Set { node, .. }
+        | DownMessage::Operate { node, .. }
+        | DownMessage::Query { node, .. }
+        | DownMessage::Desired { node, .. }
+        | DownMessage::CallAnswered { node, .. } => node,
+    }
+}
+
 /// What an answer is about, and what it says.
 type Answered = (About, Result<Option<Value>, Failure>);
 
@@ -112,26 +119,25 @@ pub(super) struct Device {
     pub(super) is_compat: bool,
     pub(super) orders: VecDeque<Kept>,
     late: VecDeque<Late>,
-    known: VecDeque<(u64, u64)>,
+    known: Known,
 }
 
 impl Device {
     /// Whether this message was stored before.
     pub(super) fn knows(&self, general: General) -> bool {
-        self.known.contains(&(general.seq, general.ts))
+        self.known.has(general)
     }
 
     /// Notes a message that was stored.
     pub(super) fn note(&mut self, general: General) {
-        if self.known.len() >= KNOWN_COUNT_MAX {
-            self.known.pop_front();
-        }
-        self.known.push_back((general.seq, general.ts));
+        self.known.note(general);
     }
 
     /// Takes an order in; `false` when too many wait. One that is here already is sent again at most.
     pub(super) fn keep(&mut self, order: DasOrder, general: General) -> bool {
-        if let Some(kept) = self.orders.iter_mut().find(|kept| kept.id == order.id) {
+        let node = node_of(&order.message);
+        let is_same = |kept: &&mut Kept| kept.id == order.id && node_of(&kept.message) == node;
+        if let Some(kept) = self.orders.iter_mut().find(is_same) {
             if kept.progress == Progress::Acknowledged {
                 kept.progress = Progress::Waiting;
             }
@@ -167,7 +173,7 @@ impl Device {
     }
 
     pub(super) fn withdraw(&mut self, id: u64) {
-        self.orders.retain(|kept| kept.id != id);
+        self.orders.retain(|kept| kept.id != id || *node_of(&kept.message) != Node::Device);
     }
 
     /// Drops orders whose time is over.
@@ -203,7 +209,9 @@ impl Device {
         let kept = kept.and_then(|kept| Some((kept.id, about(&kept.message)?)));
         let late = || self.late.iter().find(|late| late.seq == seq).map(|late| (late.id, late.about.clone()));
         match kept.or_else(late) {
-            Some((id, asked)) if asked == said => Said::Answer { seq, result: OrderResult { id, result } },
+            Some((id, asked)) if asked == said => {
+                Said::Answer { seq, result: OrderResult { id, node: said.node, result } }
+            }
             Some(_) | None => Said::Stray,
         }
     }

@@ -4,7 +4,7 @@ use clock::{Moment, Timestamp};
 use crypto::Secret;
 use osap_proto::compat::CompatSession;
 use osap_proto::{Devid, General, ProtocolType, Serial, TicketKey};
-use osap_things::{DownMessage, Failure, UpMessage};
+use osap_things::{DownMessage, Failure, Node, UpMessage};
 use serde_json::Value;
 
 use crate::LineId;
@@ -18,7 +18,7 @@ pub struct Token(pub u64);
 pub struct DasOrder {
     /// To whom.
     pub serial: Serial,
-    /// The owner's name for it, unique for the device.
+    /// The owner's name for it, unique for the device, or for the sub-device that the message is for.
     pub id: u64,
     /// Set, operate or query.
     pub message: DownMessage,
@@ -57,6 +57,8 @@ pub enum OfflineReason {
 pub struct OrderResult {
     /// The order.
     pub id: u64,
+    /// Who was asked: ids of orders are unique for the device and for each sub-device behind it.
+    pub node: Node,
     /// Done, with the output of a call or the value of a query; or the device's own code and words.
     pub result: Result<Option<Value>, Failure>,
 }
@@ -160,7 +162,7 @@ pub enum DasCommand {
     Unable(Token),
     /// Send this.
     Order(Box<DasOrder>),
-    /// Send an order not (again).
+    /// Send an order to the device itself not (again).
     Withdraw {
         /// To whom it was.
         serial: Serial,

@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 use osap_proto::{Devid, General, ProtocolType, Serial};
-use osap_things::{Failure, decode_up, encode_up};
+use osap_things::{Failure, Node, decode_up, encode_up};
 
 use super::frame::{Unreadable, Unsendable};
 use crate::LineId;
@@ -63,6 +63,9 @@ pub(super) enum EventFrame {
         order: u64,
         #[n(3)]
         result: ResultFrame,
+        /// The sub-device that was asked; absent for the device itself.
+        #[cbor(n(4), with = "minicbor::bytes")]
+        child: Option<Vec<u8>>,
     },
     #[n(5)]
     OrderFailed {
@@ -128,6 +131,10 @@ pub(super) fn written(event: &DasEvent) -> Result<EventFrame, Unsendable> {
                 Ok(Some(value)) => ResultFrame::Value(serde_json::to_vec(value).map_err(|_| Unsendable)?),
                 Err(failure) => ResultFrame::Failed(failure.code, failure.message.clone()),
             },
+            child: match &result.node {
+                Node::Device => None,
+                Node::Child(serial) => Some(bytes_of(serial)),
+            },
         },
         DasEvent::OrderFailed { serial, id, why } => {
             EventFrame::OrderFailed { serial: bytes_of(serial), order: *id, why: failure_code(*why) }
@@ -155,13 +162,17 @@ pub(super) fn read(frame: EventFrame) -> Result<DasEvent, Unreadable> {
             message: Box::new(decode_up(&topic, &body).map_err(|_| Unreadable)?),
             general: General { seq, ts },
         },
-        EventFrame::Answered { token, serial, order, result } => {
+        EventFrame::Answered { token, serial, order, result, child } => {
             let result = match result {
                 ResultFrame::Done => Ok(None),
                 ResultFrame::Value(json) => Ok(Some(serde_json::from_slice(&json).map_err(|_| Unreadable)?)),
                 ResultFrame::Failed(code, message) => Err(Failure { code, message }),
             };
-            let result = Box::new(OrderResult { id: order, result });
+            let node = match child {
+                None => Node::Device,
+                Some(serial) => Node::child(serial_of(&serial)?).ok_or(Unreadable)?,
+            };
+            let result = Box::new(OrderResult { id: order, node, result });
             DasEvent::Answered { token: token.map(Token), serial: serial_of(&serial)?, result }
         }
         EventFrame::OrderFailed { serial, order, why } => {

@@ -154,13 +154,19 @@ fn orders_reach_an_old_device_in_its_form_and_its_answers_find_them() {
         })
         .collect();
     let expected: [OrderResult; 2] = [
-        OrderResult { id: 70, result: Ok(None) },
-        OrderResult { id: 71, result: Ok(Some(json!({ "opened": true }))) },
+        OrderResult { id: 70, node: Node::Device, result: Ok(None) },
+        OrderResult { id: 71, node: Node::Device, result: Ok(Some(json!({ "opened": true }))) },
     ];
     assert_eq!(results, expected);
-    // What is wanted of it, when it asks.
+}
+
+// verifies: OSAP-2.1.3-02
+#[test]
+fn an_old_device_that_asks_what_is_wanted_of_it_is_told_under_its_number() {
+    let mut world = World::new();
+    let mut device = world.connected(NAME, at(0));
+    world.told();
     let ask = UpMessage::AskDesired { node: Node::Device, resource: Resource::global() };
-    device.heard(&mut world);
     device.say(&mut world, &ask, at(3));
     let [DasEvent::Up { general, .. }] = &world.told()[..] else { panic!("it asks") };
     let value = DesiredValue { area: "Lock".into(), identifier: "isLocked".into(), value: json!(true) };

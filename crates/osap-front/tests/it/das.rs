@@ -111,6 +111,38 @@ fn a_refusal_for_good_is_acknowledged_with_a_reason_in_5_0() {
     assert!(!world.is_closed(talk.line));
 }
 
+// verifies: OSAP-2.1.8-02
+#[test]
+fn orders_of_a_gateway_and_of_what_is_behind_it_are_told_apart_by_who_was_asked() {
+    let mut world = World::new();
+    let mut device = world.ready_device("T1", at(0));
+    let mut talk = world.connect(&mut device, at(1));
+    world.told();
+    let child = |name| Node::child(serial(name)).unwrap();
+    for node in [Node::Device, child("C1"), child("C2")] {
+        let mut order = order(41, 60);
+        order.message = DownMessage::Set { node, place: lock(), value: json!(true) };
+        world.das.command(DasCommand::Order(order), at(2));
+    }
+    talk.turn(&mut world, at(2));
+    assert_eq!(talk.heard.len(), 3, "one number, three orders");
+    let of_child = talk.heard[1].general;
+    let was_set = |node| UpMessage::WasSet { node, place: lock(), result: Ok(()) };
+    for forged in [Node::Device, child("C2")] {
+        talk.say(&mut world, of_child, &was_set(forged), at(3));
+        assert_eq!(world.told(), [], "nobody answers for another");
+    }
+    let general = osap_proto::General { seq: of_child.seq, ts: of_child.ts + 5 };
+    talk.say(&mut world, general, &was_set(child("C1")), at(3));
+    let told = world.told();
+    let [DasEvent::Answered { result, .. }] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(**result, OrderResult { id: 41, node: child("C1"), result: Ok(None) });
+    world.das.command(DasCommand::Withdraw { serial: serial("T1"), id: 41 }, at(4));
+    let general = osap_proto::General { seq: talk.heard[2].general.seq, ts: of_child.ts + 6 };
+    talk.say(&mut world, general, &was_set(child("C2")), at(5));
+    assert_eq!(world.told().len(), 1, "what the device itself was to do is withdrawn, and no more");
+}
+
 // verifies: OSAP-6-16
 #[test]
 fn an_order_goes_down_and_its_answer_comes_back_to_it() {
@@ -132,7 +164,7 @@ fn an_order_goes_down_and_its_answer_comes_back_to_it() {
     talk.say(&mut world, general, &answer, at(3));
     let told = world.told();
     let [DasEvent::Answered { token: Some(_), result, .. }] = &told[..] else { panic!("{told:?}") };
-    assert_eq!(**result, OrderResult { id: 41, result: Ok(None) });
+    assert_eq!(**result, OrderResult { id: 41, node: Node::Device, result: Ok(None) });
     assert_eq!(talk.delivered, [ReasonCode::SUCCESS; 2]);
     let again = osap_proto::General { seq: got.general.seq, ts: got.general.ts + 6 };
     talk.say(&mut world, again, &answer, at(3));
@@ -172,9 +204,9 @@ fn results_of_calls_and_queries_and_failures_reach_their_orders() {
             |event| if let DasEvent::Answered { result, .. } = event { *result } else { panic!("{event:?}") },
         )
         .collect();
-    assert_eq!(results[0], OrderResult { id: 1, result: Ok(Some(json!("done"))) });
-    assert_eq!(results[1], OrderResult { id: 2, result: Ok(Some(json!(false))) });
-    assert_eq!(results[2], OrderResult { id: 3, result: Err(jammed) });
+    assert_eq!(results[0], OrderResult { id: 1, node: Node::Device, result: Ok(Some(json!("done"))) });
+    assert_eq!(results[1], OrderResult { id: 2, node: Node::Device, result: Ok(Some(json!(false))) });
+    assert_eq!(results[2], OrderResult { id: 3, node: Node::Device, result: Err(jammed) });
 }
 
 #[test]

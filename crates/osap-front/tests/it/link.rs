@@ -39,7 +39,11 @@ fn up(message: UpMessage) -> DasEvent {
 }
 
 fn answered(result: Result<Option<serde_json::Value>, Failure>) -> DasEvent {
-    DasEvent::Answered { token: None, serial: serial("A1"), result: Box::new(OrderResult { id: 3, result }) }
+    DasEvent::Answered {
+        token: None,
+        serial: serial("A1"),
+        result: Box::new(OrderResult { id: 3, node: Node::Device, result }),
+    }
 }
 
 fn events() -> Vec<DasEvent> {
@@ -66,6 +70,15 @@ fn events() -> Vec<DasEvent> {
         answered(Ok(None)),
         answered(Ok(Some(json!({ "a": [true] })))),
         answered(Err(Failure { code: -7, message: "stuck".into() })),
+        DasEvent::Answered {
+            token: Some(Token(4)),
+            serial: serial("A1"),
+            result: Box::new(OrderResult {
+                id: 3,
+                node: Node::child(serial("C1")).unwrap(),
+                result: Ok(None),
+            }),
+        },
         DasEvent::OrderFailed { serial: serial("A1"), id: 8, why: OrderFailure::TooLarge },
     ]
 }

@@ -20,13 +20,15 @@ pub struct Opened {
     /// Its general part.
     pub general: General,
     plain: Secret,
+    /// Where the application's part begins.
+    start: usize,
 }
 
 impl Opened {
     /// The application's part.
     #[must_use]
     pub fn application(&self) -> &[u8] {
-        split(self.plain.expose()).map_or(&[], |(_, application)| application)
+        &self.plain.expose()[self.start..]
     }
 }
 
@@ -122,8 +124,9 @@ impl Opener {
         } else {
             return Err(Unopened::Bad);
         };
-        let (general, _) = split(plain.expose()).ok_or(Unopened::Bad)?;
-        Ok(Opened { general, plain })
+        let (general, application) = split(plain.expose()).ok_or(Unopened::Bad)?;
+        let start = plain.len() - application.len();
+        Ok(Opened { general, plain, start })
     }
 
     /// Opens what says to be of the next phase; only when it opens has that phase begun.

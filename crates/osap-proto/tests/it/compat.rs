@@ -174,7 +174,9 @@ fn replay(recorded: &Recorded, device: &CompatDevice) -> (Vec<Vec<u8>>, Option<C
     (sent, kept)
 }
 
-// verifies: OSAP-5-26, OSAP-5-27, OSAP-5-36, OSAP-5-40, OSAP-5-44, OSAP-5-47, OSAP-5-50, OSAP-5-53, OSAP-5-57, OSAP-5-59, OSAP-6-06
+// verifies: OSAP-5-01, OSAP-5-02, OSAP-5-03, OSAP-5-04, OSAP-5-05, OSAP-5-06, OSAP-5-08, OSAP-5-15, OSAP-5-16,
+// OSAP-5-17, OSAP-5-19, OSAP-5-26, OSAP-5-27, OSAP-5-36, OSAP-5-40, OSAP-5-43, OSAP-5-44, OSAP-5-47, OSAP-5-50,
+// OSAP-5-53, OSAP-5-57, OSAP-5-59, OSAP-6-04, OSAP-6-06
 #[test]
 fn the_load_balancer_answers_recorded_devices_byte_for_byte() {
     let (mut whole, mut count) = (0, 0);
@@ -258,7 +260,9 @@ pub(crate) fn asked(device: &mut CompatDeviceRun) -> Vec<CompatDeviceOutput> {
     std::iter::from_fn(|| device.next_output()).collect()
 }
 
-// verifies: OSAP-5-29, OSAP-5-32, OSAP-5-34, OSAP-5-35, OSAP-5-38, OSAP-5-39, OSAP-5-42, OSAP-5-44, OSAP-5-46, OSAP-5-48, OSAP-5-49, OSAP-5-52, OSAP-5-55, OSAP-5-58, OSAP-6-05
+// verifies: OSAP-5-07, OSAP-5-10, OSAP-5-11, OSAP-5-12, OSAP-5-13, OSAP-5-14, OSAP-5-29, OSAP-5-32, OSAP-5-34,
+// OSAP-5-35, OSAP-5-38, OSAP-5-39, OSAP-5-42, OSAP-5-44, OSAP-5-46, OSAP-5-48, OSAP-5-49, OSAP-5-52, OSAP-5-55,
+// OSAP-5-58, OSAP-6-05
 #[test]
 fn the_device_says_what_recorded_devices_said_byte_for_byte() {
     let (mut whole, mut ended) = (0, Vec::new());
@@ -444,7 +448,7 @@ fn session_of(connect: &Value) -> CompatSession {
     }
 }
 
-// verifies: OSAP-6-09, OSAP-6-11, OSAP-6-12, OSAP-6-13
+// verifies: OSAP-4-01, OSAP-6-09, OSAP-6-11, OSAP-6-12, OSAP-6-13
 #[test]
 fn recorded_connects_are_read_made_and_judged() {
     let mut count = 0;
@@ -478,7 +482,7 @@ fn recorded_connects_are_read_made_and_judged() {
     assert!(count >= 10, "{count}");
 }
 
-// verifies: OSAP-4-05, OSAP-4-06, OSAP-4-09, OSAP-6-07
+// verifies: OSAP-4-05, OSAP-4-06, OSAP-4-08, OSAP-4-09, OSAP-6-07
 #[test]
 fn recorded_messages_are_opened_and_made_again() {
     let mut count = 0;

@@ -14,7 +14,7 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
 use super::dtls::Proof;
-use super::{coap_server, dtls, echo, mqtt_server};
+use super::{coap_server, dtls, echo, idle, mqtt_server, sealed_server, tls_server};
 use crate::cli::stdout::print_line;
 use crate::failure::{Failure, Outcome};
 
@@ -44,6 +44,16 @@ pub(super) enum Part {
     Mqtt,
     /// The same, with messages of stored sessions on disk, in its working directory.
     MqttStored,
+    /// Passes messages of devices on in clear, by the machine of MQTT connections alone.
+    Pass,
+    /// The same, opened and sealed again.
+    PassSealed,
+    /// An access service, whose owner passes reports on.
+    Das,
+    /// The same over TLS 1.3.
+    DasTls,
+    /// Answers every HTTPS call with the same words.
+    Https,
 }
 
 impl Part {
@@ -60,6 +70,11 @@ impl Part {
             Self::RecordsGcm => dtls::record_echo::run(Proof::PskGcm),
             Self::Mqtt => mqtt_server::run(false),
             Self::MqttStored => mqtt_server::run(true),
+            Self::Pass => sealed_server::run_pass(false),
+            Self::PassSealed => sealed_server::run_pass(true),
+            Self::Das => sealed_server::run_das(false),
+            Self::DasTls => sealed_server::run_das(true),
+            Self::Https => tls_server::run(),
         }
     }
 }
@@ -82,6 +97,11 @@ fn cpu_count() -> usize {
 /// Puts this process on the processors that no server uses.
 pub(super) fn pin_load() -> Outcome {
     pin(Pid::from_raw(0), |cpu| cpu != SERVER_CPU)
+}
+
+/// Lets this process, and those that it starts, run everywhere again.
+pub(super) fn unpin() -> Outcome {
+    pin(Pid::from_raw(0), |_| true)
 }
 
 pub(super) fn internal(what: &'static str, cause: impl std::fmt::Display) -> Failure {
@@ -138,11 +158,17 @@ impl Used {
     }
 }
 
-/// Answers each line on standard input with the processor time used; ends the process with the input.
+/// The question for the heap in use; an empty line asks for the processor time used.
+const HEAP: &str = "heap";
+
+/// Answers each line on standard input; ends the process with the input.
 pub(super) fn answer_questions() -> ! {
     for line in std::io::stdin().lines() {
-        if line.is_err() {
-            break;
+        let Ok(line) = line else { break };
+        if line == HEAP {
+            let Ok(bytes) = idle::in_use() else { break };
+            print_line(bytes);
+            continue;
         }
         let Ok(Used { own, kernel }) = Used::of_this_process() else { break };
         print_line(format!("{own} {kernel}"));
@@ -263,16 +289,30 @@ impl Server {
 
     /// Processor time that the server has used.
     pub(super) fn used(&mut self) -> Outcome<Used> {
-        use std::io::Write as _;
-        let Kind::Part(words) = &mut self.kind else { return Used::of_process(self.child.id()) };
-        let input = self.child.stdin.as_mut().ok_or_else(|| internal("a server", "no input"))?;
-        input.write_all(b"\n").map_err(|error| internal("a server", error))?;
-        let said = read_line(words)?;
+        if matches!(self.kind, Kind::Foreign) {
+            return Used::of_process(self.child.id());
+        }
+        let said = self.ask("")?;
         let mut numbers = said.split_whitespace().map(str::parse::<i64>);
         match (numbers.next(), numbers.next()) {
             (Some(Ok(own)), Some(Ok(kernel))) => Ok(Used { own, kernel }),
             _ => Err(internal("a server", "it did not say what it used")),
         }
+    }
+
+    /// Bytes that the allocator of a part has handed out and not got back.
+    pub(super) fn heap(&mut self) -> Outcome<f64> {
+        self.ask(HEAP)?.parse().map_err(|error| internal("a server", error))
+    }
+
+    fn ask(&mut self, question: &str) -> Outcome<String> {
+        use std::io::Write as _;
+        let Kind::Part(words) = &mut self.kind else {
+            return Err(internal("a server", "another's answers nothing"));
+        };
+        let input = self.child.stdin.as_mut().ok_or_else(|| internal("a server", "no input"))?;
+        writeln!(input, "{question}").map_err(|error| internal("a server", error))?;
+        read_line(words)
     }
 }
 

@@ -141,7 +141,7 @@ fn at(moment: Moment) -> Now {
 }
 
 /// Bytes that the allocator has handed out and not got back.
-fn in_use() -> Outcome<usize> {
+pub(super) fn in_use() -> Outcome<usize> {
     let heap = malloc_info::malloc_info().map_err(|error| internal("the allocator", error))?;
     let current: usize = heap
         .system

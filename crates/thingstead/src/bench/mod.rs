@@ -10,8 +10,10 @@ mod child;
 mod coap;
 mod coap_server;
 mod device_line;
+mod devices;
 mod dtls;
 mod echo;
+mod hub;
 mod idle;
 mod load;
 mod mqtt;
@@ -23,9 +25,13 @@ mod osap_operations;
 mod osap_type_1;
 mod rows;
 mod scratch;
+mod sealed;
+mod sealed_party;
+mod sealed_server;
 mod start;
 mod stored;
 mod svg;
+mod tls_server;
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -68,7 +74,7 @@ pub(crate) struct Bench {
     /// Refused calls for each cause (`alike`).
     #[arg(long, default_value_t = 20_000)]
     calls: usize,
-    /// How many associations are silent.
+    /// How many associations are silent, or devices connected.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     associations: u32,
     /// How many devices are in the stores: few and many.
@@ -104,6 +110,12 @@ enum Name {
     Handshakes,
     /// First proofs of smart devices at a load balancer.
     Osap,
+    /// Sealed messages of smart devices, beside the same in clear.
+    Sealed,
+    /// Heap of smart devices that are connected.
+    Devices,
+    /// Readings by HTTPS from a smart device.
+    Hub,
     /// Heap of an association that is silent.
     Idle,
     /// Complete bootstraps.
@@ -124,6 +136,13 @@ impl Name {
             Self::CoapDtls => "the same over DTLS with CCM_8 and GCM, beside records alone",
             Self::Handshakes => "full DTLS handshakes, beside their operations with keys and beside OpenSSL",
             Self::Osap => "first proofs of smart devices at a load balancer, beside their own operations",
+            Self::Sealed => {
+                "sealed messages of smart devices per second of processor time, beside the same in clear"
+            }
+            Self::Devices => {
+                "heap of a smart device connected to an access service, as the allocator counts it"
+            }
+            Self::Hub => "a reading by HTTPS from a smart device and back, beside bare HTTPS and MQTT",
             Self::Idle => "heap of a secured association that is silent, as the allocator counts it",
             Self::Bootstraps => "complete bootstraps, from hello to image",
             Self::Stored => "bytes a device takes in stores, and reads, writes and time of its steps",
@@ -189,6 +208,9 @@ impl Bench {
                 Name::CoapDtls => coap::measure_over_dtls(&self.endpoints, effort)?,
                 Name::Handshakes => dtls::handshakes::measure(effort)?,
                 Name::Osap => osap::measure(effort)?,
+                Name::Sealed => sealed::measure(effort)?,
+                Name::Devices => devices::measure(self.associations)?,
+                Name::Hub => hub::measure(effort)?,
                 Name::Idle => idle::measure(self.associations)?,
                 Name::Bootstraps => bootstraps::measure(effort)?,
                 Name::Stored => stored::measure(device_counts, effort)?,

@@ -1,5 +1,6 @@
 //! Messages of MQTT 3.1.1 clients over TCP, beside mosquitto.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use broker::{JOURNAL_NAME, MESSAGES};
@@ -15,10 +16,10 @@ use super::scratch::Scratch;
 use crate::failure::Outcome;
 
 /// Before a figure counts.
-const WARM_UP: Duration = Duration::from_millis(300);
+pub(super) const WARM_UP: Duration = Duration::from_millis(300);
 /// Of mosquitto's.
 const RATIO_MIN: f64 = 2.0;
-const UNIT: &str = "messages per CPU second";
+pub(super) const UNIT: &str = "messages per CPU second";
 
 const MEMORY: &str = "in memory";
 
@@ -96,17 +97,29 @@ pub(super) fn measure(effort: Effort) -> Outcome<Vec<Line>> {
 /// Messages that arrived per second of the server's processor time; `Err`: the part of their processor that the
 /// clients took, at every rate that was tried.
 fn run(server: &mut Server, crowd: Crowd, effort: Effort) -> Outcome<Result<f64, f64>> {
+    paced(server, crowd.readers_each, effort, |at, rate, look| {
+        mqtt_load::run(at, crowd, rate, WARM_UP, effort.span(), look)
+    })
+}
+
+/// The same of any load that says how many messages arrived at most `rate` a second.
+pub(super) fn paced(
+    server: &mut Server,
+    readers_each: usize,
+    effort: Effort,
+    mut load: impl FnMut(SocketAddr, Option<f64>, &mut dyn FnMut() -> Outcome) -> Outcome<u64>,
+) -> Outcome<Result<f64, f64>> {
     let (mut rate, mut share) = (None, 0.0);
     for _ in 0..=REPEATED_MAX {
         let at = server.at;
-        let (mut used, mut load) = (Vec::new(), Vec::new());
+        let (mut used, mut own) = (Vec::new(), Vec::new());
         let mut look = || -> Outcome {
             used.push(server.used()?);
-            load.push(thread_time()?);
+            own.push(thread_time()?);
             Ok(())
         };
-        let arrived = mqtt_load::run(at, crowd, rate, WARM_UP, effort.span(), &mut look)?;
-        let ([before, after], [begin, end]) = (&used[..], &load[..]) else {
+        let arrived = load(at, rate, &mut look)?;
+        let ([before, after], [begin, end]) = (&used[..], &own[..]) else {
             return Err(internal("the benchmark", "it was not looked at twice"));
         };
         share = end.saturating_sub(*begin).as_secs_f64() / effort.span().as_secs_f64();
@@ -114,7 +127,7 @@ fn run(server: &mut Server, crowd: Crowd, effort: Effort) -> Outcome<Result<f64,
             return per_second(arrived, after.since(*before).total()).map(Ok);
         }
         #[expect(clippy::cast_precision_loss, reason = "counts of a few seconds are far below 2^53")]
-        let reached = (arrived / crowd.readers_each as u64) as f64 / effort.span().as_secs_f64();
+        let reached = (arrived / readers_each as u64) as f64 / effort.span().as_secs_f64();
         rate = Some(reached * SLOWER);
     }
     Ok(Err(share))

@@ -18,11 +18,11 @@ use crate::failure::Outcome;
 /// Bytes of a message.
 pub(super) const PAYLOAD: [u8; 64] = [7; 64];
 /// Messages of QoS 0 that leave with one write when one client reads them.
-const BATCH: u64 = 200;
+pub(super) const BATCH: u64 = 200;
 /// Messages of QoS 0 that may be on their way: a broker's memory is not what is measured.
 const ON_THE_WAY_MAX: u64 = 20_000;
 /// Runs of this process.
-static RUN_COUNT: AtomicU64 = AtomicU64::new(0);
+pub(super) static RUN_COUNT: AtomicU64 = AtomicU64::new(0);
 /// Until a server listens.
 const TRIES_MAX: usize = 200;
 
@@ -41,12 +41,19 @@ pub(super) struct Crowd {
 
 /// No more than so many messages a second, of one publisher; else as fast as the broker takes them.
 #[derive(Clone, Copy, Debug)]
-struct Pace {
+pub(super) struct Pace {
     begin: Instant,
     per_second: Option<f64>,
 }
 
 impl Pace {
+    /// From now on `rate` messages a second of all publishers together.
+    pub(super) fn start(rate: Option<f64>, publisher_count: usize) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "a crowd of a benchmark is small")]
+        let per_second = rate.map(|rate| rate / publisher_count as f64);
+        Self { begin: Instant::now(), per_second }
+    }
+
     async fn keep(self, sent: u64) {
         let Some(per_second) = self.per_second else { return };
         #[expect(clippy::cast_precision_loss, reason = "counts of a few seconds are far below 2^53")]
@@ -87,29 +94,29 @@ pub(super) fn run(
                     open(at, &format!("r{run}-{topic}-{reader}"), !crowd.is_kept).await.map_err(failed)?;
                 let qos = u8::from(crowd.window.is_some());
                 subscribe(&mut socket, &format!("bench/{run}/{topic}"), qos).await.map_err(failed)?;
-                clients.spawn(read_all(socket, Arc::clone(&counts)));
+                clients.spawn(read_all(socket, Arc::clone(&counts), |_: &[u8], _: &[u8]| {}));
             }
         }
         for topic in 0..crowd.publishers {
             let socket = open(at, &format!("p{topic}"), true).await.map_err(failed)?;
             let (topic, counts) = (format!("bench/{run}/{topic}"), Arc::clone(&counts));
             let readers = crowd.readers_each as u64;
-            #[expect(clippy::cast_precision_loss, reason = "a crowd of a benchmark is small")]
-            let per_second = rate.map(|rate| rate / crowd.publishers as f64);
-            let pace = Pace { begin: Instant::now(), per_second };
+            let pace = Pace::start(rate, crowd.publishers);
             match crowd.window {
-                None => drop(clients.spawn(publish_qos_0(socket, topic, readers, counts, pace))),
-                Some(window) => drop(clients.spawn(publish_qos_1(socket, topic, window, pace))),
+                None => {
+                    let count = if readers > 1 { 1 } else { BATCH };
+                    let batch = publish(&topic, None, &PAYLOAD).repeat(count as usize);
+                    let fill = move |bytes: &mut Vec<u8>| bytes.extend_from_slice(&batch);
+                    drop(clients.spawn(publish_qos_0(socket, (count, readers), counts, pace, fill)));
+                }
+                Some(window) => {
+                    let say =
+                        move |id, bytes: &mut Vec<u8>| bytes.extend(publish(&topic, Some(id), &PAYLOAD));
+                    drop(clients.spawn(publish_qos_1(socket, window, pace, say)));
+                }
             }
         }
-        tokio::time::sleep(warm_up).await;
-        look()?;
-        let before = counts.arrived.load(Ordering::Relaxed);
-        tokio::time::sleep(span).await;
-        let arrived = counts.arrived.load(Ordering::Relaxed) - before;
-        look()?;
-        clients.shutdown().await;
-        Ok(arrived)
+        counts.measured(warm_up, span, look, clients).await
     })
 }
 
@@ -128,12 +135,32 @@ pub(super) fn connect(at: SocketAddr, count: usize) -> Outcome<u64> {
 }
 
 #[derive(Debug, Default)]
-struct Counts {
+pub(super) struct Counts {
     sent: AtomicU64,
     arrived: AtomicU64,
 }
 
-fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+impl Counts {
+    /// What arrives in `span` while the clients speak, who are ended then; `look` is called at its begin and end.
+    pub(super) async fn measured(
+        &self,
+        warm_up: Duration,
+        span: Duration,
+        look: &mut dyn FnMut() -> Outcome,
+        mut clients: JoinSet<()>,
+    ) -> Outcome<u64> {
+        tokio::time::sleep(warm_up).await;
+        look()?;
+        let before = self.arrived.load(Ordering::Relaxed);
+        tokio::time::sleep(span).await;
+        let arrived = self.arrived.load(Ordering::Relaxed) - before;
+        look()?;
+        clients.shutdown().await;
+        Ok(arrived)
+    }
+}
+
+pub(super) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     let mut out = vec![first];
     let mut rest = body.len();
     while rest > 0x7f {
@@ -145,7 +172,7 @@ fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     out
 }
 
-fn text(text: &str) -> Vec<u8> {
+pub(super) fn text(text: &str) -> Vec<u8> {
     let length = u16::try_from(text.len()).expect("names of the benchmark are short");
     [&length.to_be_bytes()[..], text.as_bytes()].concat()
 }
@@ -228,8 +255,12 @@ fn first_of(bytes: &[u8]) -> Option<(u8, std::ops::Range<usize>)> {
     None
 }
 
-/// Counts messages and acknowledges those of QoS 1.
-async fn read_all(socket: TcpStream, counts: Arc<Counts>) {
+/// Counts messages, passes topic and payload on, and acknowledges those of QoS 1.
+pub(super) async fn read_all(
+    socket: TcpStream,
+    counts: Arc<Counts>,
+    mut hear: impl FnMut(&[u8], &[u8]) + Send,
+) {
     let (mut input, mut output) = socket.into_split();
     let (mut packets, mut acks) = (Packets::new(), Vec::new());
     loop {
@@ -239,10 +270,12 @@ async fn read_all(socket: TcpStream, counts: Arc<Counts>) {
                 return;
             }
             count += 1;
-            if first & 6 != 0 {
-                let topic = usize::from(u16::from_be_bytes([body[0], body[1]]));
-                acks.extend([0x40, 2, body[2 + topic], body[3 + topic]]);
+            let topic = 2 + usize::from(u16::from_be_bytes([body[0], body[1]]));
+            let is_answered = first & 6 != 0;
+            if is_answered {
+                acks.extend([0x40, 2, body[topic], body[topic + 1]]);
             }
+            hear(&body[2..topic], &body[topic + if is_answered { 2 } else { 0 }..]);
         };
         if !packets.read(&mut input, &mut take).await {
             return;
@@ -255,9 +288,15 @@ async fn read_all(socket: TcpStream, counts: Arc<Counts>) {
     }
 }
 
-async fn publish_qos_0(mut socket: TcpStream, topic: String, readers: u64, counts: Arc<Counts>, pace: Pace) {
-    let count = if readers > 1 { 1 } else { BATCH };
-    let batch = publish(&topic, None, &PAYLOAD).repeat(count as usize);
+/// Sends what `fill` writes, `count` messages that so many readers get each.
+pub(super) async fn publish_qos_0(
+    mut socket: TcpStream,
+    (count, readers): (u64, u64),
+    counts: Arc<Counts>,
+    pace: Pace,
+    mut fill: impl FnMut(&mut Vec<u8>) + Send,
+) {
+    let mut batch = Vec::new();
     loop {
         pace.keep(counts.sent.load(Ordering::Relaxed)).await;
         let due = counts.sent.load(Ordering::Relaxed) * readers;
@@ -265,6 +304,8 @@ async fn publish_qos_0(mut socket: TcpStream, topic: String, readers: u64, count
             tokio::time::sleep(Duration::from_micros(50)).await;
             continue;
         }
+        batch.clear();
+        fill(&mut batch);
         if socket.write_all(&batch).await.is_err() {
             return;
         }
@@ -272,7 +313,13 @@ async fn publish_qos_0(mut socket: TcpStream, topic: String, readers: u64, count
     }
 }
 
-async fn publish_qos_1(socket: TcpStream, topic: String, window: u16, pace: Pace) {
+/// Sends what `say` writes for each identifier, as many at once as the window is wide.
+pub(super) async fn publish_qos_1(
+    socket: TcpStream,
+    window: u16,
+    pace: Pace,
+    mut say: impl FnMut(u16, &mut Vec<u8>) + Send,
+) {
     let mut sent = 0;
     let (mut input, mut output) = socket.into_split();
     let (mut packets, mut bytes) = (Packets::new(), Vec::new());
@@ -280,7 +327,7 @@ async fn publish_qos_1(socket: TcpStream, topic: String, window: u16, pace: Pace
     loop {
         while flying < window {
             id = id.checked_add(1).unwrap_or(1);
-            bytes.extend(publish(&topic, Some(id), &PAYLOAD));
+            say(id, &mut bytes);
             (flying, sent) = (flying + 1, sent + 1);
         }
         pace.keep(sent).await;

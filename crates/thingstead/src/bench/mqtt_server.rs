@@ -31,12 +31,17 @@ pub(super) fn run(is_durable: bool) -> Outcome {
 }
 
 async fn serve(store: Option<Store>) -> Outcome {
-    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| internal("a socket", error))?;
-    say_ready(listener.local_addr().map_err(|error| internal("a socket", error))?);
     let dice = seed::dice().map_err(|error| internal("randomness", error))?;
     let limits = Limits { is_durable: store.is_some(), queue_bytes_max: 64 * MIB, ..Limits::default() };
     let face_limits = FaceLimits { slow_bytes_max: 24 * MIB, ..FaceLimits::default() };
     let face = MqttFace::new(ServerSettings::default(), face_limits, Broker::new(limits), dice);
+    drive(Hall { face, store, now: Now::without_utc(Moment::START) }, DoorMode::Plain).await
+}
+
+/// A machine whose owner is in it, on a listener of its own, until the process ends.
+pub(super) async fn drive(machine: impl StreamMachine<Command = (), Event = ()>, mode: DoorMode) -> Outcome {
+    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| internal("a socket", error))?;
+    say_ready(listener.local_addr().map_err(|error| internal("a socket", error))?);
     let (_commands, commands) = channel::<()>(1);
     let (events, _events) = channel::<()>(1);
     let (_never, shutdown) = shutdown();
@@ -46,9 +51,9 @@ async fn serve(store: Option<Store>) -> Outcome {
         outgoing_size_max: 32 * MIB,
         ..StreamLimits::default()
     };
-    let doors = vec![Door { listener, mode: DoorMode::Plain }];
+    let doors = vec![Door { listener, mode }];
     let driver = StreamDriver { doors, limits, commands, events, clock: Clock::start(), shutdown };
-    stream::run(driver, Hall { face, store, now: Now::without_utc(Moment::START) }).await;
+    stream::run(driver, machine).await;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! `thingstead client`: programs that speak MQTT with a management system.
+//! `thingstead client`: programs that speak MQTT or CoAP with a management system.
 
 use clap::{Args, Subcommand};
 use http::Method;
@@ -6,15 +6,16 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::account::{confirm, line};
-use super::say::{Say, read};
+use super::say::{Say, document_of, read};
 use super::{Output, block_on};
 use crate::failure::{Failure, Outcome};
 use crate::operator_client::Target;
 
-/// Manage the MQTT clients of a management system.
+/// Manage the MQTT and CoAP clients of a management system.
 ///
 /// Examples:
 ///   thingstead client --data data/a add kitchen-lamp < password
+///   thingstead client --data data/a key kitchen-lamp
 ///   thingstead client --data data/a list
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
@@ -27,7 +28,7 @@ pub(crate) struct Client {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// List the clients: name, namespace.
+    /// List the clients: name, namespace, whether it has a key for CoAP.
     List,
     /// Make a client; its password is read from standard input, never from the arguments.
     Add {
@@ -41,6 +42,19 @@ enum Verb {
     Password {
         /// Its name.
         name: String,
+    },
+    /// Draw the key with which a client calls things over CoAP; it is shown once, and one before it ends at once.
+    Key {
+        /// Its name: the identity of its handshakes.
+        name: String,
+    },
+    /// Take the key of a client back; its associations end at once.
+    KeyRemove {
+        /// Its name.
+        name: String,
+        /// Does it without asking.
+        #[arg(long)]
+        yes: bool,
     },
     /// Remove a client; its connections end at once.
     Remove {
@@ -74,7 +88,7 @@ impl Client {
                     let clients = read(&client, "/v1/clients").await?;
                     say.rows(
                         &clients["clients"],
-                        if output.quiet { &["name"] } else { &["name", "namespace"] },
+                        if output.quiet { &["name"] } else { &["name", "namespace", "has_key"] },
                     )
                 }
                 Verb::Add { name, namespace } => {
@@ -90,6 +104,17 @@ impl Client {
                     let path = path(&name, "/password")?;
                     client.call(Method::PUT, &path, body.as_bytes().to_vec(), &name).await?;
                     say.done("client", &name, "has another password")
+                }
+                Verb::Key { name } => {
+                    let drawn = client.call(Method::PUT, &path(&name, "/key")?, String::new(), &name).await?;
+                    let drawn = document_of(&drawn)?;
+                    say.step(&format!("{name}: has this key; it is not shown again"));
+                    say.value(drawn["key"].as_str().unwrap_or_default(), &drawn)
+                }
+                Verb::KeyRemove { name, yes } => {
+                    confirm(&name, "can no longer call over CoAP, and is disconnected there at once", yes)?;
+                    client.call(Method::DELETE, &path(&name, "/key")?, String::new(), &name).await?;
+                    say.done("client", &name, "has no key")
                 }
                 Verb::Remove { name, yes } => {
                     confirm(&name, "can no longer connect, and is disconnected at once", yes)?;

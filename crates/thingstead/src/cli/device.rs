@@ -90,13 +90,14 @@ impl Make {
 ///   set NAME JSON                 a property has another value
 ///   event NAME (JSON)             something happened; it is kept until the platform has it
 ///   refuse on|off                 refuse what the platform asks
-///   child SERIAL on|off|gone      a sub-device of a gateway
+///   child SERIAL on|off|gone      a sub-device of a gateway; `set` and `event` behind the serial happen at it
 ///   enrol                         take the code of the label once more; the owner opens the window
 ///   status                        power off
 ///
 /// Examples:
 ///   thingstead device run --state lamp
 ///   thingstead device run --osap made/LOCK-7 --lbs 127.0.0.1:8666
+///   thingstead device run --osap made/GATE-1 --lbs 127.0.0.1:8666 --child RADAR-1=radar --child LOCK-8=door-lock
 ///   thingstead device run --state lamp --resolve 42=127.0.0.1:49684 --retry-base 1 --json
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
@@ -113,6 +114,9 @@ struct Run {
     /// The wait of a smart device after its first failure; after the n-th it is n times this, give or take half.
     #[arg(long, value_name = "SECS", default_value = "2", requires = "osap", value_parser = retry_base)]
     wait_unit: f64,
+    /// A sub-device behind a smart device that was made with --hub; may be given several times.
+    #[arg(long, value_name = "SERIAL=MODEL", requires = "osap")]
+    child: Vec<String>,
     /// Where the device is reached; bootstrap servers are looked for in the same family of addresses.
     #[arg(long, default_value = "0.0.0.0:0")]
     listen: SocketAddr,
@@ -184,7 +188,9 @@ impl Run {
     fn run(self, output: Output) -> Outcome {
         let json = output.json || self.jsonl;
         let state = match (self.osap, self.lbs, self.state) {
-            (Some(folder), Some(lbs), _) => return smart::play(folder, lbs, self.wait_unit, json),
+            (Some(folder), Some(lbs), _) => {
+                return smart::play((folder, self.child), lbs, self.wait_unit, json);
+            }
             (_, _, Some(state)) => state,
             (_, _, None) => return Err(Failure::new("state-missing", "--state")),
         };

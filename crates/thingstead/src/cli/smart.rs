@@ -209,9 +209,24 @@ impl Models {
     }
 }
 
-/// Runs the smart device in `folder`.
-pub(super) fn play(folder: PathBuf, lbs: Endpoint, wait_unit: f64, json: bool) -> Outcome {
-    let setup = run::Setup { folder, lbs, wait_unit: Duration::from_secs_f64(wait_unit) };
+/// A sub-device as it is named: `SERIAL=MODEL`.
+fn sub_device(text: &str) -> Outcome<(Serial, Model)> {
+    let wrong = |why: &str| Failure::new("request-unreadable", text).because(why);
+    let (serial, model) = text.split_once('=').ok_or_else(|| wrong("it is SERIAL=MODEL"))?;
+    let serial = Serial::new(serial.as_bytes()).ok_or_else(|| wrong("it has no serial that can be used"))?;
+    let model = Model::parse(model_text(model)?.as_bytes()).map_err(wrong)?;
+    Ok((serial, model))
+}
+
+/// Runs the smart device in `folder`, with these sub-devices.
+pub(super) fn play(
+    (folder, children): (PathBuf, Vec<String>),
+    lbs: Endpoint,
+    wait_unit: f64,
+    json: bool,
+) -> Outcome {
+    let children = children.iter().map(|text| sub_device(text)).collect::<Outcome<_>>()?;
+    let setup = run::Setup { folder, lbs, wait_unit: Duration::from_secs_f64(wait_unit), children };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new("internal", "the runtime").because(error))?;
     let voice = Voice::start(json);

@@ -10,8 +10,10 @@ use zeroize::Zeroizing;
 
 use super::account::line;
 use super::audit::time_of;
+use super::owner::escaped;
 use super::say::{Say, document_of, read};
 use super::stdout::print_line;
+use super::thing_verbs::chosen_model;
 use crate::failure::{Failure, Outcome};
 use crate::operator_client::OperatorClient;
 use crate::{files, label_picture};
@@ -21,10 +23,22 @@ const RECORD_SIZE_MAX: u64 = 256 * 1024;
 
 #[derive(Subcommand)]
 pub(crate) enum RecordVerb {
-    /// Show what the load balancer has on record of a smart device.
+    /// Show what the load balancer has on record of a smart device, or say whether the old protocol is run with it.
+    ///
+    /// Examples:
+    ///   thingstead things --data data/a record 8f2c41d0-0000-4000-8000-0000000077aa
+    ///   thingstead things --data data/a record 8f2c41d0-0000-4000-8000-0000000077aa --compat allow < code
+    ///   thingstead things --data data/a record 8f2c41d0-0000-4000-8000-0000000077aa --compat forbid
+    #[command(verbatim_doc_comment)]
     Record {
         /// The thing's UUID.
         thing: Uuid,
+        /// The old protocol, type 1, which protects nothing. To allow it takes the device's code.
+        #[arg(long, value_enum)]
+        compat: Option<OldProtocol>,
+        /// Takes what the code comes to from the maker's record of the device, not the code from standard input.
+        #[arg(long, value_name = "FILE", requires = "compat")]
+        from: Option<PathBuf>,
     },
     /// Put the device of a thing on record that is on none yet.
     ///
@@ -65,8 +79,45 @@ pub(crate) enum RecordVerb {
         #[command(flatten)]
         proof: Proof,
     },
+    /// List the sub-devices behind a gateway: those that wait for a decision, those that are things or refused.
+    Children {
+        /// The gateway's UUID.
+        thing: Uuid,
+    },
+    /// Make a thing of a sub-device that a gateway tells of; prints its UUID.
+    ///
+    /// Examples:
+    ///   thingstead things --data data/a adopt 8f2c41d0-0000-4000-8000-0000000077aa LAMP-1 --model radar
+    #[command(verbatim_doc_comment)]
+    Adopt {
+        /// The gateway's UUID.
+        thing: Uuid,
+        /// The sub-device's serial.
+        serial: String,
+        /// The model: a file with a W3C Thing Model, or one of `things models`.
+        #[arg(long, value_name = "FILE|NAME")]
+        model: PathBuf,
+        /// The UUID of its thing; drawn when it is left out.
+        #[arg(long)]
+        id: Option<Uuid>,
+    },
+    /// Refuse a sub-device, until it is adopted.
+    Decline {
+        /// The gateway's UUID.
+        thing: Uuid,
+        /// The sub-device's serial.
+        serial: String,
+    },
     /// List the models that come with the program, and the realm of the load balancer.
     Models,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum OldProtocol {
+    /// It is run with the device.
+    Allow,
+    /// It is run no more; a session of it ends at once.
+    Forbid,
 }
 
 #[derive(Args)]
@@ -116,6 +167,18 @@ pub(super) fn of_label(path: &Path) -> Outcome<Value> {
     }))
 }
 
+/// What the old protocol is run by.
+fn old_keys(from: Option<&Path>) -> Outcome<Value> {
+    let Some(path) = from else { return Ok(json!({ "code": typed_code()?.as_str() })) };
+    let bytes = Zeroizing::new(files::read(path, RECORD_SIZE_MAX)?);
+    let mut record: Value =
+        serde_json::from_slice(&bytes).map_err(|_| files::malformed(path, "it is no JSON"))?;
+    match record["compat"].take() {
+        Value::Null => Err(files::malformed(path, "it has nothing for the old protocol")),
+        keys => Ok(json!({ "keys": keys })),
+    }
+}
+
 impl Proof {
     fn enrolment(&self) -> Outcome<Value> {
         match (&self.from, &self.picture) {
@@ -135,7 +198,7 @@ fn lines_of(record: &Value) -> String {
     let kinds = if kinds.is_empty() { "nothing".to_owned() } else { kinds.join(", ") };
     format!(
         "serial       {}\nproves with  {kinds}\nticket       {}\nblocked      {}\nwindow       {}\n\
-         enrolled     {}\ncode burned  {}\nmin type     {}\ndevid        {}\non record    {}\nadmitted     {}",
+         enrolled     {}\ncode burned  {}\nmin type     {}\nold protocol {}\ndevid        {}\non record    {}\nadmitted     {}",
         record["serial"].as_str().unwrap_or("-"),
         is("has_ticket"),
         is("blocked"),
@@ -143,10 +206,28 @@ fn lines_of(record: &Value) -> String {
         is("enrolled"),
         is("code_burned"),
         record["min_type"],
+        if record["compat"] == true { "allowed" } else { "no" },
         record["devid"].as_str().unwrap_or("-"),
         time("created_unix_millis"),
         time("admitted_unix_millis"),
     )
+}
+
+async fn children(client: &OperatorClient, say: Say, thing: Uuid) -> Outcome {
+    let all = read(client, &format!("/things/{thing}/children")).await?;
+    if say.output.json {
+        return say.document(&all);
+    }
+    for one in all["children"].as_array().into_iter().flatten() {
+        let word = |name: &str| one[name].as_str().unwrap_or("-").to_owned();
+        let there = match (&one["connected"], &one["told"]) {
+            (Value::Bool(true), _) => "connected",
+            (_, Value::Bool(true)) => "away",
+            (_, _) => "not told of",
+        };
+        print_line(format_args!("{}\t{}\t{there}\t{}", word("serial"), word("state"), word("thing")));
+    }
+    Ok(())
 }
 
 impl RecordVerb {
@@ -169,7 +250,17 @@ impl RecordVerb {
         };
         let nothing = Value::Null;
         match self {
-            Self::Record { thing } => show(&read(client, &format!("/things/{thing}/record")).await?),
+            Self::Record { thing, compat: None, .. } => {
+                show(&read(client, &format!("/things/{thing}/record")).await?)
+            }
+            Self::Record { thing, compat: Some(OldProtocol::Allow), from } => {
+                let keys = old_keys(from.as_deref())?;
+                change(Method::PUT, thing, "/compat", &keys, "the old protocol is run with it").await
+            }
+            Self::Record { thing, compat: Some(OldProtocol::Forbid), .. } => {
+                change(Method::DELETE, thing, "/compat", &nothing, "the old protocol is run with it no more")
+                    .await
+            }
             Self::Enrol { thing, proof } => {
                 change(Method::POST, thing, "", &proof.enrolment()?, "on record").await
             }
@@ -191,6 +282,20 @@ impl RecordVerb {
                         .because("the maker's record holds no code"));
                 }
                 change(Method::PUT, thing, "/code", &code, "has another code").await
+            }
+            Self::Children { thing } => children(client, say, thing).await,
+            Self::Adopt { thing, serial, model, id } => {
+                let id = id.map(|id| id.to_string());
+                let body = json!({ "model": chosen_model(&model)?, "id": id }).to_string();
+                let path = format!("/things/{thing}/children/{}", escaped(&serial));
+                let answer = client.call(Method::PUT, &path, body, &serial).await?;
+                let added = document_of(&answer)?;
+                say.value(added["id"].as_str().unwrap_or("-"), &added)
+            }
+            Self::Decline { thing, serial } => {
+                let path = format!("/things/{thing}/children/{}", escaped(&serial));
+                client.call(Method::DELETE, &path, "", &serial).await?;
+                say.done("child", &serial, "refused")
             }
             Self::Models => {
                 let all = read(client, "/v1/models").await?;

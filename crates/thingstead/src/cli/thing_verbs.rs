@@ -189,7 +189,7 @@ fn model(path: &Path) -> Outcome<Value> {
 }
 
 /// A model in a file, or one that comes with the program.
-fn chosen_model(name: &Path) -> Outcome<Value> {
+pub(super) fn chosen_model(name: &Path) -> Outcome<Value> {
     match name.to_str().and_then(models::text_of).filter(|_| !name.exists()) {
         Some(text) => serde_json::from_str(text)
             .map_err(|error| Failure::new("internal", "a model of the program").because(error)),

@@ -101,6 +101,40 @@ pub(crate) fn enrolled_servers(folder: &Path) -> Outcome<Vec<Duration>> {
     Ok(servers.first_starts.to_vec())
 }
 
+/// The smart devices of the demo and their owner's server, for measurements; they end with this value.
+pub(crate) struct SmartOwner {
+    stage: Stage,
+    servers: Servers,
+    devices: Vec<smart::SmartDevice>,
+}
+
+/// Servers and smart devices as the demo has them, connected, in `folder`.
+pub(crate) fn smart_owner(folder: &Path) -> Outcome<SmartOwner> {
+    files::make_folder(&folder.join("log"))?;
+    let stage = Stage::new(folder.to_owned())?;
+    let progress = Progress::start(Output { json: false, quiet: true });
+    let servers = Servers::set_up(&stage, &progress)?;
+    let devices = smart::join(&stage, &servers, &progress)?;
+    Ok(SmartOwner { stage, servers, devices })
+}
+
+impl SmartOwner {
+    /// A connection with the rights of the owner.
+    pub(crate) async fn connect(&self) -> Outcome<net::https_client::Connection> {
+        smart::operator(&self.stage, &self.servers)?.connect().await
+    }
+
+    /// The thing that is the door lock, which speaks the secure profile.
+    pub(crate) fn thing(&self) -> &str {
+        &self.devices[0].thing
+    }
+
+    /// One of its properties.
+    pub(crate) const fn property(&self) -> &'static str {
+        "locked"
+    }
+}
+
 impl Demo {
     pub(crate) fn run(self, output: Output) -> Outcome {
         let folder = self.place()?;

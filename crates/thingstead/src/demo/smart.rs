@@ -127,7 +127,8 @@ fn listed(
     }
 }
 
-fn operator(stage: &Stage, servers: &Servers) -> Outcome<OperatorClient> {
+/// The owner, as programs are.
+pub(crate) fn operator(stage: &Stage, servers: &Servers) -> Outcome<OperatorClient> {
     let folder = stage.path(OWNERS[OWNER]);
     let ca = single_certificate(&folder.join("ca.pem"))?;
     OperatorClient::new(

@@ -24,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) management: Option<Management>,
     /// A broker for MQTT clients, beside the management system whose accounts it uses.
     pub(crate) mqtt: Option<Mqtt>,
+    /// Things over CoAP, beside the management system whose accounts it uses.
+    pub(crate) coap: Option<Coap>,
     /// The load balancer of smart devices; beside `[management]`.
     pub(crate) lbs: Option<Lbs>,
     /// The access services of smart devices; beside `[management]`.
@@ -202,6 +204,25 @@ const fn session_expiry_max_secs() -> u32 {
 
 const fn queue_mib() -> NonZeroU16 {
     NonZeroU16::new(64).expect("it is not 0")
+}
+
+/// The section `[coap]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Coap {
+    /// CoAP over DTLS for callers of things.
+    #[serde(default = "ports::coap")]
+    pub(crate) listen: SocketAddr,
+    /// Callers that may be connected at once.
+    #[serde(default = "mqtt_connections")]
+    pub(crate) connections: NonZeroU32,
+    /// Handshakes that may be under way with one IPv4 address or IPv6 network of 64 bits.
+    #[serde(default = "coap_handshakes_per_address")]
+    pub(crate) handshakes_per_address: NonZeroU16,
+}
+
+const fn coap_handshakes_per_address() -> NonZeroU16 {
+    NonZeroU16::new(32).expect("it is not 0")
 }
 
 /// One user of the registration API.
@@ -396,6 +417,7 @@ mod ports {
         channels 49683
         devices 49684
         mqtt 8883
+        coap 5684
         lbs 8666
         das 8884
         centre 8668
@@ -515,6 +537,7 @@ impl Config {
             ),
             line("mqtt", "TCP mqtts", "MQTT clients", mqtt.map(|m| m.listen)),
             line("mqtt", "TCP mqtt", "MQTT clients, in the clear", mqtt.and_then(|m| m.plain)),
+            line("coap", "UDP coaps", "callers of things", self.coap.as_ref().map(|coap| coap.listen)),
             line("lbs", "TCP osap", "proofs of smart devices", self.lbs.as_ref().map(|lbs| lbs.listen)),
         ];
         let centre = self.centre.as_ref().map(|centre| centre.listen);

@@ -1,10 +1,11 @@
-//! The faces towards devices, on a UDP socket.
+//! The faces towards devices and callers of things, on a UDP socket.
 
 use std::net::SocketAddr;
 
 use clock::{Moment, Now};
 use coap_front::bootstrap::{BootstrapCommand, BootstrapEvent, BootstrapFace};
 use coap_front::channels::{ChannelCommand, ChannelEvent, ChannelFace};
+use coap_front::things::{ThingsCommand, ThingsEvent, ThingsFace};
 use net::udp::{DatagramMachine, Output, Transmit};
 use tokio::net::UdpSocket;
 
@@ -15,11 +16,16 @@ pub(crate) const LINE_LENGTH: usize = 1024;
 
 /// Opens a UDP port for devices.
 pub(crate) async fn bind(at: SocketAddr) -> Outcome<(UdpSocket, SocketAddr)> {
-    let subject = format!("devices on {at}");
+    bind_for("devices", at).await
+}
+
+/// Opens a UDP port for `whom`.
+pub(crate) async fn bind_for(whom: &str, at: SocketAddr) -> Outcome<(UdpSocket, SocketAddr)> {
+    let subject = format!("{whom} on {at}");
     let failed = |error| Failure::new("cannot-listen", subject.as_str()).because(error);
     let socket = UdpSocket::bind(at).await.map_err(failed)?;
     let bound = socket.local_addr().map_err(failed)?;
-    tracing::info!(%bound, "listening for devices");
+    tracing::info!(%bound, "listening for {whom}");
     Ok((socket, bound))
 }
 
@@ -71,3 +77,4 @@ macro_rules! on_socket {
 
 on_socket!(BootstrapFace, BootstrapCommand, BootstrapEvent);
 on_socket!(ChannelFace, ChannelCommand, ChannelEvent);
+on_socket!(ThingsFace, ThingsCommand, ThingsEvent);

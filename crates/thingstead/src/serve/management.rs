@@ -45,6 +45,8 @@ const TICKET_KEY_DURATION: Duration = Duration::from_secs(12 * 60 * 60);
 pub(crate) struct Beside {
     /// The broker.
     pub(crate) mqtt: Option<config::Mqtt>,
+    /// Things over CoAP.
+    pub(crate) coap: Option<config::Coap>,
     /// Load balancer and access services of smart devices.
     pub(crate) smart: smart::Sections,
 }
@@ -120,6 +122,21 @@ pub(crate) async fn run(
     }
     let clients = ClientCertificates::Optional(&operators);
     let platform = listen_https(&mut services, door(&section), &tls.identity, clients, router, &stop).await?;
+    if let Some(coap) = &beside.coap {
+        let name = section.names.first().map_or("localhost", String::as_str);
+        let parts = super::coap::Parts {
+            executor: store.executor.clone(),
+            provider: provider.clone(),
+            console: console.clone(),
+            desk: desk.clone(),
+            host: format!("{name}:{}", platform.port()),
+            clock,
+            stop: stop.clone(),
+        };
+        let bound = super::coap::start(coap, parts, &mut services).await?;
+        console.things_are_on(Elsewhere::Coaps(bound.port()));
+        listeners.push(("coap", bound));
+    }
     let dice = seed::dice().map_err(|error| Failure::new("no-entropy", "").because(error))?;
     let own = vec![Credential::raw(keys.class_2.clone()), Credential::raw(keys.rsa.clone())];
     let setup = ChannelSetup {

@@ -2,6 +2,7 @@
 
 pub(crate) mod bootstrap;
 pub(crate) mod channels;
+mod coap;
 pub(crate) mod config;
 mod console_line;
 pub(crate) mod device_socket;
@@ -58,9 +59,12 @@ pub(crate) async fn run(config: Config, provider: Arc<dyn Provider>) -> Outcome 
         let stop = stop.clone();
         roles.spawn(again(move || bootstrap::run(section.clone(), shared.clone(), stop.clone())));
     }
-    if config.mqtt.is_some() && config.management.is_none() {
+    let needs_accounts = [("[mqtt]", config.mqtt.is_some()), ("[coap]", config.coap.is_some())];
+    if let Some((section, _)) = needs_accounts.into_iter().find(|(_, is_on)| *is_on)
+        && config.management.is_none()
+    {
         trigger.request();
-        return Err(Failure::new("config-unreadable", "[mqtt]")
+        return Err(Failure::new("config-unreadable", section)
             .because("it needs [management] in the same process: its clients are accounts there"));
     }
     if let Some((das, pass, data)) = config.das.clone().and_then(config::Das::apart) {
@@ -72,6 +76,7 @@ pub(crate) async fn run(config: Config, provider: Arc<dyn Provider>) -> Outcome 
         let shared = Shared { provider, clock, starting };
         let beside = management::Beside {
             mqtt: config.mqtt,
+            coap: config.coap,
             smart: smart::Sections { lbs: config.lbs, das: config.das, centre: config.centre },
         };
         roles.spawn(management::run(section, beside, ports, shared, stop.clone()));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use clock::{Moment, Now};
 use crypto::Provider;
-use http_front::console::Console;
+use http_front::console::{ClientWord, Console};
 use hub_desk::HubDesk;
 use mqtt_front::{Command, Event, FaceLimits, MqttFace, Newcomer, Output, ServerSettings};
 use net::executor::Executor;
@@ -109,8 +109,9 @@ fn broker_limits(section: &Mqtt) -> broker::Limits {
 
 /// Ends the connections of clients that were removed or have another password.
 fn expel_changed(console: &Console, commands: Sender<Command>) {
-    console.on_client_changed(move |name| {
-        if commands.try_send(Command::Expel { name: name.to_owned() }).is_err() {
+    console.on_client_changed(move |name, word| {
+        let ends = matches!(word, ClientWord::Password | ClientWord::Removed);
+        if ends && commands.try_send(Command::Expel { name: name.to_owned() }).is_err() {
             tracing::warn!(name, "the broker has too much to do: the client stays until it connects again");
         }
     });

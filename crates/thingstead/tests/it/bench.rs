@@ -83,6 +83,23 @@ fn a_silent_association_takes_heap_and_not_much() {
 }
 
 #[test]
+fn a_connected_device_takes_heap_and_not_much() {
+    let lines = lines(&["devices", "--associations", "20"]);
+    assert_eq!(lines.len(), 6, "few, many, and after much was said, over TCP and over TLS");
+    for line in &lines {
+        is_figure(line);
+        assert!((1_000.0..100_000.0).contains(&figure(line, "value")), "{line}");
+    }
+}
+
+#[test]
+fn a_reading_from_a_device_stands_beside_bare_round_trips() {
+    let lines = lines(&["hub", "--pairs", "1", "--seconds", "1"]);
+    assert_eq!(lines.len(), 2, "p50 and p99");
+    lines.iter().for_each(|line| is_whole(line, 1));
+}
+
+#[test]
 fn bootstraps_are_counted_for_devices_of_both_kinds() {
     let lines = lines(&["bootstraps", "--pairs", "1", "--seconds", "1"]);
     assert_eq!(lines.len(), 2, "secret only and P-256");
@@ -126,7 +143,18 @@ fn a_picture_is_drawn_of_what_an_earlier_run_gave() {
 #[test]
 fn the_list_names_what_can_be_measured() {
     let list = bench(&["--list"]);
-    for name in ["coap", "coap-dtls", "handshakes", "idle", "bootstraps", "stored", "start"] {
+    for name in [
+        "coap",
+        "coap-dtls",
+        "handshakes",
+        "idle",
+        "bootstraps",
+        "stored",
+        "start",
+        "sealed",
+        "devices",
+        "hub",
+    ] {
         assert!(list.lines().any(|line| line.split_whitespace().next() == Some(name)), "{name}: {list}");
     }
 }

@@ -1,7 +1,10 @@
 //! Smart devices at a server with the sections `[lbs]` and `[das]`: real processes and sockets.
 
 mod apart;
+mod callers;
+mod children;
 mod device;
+mod mqtt;
 mod mutual;
 mod old;
 mod owner;
@@ -34,6 +37,10 @@ struct Smart {
     compat: Option<SocketAddr>,
     /// Of its HTTPS.
     platform: String,
+    /// Of things over CoAP, when it serves them.
+    coap: Option<String>,
+    /// Of its broker, when it has one: over TLS, and without.
+    mqtt: Option<(SocketAddr, SocketAddr)>,
 }
 
 impl Drop for Smart {
@@ -73,8 +80,8 @@ impl Smart {
             world.path("inbox")
         );
         fs::write(&path, sections).unwrap();
-        let Served { child, lbs, compat, platform } = serve(&world);
-        Self { world, child, lbs, compat, platform }
+        let Served { child, lbs, compat, platform, coap, mqtt } = serve(&world);
+        Self { world, child, lbs, compat, platform, coap, mqtt }
     }
 
     fn kill(&mut self) {
@@ -83,8 +90,9 @@ impl Smart {
     }
 
     fn serve_again(&mut self) {
-        let Served { child, lbs, compat, platform } = serve(&self.world);
-        (self.child, self.lbs, self.compat, self.platform) = (child, lbs, compat, platform);
+        let Served { child, lbs, compat, platform, coap, mqtt } = serve(&self.world);
+        (self.child, self.lbs, self.compat) = (child, lbs, compat);
+        (self.platform, self.coap, self.mqtt) = (platform, coap, mqtt);
     }
 
     fn things_command(&self, words: &[&str]) -> Command {
@@ -141,6 +149,8 @@ struct Served {
     lbs: SocketAddr,
     compat: Option<SocketAddr>,
     platform: String,
+    coap: Option<String>,
+    mqtt: Option<(SocketAddr, SocketAddr)>,
 }
 
 /// Starts the server.
@@ -158,9 +168,12 @@ fn serve(world: &World) -> Served {
     let line = ready("lbs");
     let lbs = place(&line, "devices").unwrap().parse().unwrap();
     let compat = place(&line, "compat").map(|at| at.parse().unwrap());
-    let platform = place(&ready("management"), "platform").unwrap();
+    let line = ready("management");
+    let (platform, coap) = (place(&line, "platform").unwrap(), place(&line, "coap"));
+    let of_mqtt = |name| place(&line, name).map(|at| at.parse().unwrap());
+    let mqtt = of_mqtt("mqtt").zip(of_mqtt("mqtt-plain"));
     std::thread::spawn(move || lines.for_each(drop));
-    Served { child, lbs, compat, platform }
+    Served { child, lbs, compat, platform, coap, mqtt }
 }
 
 fn model() -> Value {

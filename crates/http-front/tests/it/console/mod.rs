@@ -6,6 +6,7 @@ mod claims;
 mod described;
 mod doors;
 mod file_channel;
+mod polls;
 mod records;
 mod rights;
 pub(crate) mod schema;

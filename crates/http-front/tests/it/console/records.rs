@@ -99,14 +99,20 @@ fn what_cannot_be_used_is_refused_and_nothing_is_half_added() {
     assert_eq!(code(&root.call(&house, "POST", "/things", &mqtt)), "request-unreadable");
 }
 
+/// The devices whose sessions were ended, as they are.
+fn noted_shuts(house: &House<'_>) -> Arc<Mutex<Vec<String>>> {
+    let shut = Arc::new(Mutex::new(Vec::new()));
+    let noted = shut.clone();
+    house.desk.on_shut(move |serial| noted.lock().unwrap().push(serial.to_owned()));
+    shut
+}
+
 #[test]
 fn the_record_is_seen_opened_blocked_and_given_another_code_by_the_owner_alone() {
     let Some(world) = World::start() else { return };
     let house = House::open(&world);
     let root = root(&house);
-    let shut = Arc::new(Mutex::new(Vec::new()));
-    let noted = shut.clone();
-    house.desk.on_shut(move |serial| noted.lock().unwrap().push(serial.to_owned()));
+    let shut = noted_shuts(&house);
     add(&house, &root, LOCK, "D9", json!({ "psk": "11".repeat(32) })).is(201);
     let path = |what: &str| format!("/things/{LOCK}/record{what}");
     let change = |method: &str, what: &str, body: &Value| {
@@ -140,6 +146,52 @@ fn the_record_is_seen_opened_blocked_and_given_another_code_by_the_owner_alone()
     assert_eq!(*shut.lock().unwrap(), ["D9", "D9"]);
     assert_eq!(code(&root.get(&house, &path(""))), "not-here");
     add(&house, &root, OTHER, "D9", json!({ "psk": "33".repeat(32) })).is(201);
+}
+
+// verifies: TS-H13
+#[test]
+fn the_old_protocol_is_run_with_one_device_from_when_its_owner_says_so_until_he_says_no_more() {
+    let Some(world) = World::start() else { return };
+    let house = House::open(&world);
+    let root = root(&house);
+    let shut = noted_shuts(&house);
+    add(&house, &root, LOCK, "D5", json!({ "psk": "11".repeat(32) })).is(201);
+    add(&house, &root, OTHER, "D6", json!({ "psk": "11".repeat(32) })).is(201);
+    let path = format!("/things/{LOCK}/record/compat");
+    for (body, status, why) in [
+        (json!({}), 422, "enrolment-refused"),
+        (json!({ "code": "QWERTY", "keys": "11".repeat(64) }), 422, "enrolment-refused"),
+        (json!({ "keys": "11".repeat(63) }), 422, "enrolment-refused"),
+        (json!({ "code": "" }), 422, "code-refused"),
+        (json!({ "code": "Q".repeat(48) }), 422, "code-refused"),
+        (json!({ "code": "QWERTY", "more": 1 }), 400, "request-unreadable"),
+    ] {
+        let reply = root.call(&house, "PUT", &path, &body);
+        assert_eq!((reply.status, code(&reply)), (status, why.to_owned()), "{body}");
+    }
+    let birch = root.user(&house, "birch", &["owner", "installer", "auditor"]);
+    for method in ["PUT", "DELETE"] {
+        let reply = birch.call(&house, method, &path, &json!({ "code": "QWERTY" }));
+        assert_eq!((reply.status, code(&reply)), (403, "not-permitted".into()));
+    }
+    let stands = |id| {
+        let record = record(&house, &root, id);
+        (record["compat"].clone(), record["min_type"].clone())
+    };
+    assert_eq!(stands(LOCK), (json!(false), json!(2)));
+    for body in [json!({ "code": " QWERTY " }), json!({ "keys": "1a".repeat(64) })] {
+        assert_eq!(House::json(root.call(&house, "PUT", &path, &body).is(200))["compat"], true);
+        assert_eq!((stands(LOCK), stands(OTHER)), ((json!(true), json!(1)), (json!(false), json!(2))));
+        assert!(shut.lock().unwrap().is_empty());
+        assert_eq!(House::json(root.call(&house, "DELETE", &path, &Value::Null).is(200))["compat"], false);
+        assert_eq!(stands(LOCK), (json!(false), json!(2)));
+        assert_eq!(std::mem::take(&mut *shut.lock().unwrap()), ["D5"], "its session ends at once");
+    }
+    // Nothing of the old protocol ends, where none was run.
+    root.call(&house, "DELETE", &path, &Value::Null).is(200);
+    assert!(shut.lock().unwrap().is_empty());
+    assert!(!is_stored(&house, b"QWERTY") && is_stored(&house, b"device.compat-on"));
+    assert!(is_stored(&house, b"device.compat-off"));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::curl;
 use crate::management::house::House;
 use crate::world::World;
 
-const LOCK: Uuid = Uuid([7; 16]);
+pub(super) const LOCK: Uuid = Uuid([7; 16]);
 const NOT_THERE: Uuid = Uuid([8; 16]);
 
 /// The model of a door lock.
@@ -50,7 +50,7 @@ pub(super) fn raise(house: &House<'_>, thing: Uuid) -> u64 {
     house.world.block_on(house.desk.raise(thing, event)).unwrap().number
 }
 
-fn with_lock<'a>(world: &'a World) -> (House<'a>, Person) {
+pub(super) fn with_lock<'a>(world: &'a World) -> (House<'a>, Person) {
     let house = House::open(world);
     let add = Command::Add {
         id: Some(LOCK),
@@ -63,10 +63,27 @@ fn with_lock<'a>(world: &'a World) -> (House<'a>, Person) {
     (house, root)
 }
 
-fn grant(house: &House<'_>, root: &Person, acts: &[&str], names: &[&str]) -> String {
+pub(super) fn grant(house: &House<'_>, root: &Person, acts: &[&str], names: &[&str]) -> String {
     let body = json!({ "party": "person:birch", "thing": LOCK.to_string(), "acts": acts, "names": names });
     let made = root.call(house, "POST", "/v1/grants", &body);
     House::json(made.is(201))["id"].as_str().unwrap().to_owned()
+}
+
+/// The device of the lock: it does what it is asked, but never gets loud.
+pub(super) fn obedient(house: &House<'_>) -> tokio::task::JoinHandle<()> {
+    let desk = house.desk.clone();
+    let mut device = house.world.block_on(async { desk.attach(LOCK) });
+    house.world.runtime.spawn(async move {
+        while let Some(order) = device.orders.recv().await {
+            let result = match &order.what {
+                hub::What::Set { value, .. } if *value == json!(9) => Err((-3, "too loud".to_owned())),
+                hub::What::Set { .. } => Ok(None),
+                hub::What::Call { .. } => Ok(Some(json!("open"))),
+                hub::What::Query { .. } => Ok(Some(json!(42))),
+            };
+            desk.answer(order.thing, Outcome { id: order.id, result }).await.unwrap();
+        }
+    })
 }
 
 /// What the desk answers, in the words of HTTP: the status, and the code of the refusal or what is shown.
@@ -246,18 +263,19 @@ fn a_description_shows_what_its_reader_may_do_and_how() {
         let ops = forms.iter().flat_map(|form| form["op"].as_array().unwrap().clone());
         ops.map(|op| op.as_str().unwrap().to_owned()).collect()
     };
-    assert_eq!(
-        ops(&whole, "properties", "battery"),
-        ["readproperty", "observeproperty", "unobserveproperty"]
-    );
+    // Observed by long polls, and as a stream.
+    let seen =
+        ["readproperty", "observeproperty", "unobserveproperty", "observeproperty", "unobserveproperty"];
+    assert_eq!(ops(&whole, "properties", "battery"), seen);
     assert_eq!(ops(&whole, "properties", "code"), ["writeproperty"]);
     assert_eq!(ops(&whole, "actions", "unlock"), ["invokeaction"]);
-    assert_eq!(ops(&whole, "events", "tamper"), ["subscribeevent", "unsubscribeevent"]);
-    assert_eq!(whole["properties"]["mode"]["forms"][2]["subprotocol"], "sse");
+    assert_eq!(ops(&whole, "events", "tamper"), ["subscribeevent", "unsubscribeevent"].repeat(2));
+    assert_eq!(whole["properties"]["mode"]["forms"][2]["subprotocol"], "longpoll");
+    assert_eq!(whole["properties"]["mode"]["forms"][3]["subprotocol"], "sse");
     let part = House::json(&birch.get(&house, &path));
     let names: Vec<_> = part["properties"].as_object().unwrap().keys().collect();
     assert_eq!(names, ["volume"]);
-    assert_eq!(ops(&part, "properties", "volume"), ["readproperty", "observeproperty", "unobserveproperty"]);
+    assert_eq!(ops(&part, "properties", "volume"), seen);
     assert_eq!(part["properties"]["volume"]["readOnly"], true, "to this reader it is");
     assert_eq!((&part["actions"], &part["events"]), (&json!({}), &json!({})));
     let listed = House::json(&birch.get(&house, "/things"));
@@ -282,7 +300,27 @@ fn a_description_shows_what_its_reader_may_do_and_how() {
     let volume = mqtt(&narrow, "properties", "volume");
     assert_eq!(volume.len(), 1, "it may not be written by this reader");
     assert_eq!(volume[0]["op"], json!(["observeproperty", "unobserveproperty"]));
-    judged_by_others(&world, &json!([whole, part, directory, wide, narrow]));
+    // Where things are spoken over CoAP too, likewise.
+    house.console.things_are_on(http_front::console::Elsewhere::Coaps(5684));
+    let wider = House::json(&root.get(&house, &path));
+    let narrower = House::json(&birch.get(&house, &path));
+    assert_eq!(wider["securityDefinitions"]["coap-client"]["scheme"], "psk");
+    let coaps = |td: &Value, kind: &str, name: &str| -> Vec<(Value, Value, Value)> {
+        let href = format!("coaps://127.0.0.1:5684/things/{LOCK}/{kind}/{name}");
+        let forms = td[kind][name]["forms"].as_array().unwrap().clone();
+        let own = forms.into_iter().filter(|form| form["href"] == href && form["security"] == "coap-client");
+        own.map(|form| (form["op"][0].clone(), form["cov:method"].clone(), form["subprotocol"].clone()))
+            .collect()
+    };
+    let said = |op: &str, method: &str| (json!(op), json!(method), Value::Null);
+    let observed = |op: &str| (json!(op), json!("GET"), json!("cov:observe"));
+    let mode = [said("readproperty", "GET"), said("writeproperty", "PUT"), observed("observeproperty")];
+    assert_eq!(coaps(&wider, "properties", "mode"), mode);
+    assert_eq!(coaps(&wider, "actions", "unlock"), [said("invokeaction", "POST")]);
+    assert_eq!(coaps(&wider, "events", "tamper"), [observed("subscribeevent")]);
+    let volume = [said("readproperty", "GET"), observed("observeproperty")];
+    assert_eq!(coaps(&narrower, "properties", "volume"), volume, "it may not be written by this reader");
+    judged_by_others(&world, &json!([whole, part, directory, wide, narrow, wider, narrower]));
 }
 
 /// The validator of the W3C community, where it is installed.
@@ -346,19 +384,7 @@ fn a_stream_of_a_thing_ends_with_its_session() {
 fn a_device_takes_a_value_and_does_what_it_is_asked() {
     let Some(world) = World::start() else { return };
     let (house, root) = with_lock(&world);
-    let desk = house.desk.clone();
-    let mut device = world.block_on(async { desk.attach(LOCK) });
-    let device = world.runtime.spawn(async move {
-        while let Some(order) = device.orders.recv().await {
-            let result = match &order.what {
-                hub::What::Set { value, .. } if *value == json!(9) => Err((-3, "too loud".to_owned())),
-                hub::What::Set { .. } => Ok(None),
-                hub::What::Call { .. } => Ok(Some(json!("open"))),
-                hub::What::Query { .. } => Ok(Some(json!(42))),
-            };
-            desk.answer(order.thing, Outcome { id: order.id, result }).await.unwrap();
-        }
-    });
+    let device = obedient(&house);
     let path = |part: &str| format!("/things/{LOCK}{part}");
     root.call(&house, "PUT", &path("/properties/volume?wait=25"), &json!(5)).is_empty(204);
     let loud = root.call(&house, "PUT", &path("/properties/volume?wait=25"), &json!(9));

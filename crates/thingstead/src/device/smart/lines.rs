@@ -12,11 +12,13 @@ const LINE_LENGTH_MAX: u64 = 64 * 1024;
 const LINE_COUNT_MAX: usize = 16;
 
 /// The lines that exist.
-pub(super) const KNOWN: [&str; 8] = [
+pub(super) const KNOWN: [&str; 10] = [
     "set NAME JSON",
     "event NAME (JSON)",
     "refuse on|off",
     "child SERIAL on|off|gone",
+    "child SERIAL set NAME JSON",
+    "child SERIAL event NAME (JSON)",
     "enrol",
     "status",
     "power off",
@@ -34,6 +36,8 @@ pub(super) enum Line {
     Refuse(bool),
     /// A sub-device comes, goes offline (`Some(false)`) or is no more (`None`).
     Child(String, Option<bool>),
+    /// [`Line::Set`] or [`Line::Event`] at a sub-device.
+    AtChild(String, Box<Self>),
     /// Enrol with the code of the label once more.
     Enrol,
     /// Say how the device stands.
@@ -63,7 +67,12 @@ impl Line {
                 "on" => Self::Child(serial.to_owned(), Some(true)),
                 "off" => Self::Child(serial.to_owned(), Some(false)),
                 "gone" => Self::Child(serial.to_owned(), None),
-                _ => Self::Unknown,
+                other => match Self::read(other) {
+                    Some(line @ (Self::Set(..) | Self::Event(..))) => {
+                        Self::AtChild(serial.to_owned(), Box::new(line))
+                    }
+                    _ => Self::Unknown,
+                },
             },
             ("enrol", "") => Self::Enrol,
             ("status", "") => Self::Status,
@@ -129,6 +138,14 @@ mod tests {
             ("child C-1 on", Line::Child("C-1".into(), Some(true))),
             ("child C-1 off", Line::Child("C-1".into(), Some(false))),
             ("child C-1 gone", Line::Child("C-1".into(), None)),
+            (
+                "child C-1 set on true",
+                Line::AtChild("C-1".into(), Box::new(Line::Set("on".into(), json!(true)))),
+            ),
+            (
+                "child C-1 event fell",
+                Line::AtChild("C-1".into(), Box::new(Line::Event("fell".into(), Value::Null))),
+            ),
             ("enrol", Line::Enrol),
             ("status", Line::Status),
             ("power off", Line::PowerOff),
@@ -136,9 +153,17 @@ mod tests {
             assert_eq!(Line::read(text), Some(line), "{text}");
         }
         assert_eq!(Line::read("  "), None);
-        for text in
-            ["help", "set a", "set a nonsense", "event", "event a {", "child x", "power on", "enrol x"]
-        {
+        for text in [
+            "help",
+            "set a",
+            "set a nonsense",
+            "event",
+            "event a {",
+            "child x",
+            "child x child y on",
+            "power on",
+            "enrol x",
+        ] {
             assert_eq!(Line::read(text), Some(Line::Unknown), "{text}");
         }
     }

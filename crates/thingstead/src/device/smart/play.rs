@@ -22,6 +22,8 @@ pub(super) struct Done {
 /// A device that is played.
 #[derive(Debug)]
 pub(super) struct Play {
+    /// The device itself, or a sub-device behind it.
+    node: Node,
     model: Model,
     values: BTreeMap<Place, Value>,
     pub(super) refuses: bool,
@@ -29,10 +31,18 @@ pub(super) struct Play {
 }
 
 impl Play {
-    pub(super) fn new(model: Model) -> Self {
+    pub(super) fn new(node: Node, model: Model) -> Self {
         let first = |part: &Part| (part.place.clone(), part.json.get("default").cloned().unwrap_or_default());
         let values = model.properties.iter().map(first).collect();
-        Self { model, values, refuses: false, count: 0 }
+        Self { node, model, values, refuses: false, count: 0 }
+    }
+
+    pub(super) const fn model(&self) -> &Model {
+        &self.model
+    }
+
+    pub(super) const fn node(&self) -> &Node {
+        &self.node
     }
 
     pub(super) fn title(&self) -> &str {
@@ -62,11 +72,10 @@ impl Play {
     /// Does what the platform wants.
     pub(super) fn order(&mut self, order: &Order) -> Done {
         let of_place = |parts: &[Part]| parts.iter().find(|part| part.place == order.place).cloned();
-        let (part, is_own) = match &order.kind {
-            OrderKind::Set(_) | OrderKind::Query => {
-                (of_place(&self.model.properties), order.node == Node::Device)
-            }
-            OrderKind::Operate(_) => (of_place(&self.model.actions), order.node == Node::Device),
+        let is_own = order.node == self.node;
+        let part = match &order.kind {
+            OrderKind::Set(_) | OrderKind::Query => of_place(&self.model.properties),
+            OrderKind::Operate(_) => of_place(&self.model.actions),
         };
         let name =
             part.as_ref().map_or_else(|| order.place.identifier().to_owned(), |part| part.name.clone());
@@ -127,7 +136,7 @@ mod tests {
     use super::*;
 
     fn door() -> Play {
-        Play::new(Model::parse(text_of("door-lock").unwrap().as_bytes()).unwrap())
+        Play::new(Node::Device, Model::parse(text_of("door-lock").unwrap().as_bytes()).unwrap())
     }
 
     fn order(play: &Play, name: &str, kind: OrderKind) -> Order {
@@ -166,7 +175,7 @@ mod tests {
     #[test]
     fn every_operation_of_every_model_answers() {
         for (name, text) in MODELS {
-            let mut play = Play::new(Model::parse(text.as_bytes()).unwrap());
+            let mut play = Play::new(Node::Device, Model::parse(text.as_bytes()).unwrap());
             for part in play.model.actions.clone() {
                 let done = play.order(&order(&play, &part.name, OrderKind::Operate(json!({ "pan": 5 }))));
                 assert!(done.result.is_ok(), "{name} {}", part.name);

@@ -39,6 +39,8 @@ pub(crate) struct Setup {
     pub(crate) lbs: Endpoint,
     /// The first wait after a failure, seconds.
     pub(crate) wait_unit: Duration,
+    /// The sub-devices behind it from the start, with their models.
+    pub(crate) children: Vec<(Serial, Model)>,
 }
 
 enum Input {
@@ -48,12 +50,18 @@ enum Input {
     Signal,
 }
 
+/// A sub-device behind the device.
+struct SubDevice {
+    play: Play,
+    is_connected: bool,
+}
+
 struct Running<'a> {
     device: SmartDevice,
     storage: SmartStorage,
     streams: Streams,
     play: Play,
-    children: BTreeMap<Serial, bool>,
+    children: BTreeMap<Serial, SubDevice>,
     clock: Clock,
     voice: &'a Voice,
     is_off: bool,
@@ -66,7 +74,7 @@ struct Running<'a> {
 /// written ends the run: a device that forgets must not go on.
 pub(crate) async fn run(setup: Setup, provider: Arc<dyn Provider>, voice: &Voice) -> Outcome {
     let (storage, found) = SmartStorage::open(&setup.folder, &provider)?;
-    let play = Play::new(Model::read(&setup.folder)?);
+    let play = Play::new(Node::Device, Model::read(&setup.folder)?);
     let signals =
         StopSignals::listen().map_err(|error| Failure::new("internal", "signals").because(error))?;
     let clock = Clock::start();
@@ -92,6 +100,10 @@ pub(crate) async fn run(setup: Setup, provider: Arc<dyn Provider>, voice: &Voice
     let mut running =
         Running { device, storage, streams, play, children: BTreeMap::new(), clock, voice, is_off: false };
     running.tell_all_values();
+    for (serial, model) in setup.children {
+        let taken = running.child(serial, model, Some(true));
+        running.say_not_taken(taken.err());
+    }
     running.until_off(signals, lines::listen(), said).await
 }
 
@@ -189,25 +201,36 @@ impl Running<'_> {
     }
 
     fn order(&mut self, order: &Order) {
-        let done = self.play.order(order);
+        let done = self.played(&order.node).order(order);
         self.voice.say(&said::of_order(order, &done.name, &done.result));
         let now = self.clock.now();
         for (place, value) in done.changed {
-            let told = self.device.set_attribute(Node::Device, place, value, now);
+            let told = self.device.set_attribute(order.node.clone(), place, value, now);
             self.say_not_taken(told.err());
         }
         let answered = self.device.answer(order.number, done.result, now);
         self.say_not_taken(answered.err());
     }
 
+    /// What an order is for; the device itself refuses those for sub-devices that are not there.
+    fn played(&mut self, node: &Node) -> &mut Play {
+        match node {
+            Node::Child(serial) => match self.children.get_mut(serial).filter(|child| child.is_connected) {
+                Some(child) => &mut child.play,
+                None => &mut self.play,
+            },
+            Node::Device => &mut self.play,
+        }
+    }
+
     /// A value that the platform wanted while the device was away.
     fn wanted(&mut self, node: &Node, place: &Place, value: Value) {
         let kind = agent::osap::OrderKind::Set(value);
         let order = Order { number: 0, node: node.clone(), place: place.clone(), kind };
-        let done = self.play.order(&order);
+        let done = self.played(node).order(&order);
         self.voice.say(&said::of_order(&order, &done.name, &done.result));
         for (place, value) in done.changed {
-            let told = self.device.set_attribute(Node::Device, place, value, self.clock.now());
+            let told = self.device.set_attribute(node.clone(), place, value, self.clock.now());
             self.say_not_taken(told.err());
         }
     }
@@ -223,23 +246,20 @@ impl Running<'_> {
     fn take(&mut self, line: Line) {
         let now = self.clock.now();
         let taken = match line {
-            Line::Set(name, value) => match self.play.property(&name).cloned() {
-                Some(place) => {
-                    self.play.set(&place, value.clone());
-                    self.device.set_attribute(Node::Device, place, value, now)
-                }
-                None => return self.say_unknown(&name),
-            },
-            Line::Event(name, data) => match self.play.event(&name).cloned() {
-                Some(place) => self.device.raise(Node::Device, place, data, now).map(|_| ()),
-                None => return self.say_unknown(&name),
+            Line::Set(..) | Line::Event(..) => return self.happens(Node::Device, line),
+            Line::AtChild(serial, line) => match Serial::new(serial.as_bytes()).and_then(Node::child) {
+                Some(node) => return self.happens(node, *line),
+                None => return self.say_unknown(&serial),
             },
             Line::Refuse(refuses) => {
                 self.play.refuses = refuses;
                 Ok(())
             }
             Line::Child(serial, state) => match Serial::new(serial.as_bytes()) {
-                Some(serial) => self.child(serial, state),
+                Some(serial) => {
+                    let model = self.play.model().clone();
+                    self.child(serial, model, state)
+                }
                 None => return self.say_unknown(&serial),
             },
             Line::Enrol => {
@@ -262,17 +282,68 @@ impl Running<'_> {
         self.say_not_taken(taken.err());
     }
 
-    fn child(&mut self, serial: Serial, state: Option<bool>) -> Result<(), NotTaken> {
+    /// A value or an event at the device or at a sub-device.
+    fn happens(&mut self, node: Node, line: Line) {
+        if let Node::Child(serial) = &node
+            && !self.children.contains_key(serial)
+        {
+            let serial = String::from_utf8_lossy(serial.as_bytes()).into_owned();
+            return self.say_unknown(&serial);
+        }
+        let now = self.clock.now();
+        let play = match &node {
+            Node::Child(serial) => self.children.get_mut(serial).map(|child| &mut child.play),
+            Node::Device => None,
+        };
+        let play = play.unwrap_or(&mut self.play);
+        let taken = match line {
+            Line::Set(name, value) => match play.property(&name).cloned() {
+                Some(place) => {
+                    play.set(&place, value.clone());
+                    self.device.set_attribute(node, place, value, now)
+                }
+                None => return self.say_unknown(&name),
+            },
+            Line::Event(name, data) => match play.event(&name).cloned() {
+                Some(place) => self.device.raise(node, place, data, now).map(|_| ()),
+                None => return self.say_unknown(&name),
+            },
+            _ => return,
+        };
+        self.say_not_taken(taken.err());
+    }
+
+    /// A sub-device comes, goes offline or is no more; a new one is of `model`.
+    fn child(&mut self, serial: Serial, model: Model, state: Option<bool>) -> Result<(), NotTaken> {
+        let now = self.clock.now();
+        let mut is_back = false;
         match state {
-            Some(is_connected) => self.children.insert(serial, is_connected),
-            None => self.children.remove(&serial),
-        };
-        let child = |(serial, is_connected): (&Serial, &bool)| Child {
+            Some(is_connected) => {
+                let Some(node) = Node::child(serial.clone()) else { return Err(NotTaken::TooLarge) };
+                let new = || SubDevice { play: Play::new(node, model), is_connected: false };
+                let child = self.children.entry(serial.clone()).or_insert_with(new);
+                is_back = is_connected && !child.is_connected;
+                child.is_connected = is_connected;
+            }
+            None => {
+                self.children.remove(&serial);
+            }
+        }
+        let told = |(serial, child): (&Serial, &SubDevice)| Child {
             serial: serial.clone(),
-            is_connected: *is_connected,
+            is_connected: child.is_connected,
         };
-        let children = self.children.iter().map(child).collect();
-        self.device.set_children(children, self.clock.now())
+        let told = self.device.set_children(self.children.iter().map(told).collect(), now);
+        if told.is_err() {
+            self.children.remove(&serial);
+            return told;
+        }
+        if let Some(child) = self.children.get(&serial).filter(|_| is_back) {
+            for (place, value) in child.play.values() {
+                self.device.set_attribute(child.play.node().clone(), place.clone(), value.clone(), now)?;
+            }
+        }
+        Ok(())
     }
 
     fn say_unknown(&self, name: &str) {

@@ -1,10 +1,11 @@
 //! One device and the hub: what it says is stored in the order in which it said it, orders go down.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clock::Timestamp;
 use hub::{Event, Order, Outcome, Refusal, Reported, Spot, VALUES_PER_REPORT_MAX, What};
-use hub_desk::{Attachment, HubDesk};
+use hub_desk::{Attachment, HubDesk, QUERY_WAIT};
 use model::Uuid;
 use net::now::Clock;
 use osap_front::das::{DasCommand, DasOrder, OrderResult, Token};
@@ -13,6 +14,7 @@ use osap_things::{DesiredValue, DownMessage, Failure, Node, Place, Resource, UpM
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::device_files::DeviceFiles;
+use super::family::{Family, Question};
 use super::lbs_desk::text;
 
 /// How often a store that is busy is asked again, and after how long.
@@ -35,6 +37,12 @@ enum Verdict {
     Unable,
 }
 
+/// Values of one thing that are to be stored.
+struct Values {
+    thing: Uuid,
+    of: Vec<(Option<Token>, Reported)>,
+}
+
 /// The line of one device.
 pub(super) struct DeviceLine {
     pub(super) serial: Serial,
@@ -52,18 +60,26 @@ impl DeviceLine {
     pub(super) async fn run(self, mut words: Receiver<Said>, mut attachment: Attachment) {
         let mut batch = Vec::new();
         let mut has_orders = true;
+        let changed = Arc::clone(&attachment.family);
+        let (mut family, mut of_children) = Family::new(self.thing, self.desk.clone(), changed);
         loop {
             tokio::select! {
                 count = words.recv_many(&mut batch, VALUES_PER_REPORT_MAX) => {
                     if count == 0 {
                         return;
                     }
-                    self.take(std::mem::take(&mut batch)).await;
+                    self.take(std::mem::take(&mut batch), &mut family).await;
                 }
                 order = attachment.orders.recv(), if has_orders => match order {
-                    Some(order) => self.order(order).await,
+                    Some(order) => self.order(Node::Device, order).await,
                     None => has_orders = false,
                 },
+                Some((serial, order)) = of_children.recv() => {
+                    if let Some(node) = Node::child(serial) {
+                        self.order(node, order).await;
+                    }
+                }
+                () = family.changed() => self.family_changed(&mut family).await,
             }
         }
     }
@@ -83,42 +99,80 @@ impl DeviceLine {
         .await;
     }
 
-    /// Values that follow each other are stored in one go; all else one by one.
-    async fn take(&self, batch: Vec<Said>) {
-        let mut values: Vec<(Option<Token>, Reported)> = Vec::new();
+    /// Values of one thing that follow each other are stored in one go; all else one by one.
+    async fn take(&self, batch: Vec<Said>, family: &mut Family) {
+        let mut values = Values { thing: self.thing, of: Vec::new() };
         for said in batch {
             match said {
                 Said::Up { token, message, general } => match *message {
-                    UpMessage::Attribute { node: Node::Device, place, value } => {
+                    UpMessage::Attribute { node, place, value } => {
+                        let Some(thing) = family.thing_of(&node) else {
+                            self.tell(token, &Verdict::Refused).await;
+                            continue;
+                        };
+                        if thing != values.thing {
+                            self.report(&mut values).await;
+                            values.thing = thing;
+                        }
                         let of = spot(&place);
                         let at = Some(Timestamp::from_unix_millis(general.ts));
-                        values.push((token, Reported { of, value, at }));
+                        values.of.push((token, Reported { of, value, at }));
                     }
                     other => {
-                        self.report(std::mem::take(&mut values)).await;
-                        self.up(token, other, general).await;
+                        self.report(&mut values).await;
+                        self.up(token, other, general, family).await;
                     }
                 },
                 Said::Answered { token, result } => {
-                    self.report(std::mem::take(&mut values)).await;
-                    let OrderResult { id, result } = *result;
-                    let result = result.map_err(|failure| (failure.code, failure.message));
-                    let outcome = Outcome { id, result };
-                    let answer = || self.desk.answer(self.thing, outcome.clone());
-                    let verdict = patiently(answer).await.map_or_else(|verdict| verdict, |_| Verdict::Taken);
+                    self.report(&mut values).await;
+                    let verdict = self.answered(*result, family).await;
                     self.tell(token, &verdict).await;
                 }
             }
         }
-        self.report(values).await;
+        self.report(&mut values).await;
     }
 
-    async fn report(&self, values: Vec<(Option<Token>, Reported)>) {
+    async fn answered(&self, result: OrderResult, family: &mut Family) -> Verdict {
+        let OrderResult { id, node, result } = result;
+        let Some(thing) = family.thing_of(&node) else { return Verdict::Refused };
+        if let Some(place) = family.answered(id, &node) {
+            let Ok(Some(value)) = result else { return Verdict::Taken };
+            let values = vec![Reported { of: spot(&place), value, at: None }];
+            let reported = patiently(|| self.desk.report(thing, values.clone())).await;
+            return reported.map_or_else(|verdict| verdict, |_| Verdict::Taken);
+        }
+        let result = result.map_err(|failure| (failure.code, failure.message));
+        let outcome = Outcome { id, result };
+        let answer = || self.desk.answer(thing, outcome.clone());
+        patiently(answer).await.map_or_else(|verdict| verdict, |_| Verdict::Taken)
+    }
+
+    /// A sub-device became a thing, or is one no more.
+    async fn family_changed(&self, family: &mut Family) {
+        let questions = match family.look_again().await {
+            Ok(questions) => questions,
+            // The device tells of its sub-devices again on its next connection.
+            Err(why) => {
+                return tracing::warn!(serial = %text(&self.serial), ?why, "cannot look sub-devices up");
+            }
+        };
+        for Question { id, node, place } in questions {
+            let deadline = self.clock.now().moment + QUERY_WAIT;
+            let message = DownMessage::Query { node, place };
+            let order = DasOrder { serial: self.serial.clone(), id, message, deadline };
+            self.say(DasCommand::Order(Box::new(order))).await;
+        }
+    }
+
+    async fn report(&self, values: &mut Values) {
+        let thing = values.thing;
+        let values = std::mem::take(&mut values.of);
         if values.is_empty() {
             return;
         }
         let (tokens, values): (Vec<_>, Vec<_>) = values.into_iter().unzip();
-        match patiently(|| self.desk.report(self.thing, values.clone())).await {
+        match patiently(|| self.desk.report(thing, values.clone())).await {
             Ok(reporting) => {
                 for (number, token) in tokens.into_iter().enumerate() {
                     let refused = reporting.refused.iter().find(|(at, _)| *at == number);
@@ -142,17 +196,25 @@ impl DeviceLine {
         verdict
     }
 
-    async fn up(&self, token: Option<Token>, message: UpMessage, general: General) {
+    async fn up(&self, token: Option<Token>, message: UpMessage, general: General, family: &mut Family) {
         let verdict = match message {
-            UpMessage::Event { node: Node::Device, place, id, at, data, dropped } => {
-                let event =
-                    Event { id: Some(id), of: spot(&place), data, at: Some(at), lost_before: dropped };
-                let raise = || self.desk.raise(self.thing, event.clone());
-                patiently(raise).await.map_or_else(|verdict| verdict, |_| Verdict::Taken)
-            }
-            UpMessage::AskDesired { node: Node::Device, resource } => {
-                self.desired(general.seq, resource).await
-            }
+            UpMessage::Event { node, place, id, at, data, dropped } => match family.thing_of(&node) {
+                Some(thing) => {
+                    let event =
+                        Event { id: Some(id), of: spot(&place), data, at: Some(at), lost_before: dropped };
+                    let raise = || self.desk.raise(thing, event.clone());
+                    patiently(raise).await.map_or_else(|verdict| verdict, |_| Verdict::Taken)
+                }
+                None => Verdict::Refused,
+            },
+            UpMessage::AskDesired { node, resource } => match family.thing_of(&node) {
+                Some(thing) => self.desired(general.seq, (node, thing), resource).await,
+                None => Verdict::Refused,
+            },
+            UpMessage::Children(told) => match family.tell(told).await {
+                Ok(()) => Verdict::Taken,
+                Err(refusal) => self.verdict_of(&refusal),
+            },
             UpMessage::Call { node: Node::Device, place, input } => {
                 let answered = self.files.call((&self.serial, self.thing), &place, &input).await;
                 let failure = Failure { code: 404, message: "no such operation".into() };
@@ -161,12 +223,9 @@ impl DeviceLine {
                 self.answer(general.seq, message).await;
                 Verdict::Taken
             }
-            // Sub-devices have no things of their own here, and other answers come to their orders.
+            // Sub-devices bring and fetch no files, and other answers come to their orders.
             UpMessage::Attribute { .. }
-            | UpMessage::Event { .. }
-            | UpMessage::AskDesired { .. }
             | UpMessage::Call { .. }
-            | UpMessage::Children(_)
             | UpMessage::Operated { .. }
             | UpMessage::WasSet { .. }
             | UpMessage::Answered { .. } => Verdict::Refused,
@@ -179,8 +238,8 @@ impl DeviceLine {
         self.say(DasCommand::Answer { serial, seq, message }).await;
     }
 
-    async fn desired(&self, seq: u64, resource: Resource) -> Verdict {
-        let orders = match patiently(|| self.desk.desired_of(self.thing)).await {
+    async fn desired(&self, seq: u64, (node, thing): (Node, Uuid), resource: Resource) -> Verdict {
+        let orders = match patiently(|| self.desk.desired_of(thing)).await {
             Ok(orders) => orders,
             Err(verdict) => return verdict,
         };
@@ -191,32 +250,30 @@ impl DeviceLine {
             What::Set { .. } | What::Call { .. } | What::Query { .. } => None,
         };
         let values = orders.into_iter().filter_map(wanted).collect();
-        self.answer(seq, DownMessage::Desired { node: Node::Device, resource, values }).await;
+        self.answer(seq, DownMessage::Desired { node, resource, values }).await;
         Verdict::Taken
     }
 
-    async fn order(&self, order: Order) {
-        let Order { id, what, deadline, .. } = order;
+    async fn order(&self, node: Node, order: Order) {
+        let Order { id, thing, what, deadline } = order;
         let is_query = matches!(what, What::Query { .. });
         let (place, make): (_, Box<dyn FnOnce(Place) -> DownMessage + Send>) = match what {
             What::Set { place, value, .. } => {
-                (place, Box::new(|place| DownMessage::Set { node: Node::Device, place, value }))
+                (place, Box::new(|place| DownMessage::Set { node, place, value }))
             }
             What::Call { place, input, .. } => {
-                (place, Box::new(|place| DownMessage::Operate { node: Node::Device, place, input }))
+                (place, Box::new(|place| DownMessage::Operate { node, place, input }))
             }
-            What::Query { place, .. } => {
-                (place, Box::new(|place| DownMessage::Query { node: Node::Device, place }))
-            }
+            What::Query { place, .. } => (place, Box::new(|place| DownMessage::Query { node, place })),
         };
         if !self.answers_queries && is_query {
             let failure = (-1, "devices of the old protocol tell values and are not asked".to_owned());
-            self.desk.answer(self.thing, Outcome { id, result: Err(failure) }).await.ok();
+            self.desk.answer(thing, Outcome { id, result: Err(failure) }).await.ok();
             return;
         }
         let Some(place) = place_of(&place) else {
             let failure = (-1, "the model names a place that no device can have".to_owned());
-            self.desk.answer(self.thing, Outcome { id, result: Err(failure) }).await.ok();
+            self.desk.answer(thing, Outcome { id, result: Err(failure) }).await.ok();
             return;
         };
         let now = self.clock.now();
@@ -236,7 +293,8 @@ fn spot(place: &Place) -> Spot {
     })
 }
 
-fn place_of(place: &hub::Place) -> Option<Place> {
+/// Where a model says that something stands; `None` when no device can have it there.
+pub(super) fn place_of(place: &hub::Place) -> Option<Place> {
     let resource = Resource::new(&place.resource).ok()?;
     Place::new(resource, &place.area, &place.identifier).ok()
 }

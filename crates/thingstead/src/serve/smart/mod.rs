@@ -12,6 +12,7 @@ mod compat;
 mod das_desk;
 mod device_files;
 mod device_line;
+mod family;
 mod fleet;
 mod inbox;
 mod keys;

@@ -100,6 +100,42 @@ fn an_old_device_is_let_in_by_its_own_door_marked_and_a_risk_that_people_see() {
     assert_eq!(smart.audit().iter().filter(|one| *one == "lbs.compat-on").count(), 1);
 }
 
+// verifies: TS-H13
+#[test]
+fn the_owner_ends_the_old_protocol_for_a_device_that_is_there_and_allows_it_again() {
+    let smart = Smart::start_with("smart-allowed", COMPAT, COMPAT);
+    let (serial, thing) = (made(&smart, &WORDS), thing_of(&WORDS));
+    let door = smart.compat.unwrap();
+    let mut device = Played::run_at(&smart, &serial, door);
+    device.until("online", 1);
+    until("it is marked", || is_marked(&smart, &serial));
+    let forbidden = smart.things(&["record", &thing, "--compat", "forbid"]);
+    assert_eq!((&forbidden["compat"], &forbidden["min_type"]), (&json!(false), &json!(2)));
+    device.until("offline", 2);
+    device.until("failed", 1);
+    assert!(!is_marked(&smart, &serial));
+    let said = device.kill();
+    assert_eq!(said.iter().filter(|said| said["event"] == "online").count(), 1, "{said:?}");
+
+    let record = smart.world.path(&format!("made/{serial}.json"));
+    assert_eq!(smart.things(&["record", &thing, "--compat", "allow", "--from", &record])["compat"], true);
+    let mut again = Played::run_at(&smart, &serial, door);
+    again.until("online", 1);
+    let log = smart.audit();
+    for (entry, count) in [("device.compat-on", 2), ("device.compat-off", 1)] {
+        assert_eq!(log.iter().filter(|one| *one == entry).count(), count, "{entry} in {log:?}");
+    }
+
+    // What proved itself by the secure profile is not let in by the old one, whoever says so.
+    let words = ["--model", "door-lock", "--kind", "psk", "--types", "2"];
+    let (serial, thing) = (made(&smart, &words), thing_of(&words));
+    Played::run(&smart, &serial).until("online", 1);
+    let refused = smart.things_command(&["record", &thing, "--compat", "allow", "--from", &record]);
+    let refused = { refused }.output().unwrap();
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && why.contains("proven-better"), "{why}");
+}
+
 /// Whether the directory marks it.
 fn is_marked(smart: &Smart, serial: &str) -> bool {
     let listed = smart.things(&["list", "--find", "is:compat"]).to_string();

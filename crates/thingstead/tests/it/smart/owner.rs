@@ -6,13 +6,13 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::Smart;
 use super::played::Played;
+use super::{Smart, callers};
 use crate::demo::PROGRAM;
 use crate::going_on::{json as program, until};
 
 /// The owner at the command line.
-struct Owner<'a>(&'a Smart);
+pub(super) struct Owner<'a>(pub(super) &'a Smart);
 
 impl Owner<'_> {
     fn output(&self, group: &str, words: &[&str], input: &str) -> std::process::Output {
@@ -27,20 +27,20 @@ impl Owner<'_> {
 
     /// What a command answers that succeeds.
     #[track_caller]
-    fn typed(&self, group: &str, words: &[&str], input: &str) -> Value {
+    pub(super) fn typed(&self, group: &str, words: &[&str], input: &str) -> Value {
         let output = self.output(group, words, input);
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
     }
 
     #[track_caller]
-    fn run(&self, group: &str, words: &[&str]) -> Value {
+    pub(super) fn run(&self, group: &str, words: &[&str]) -> Value {
         self.typed(group, words, "")
     }
 
     /// The name of the failure with which a command ends.
     #[track_caller]
-    fn refused(&self, group: &str, words: &[&str], input: &str) -> String {
+    pub(super) fn refused(&self, group: &str, words: &[&str], input: &str) -> String {
         let output = self.output(group, words, input);
         assert!(!output.status.success(), "{words:?}");
         let said =
@@ -55,17 +55,18 @@ fn made(smart: &Smart, words: &[&str]) -> Value {
     program(&[&["maker", "osap", "--json", "--out", &out], words].concat())
 }
 
-fn text(value: &Value) -> &str {
+pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap()
 }
 
 // verifies: OSAP-5-44, OSAP-5-45
 #[test]
 fn an_owner_does_everything_from_the_command_line() {
-    let smart = Smart::start("smart-owner", "");
+    let mut smart = Smart::start("smart-owner", "\n[coap]\nlisten = \"127.0.0.1:0\"\n");
     let owner = Owner(&smart);
     one_label(&smart, &owner);
     every_verb(&smart, &owner);
+    callers::keys_outlive_a_kill(&mut smart);
 }
 
 /// A device is added by its label, blocked, let in and removed, and its session follows at once.
@@ -129,6 +130,7 @@ fn every_verb(smart: &Smart, owner: &Owner<'_>) {
     let thing = text(&thing["id"]).to_owned();
     let mut played = Played::run(smart, "V1");
     played.until("online", 1);
+    callers::use_a_thing(smart, owner, &thing);
     things(owner, &thing, &mut played, smart);
     grants(owner, &thing);
     files(owner, &thing, smart);
@@ -214,7 +216,13 @@ fn clients(owner: &Owner<'_>) {
     assert_eq!(owner.refused("client", &["add", "hall-lamp"], "correct-h0rse\n"), "client-exists");
     assert_eq!(owner.refused("client", &["password", "hall-lamp"], "short\n"), "password-too-simple");
     owner.typed("client", &["password", "hall-lamp"], "another-h0rse\n");
+    assert_eq!(owner.run("client", &["key", "hall-lamp"])["name"], "hall-lamp");
+    assert_eq!(owner.run("client", &["list"])[0]["has_key"], true);
+    assert_eq!(owner.refused("client", &["key-remove", "hall-lamp"], ""), "not-confirmed");
+    owner.run("client", &["key-remove", "hall-lamp", "--yes"]);
+    assert_eq!(owner.refused("client", &["key", "nobody"], ""), "client-unknown");
     let listed = owner.run("client", &["list"]);
+    assert_eq!(listed[0]["has_key"], false);
     assert_eq!((&listed[0]["name"], &listed[0]["namespace"]), (&json!("hall-lamp"), &json!("hall")));
     assert_eq!(owner.refused("client", &["remove", "hall-lamp"], ""), "not-confirmed");
     owner.run("client", &["remove", "hall-lamp", "--yes"]);

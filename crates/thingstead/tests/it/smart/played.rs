@@ -36,9 +36,19 @@ impl Played {
 
     /// With this load balancer.
     pub(super) fn run_at(smart: &Smart, serial: &str, lbs: std::net::SocketAddr) -> Self {
+        Self::spawn(smart, serial, lbs, &[])
+    }
+
+    /// With these arguments as well.
+    pub(super) fn run_with(smart: &Smart, serial: &str, words: &[&str]) -> Self {
+        Self::spawn(smart, serial, smart.lbs, words)
+    }
+
+    fn spawn(smart: &Smart, serial: &str, lbs: std::net::SocketAddr, words: &[&str]) -> Self {
         let mut command = Command::new(PROGRAM);
         let (folder, lbs) = (smart.world.path(&format!("made/{serial}")), lbs.to_string());
         command.args(["device", "run", "--json", "--wait-unit", "0.1", "--osap", &folder, "--lbs", &lbs]);
+        command.args(words);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel();

@@ -253,6 +253,8 @@ impl Broker {
         session.is_ready |= is_waiting;
         if session.is_durable {
             self.put_record(key, now);
+            // A client keeps what it sends in this session: the session must not be gone after CONNACK.
+            self.depend(key, self.writing.open);
         } else if was_durable {
             self.forget_stored(key);
         }

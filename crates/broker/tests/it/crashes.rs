@@ -138,6 +138,25 @@ fn what_needs_no_store_waits_for_none() {
 }
 
 #[test]
+fn a_session_is_stored_before_its_client_hears_of_it() {
+    let mut desk = Desk::new(Limits::default());
+    let client = desk.connect("p", &KEPT);
+    let key = desk.lines[&client].key;
+    assert!(desk.broker.depends(key) > desk.broker.last_stored(), "CONNACK waits");
+    desk.store_all();
+    assert!(desk.broker.depends(key) <= desk.broker.last_stored());
+    desk.leave(client, false);
+    desk.store_all();
+    let (client, _) = desk.try_connect("p", &KEPT).unwrap();
+    let key = desk.lines[&client].key;
+    assert!(desk.broker.depends(key) > desk.broker.last_stored(), "and that it did not end while away");
+    desk.store_all();
+    let mut desk = desk.crash(Limits::default());
+    let (_, joined) = desk.try_connect("p", &KEPT).unwrap();
+    assert!(joined.session.is_some(), "as it was told");
+}
+
+#[test]
 fn a_subscription_and_an_ended_session_wait_to_be_stored() {
     let mut desk = Desk::new(Limits::default());
     let reader = desk.connect("r", &KEPT);

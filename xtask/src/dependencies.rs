@@ -1,4 +1,5 @@
-//! Every direct dependency has its line in `docs/dependencies.md`.
+//! Every direct dependency has its line in `docs/dependencies.md`, and the fuzz crate, which no build of the workspace
+//! touches, is locked to what it uses.
 
 use std::collections::BTreeSet;
 
@@ -18,8 +19,18 @@ pub(crate) fn check(repository: &Repository) -> Outcome {
         .filter(|dependency| !dependency.is_ours)
         .map(|dependency| &dependency.name[..])
         .collect();
-    let complaints = complaints_about(&used, &listed_in(&page));
+    let mut complaints = complaints_about(&used, &listed_in(&page));
+    complaints.extend(stale_lock(repository));
     if complaints.is_empty() { Ok(()) } else { Err(complaints) }
+}
+
+/// What is wrong with the lock file of the fuzz crate; what cannot be asked for want of a network is not wrong.
+fn stale_lock(repository: &Repository) -> Option<String> {
+    let mut cargo = repository.cargo();
+    cargo.args(["metadata", "--locked", "--format-version", "1", "--manifest-path", "fuzz/Cargo.toml"]);
+    let asked = cargo.output().ok()?;
+    let is_stale = String::from_utf8_lossy(&asked.stderr).contains("--locked");
+    is_stale.then(|| "fuzz/Cargo.lock: stale; `cargo update -w` in `fuzz` mends it".to_owned())
 }
 
 fn listed_in(page: &str) -> BTreeSet<&str> {

@@ -12,6 +12,7 @@ mod act;
 mod decision;
 mod grant;
 mod granting;
+mod leaving;
 mod listing;
 mod party;
 mod spaces;
@@ -22,6 +23,7 @@ pub use grant::{Grant, NAMES_PER_GRANT_MAX, Names};
 pub use granting::{
     AddGrant, GRANTS_PER_THING_MAX, NotGranted, RevokeGrant, Revoked, RevokedGrant, forget, forget_reads,
 };
+pub use leaving::{GRANTS_PER_COMMIT_MAX, Leave, Left};
 pub use ledger::{BadRecord, Origin};
 pub use listing::{GrantPage, ListGrants, ThingsOf, things_page};
 pub use party::{BadParty, PARTY_NAME_SIZE_MAX, Party};

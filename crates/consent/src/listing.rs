@@ -7,7 +7,7 @@ use store::{Decision, Operation, Range, ReadSet, Snapshot, decided};
 
 use crate::grant::Grant;
 use crate::party::Party;
-use crate::spaces::{everything, grant_key, ids_of, of_party, of_thing, thing_of};
+use crate::spaces::{everything, grant_key, ids_of, indexed_of, of_party, of_thing};
 
 /// Lists grants: of one thing, or of all, in the order of things and ids.
 #[derive(Clone, Debug)]
@@ -84,8 +84,8 @@ impl ThingsOf {
     /// When the range was not in the read set.
     pub fn things(&self, snapshot: &Snapshot) -> Result<(Vec<Uuid>, bool), BadRecord> {
         let page = snapshot.page(&self.range);
-        let names = page.records.iter().map(|(key, _)| thing_of(&key.name, &self.party).ok_or(BadRecord));
-        let mut things = names.collect::<Result<Vec<_>, _>>()?;
+        let indexed = page.records.iter().map(|(key, _)| indexed_of(&key.name, &self.party).ok_or(BadRecord));
+        let mut things = indexed.map(|ids| ids.map(|(thing, _)| thing)).collect::<Result<Vec<_>, _>>()?;
         things.dedup();
         Ok((things, page.more))
     }

@@ -55,8 +55,7 @@ pub(crate) fn ids_of(name: &[u8]) -> Option<(Uuid, Uuid)> {
     Some((Uuid(*thing), Uuid(id.try_into().ok()?)))
 }
 
-/// The thing in the name of an index entry.
-pub(crate) fn thing_of(name: &[u8], party: &Party) -> Option<Uuid> {
-    let rest = name.strip_prefix(&party_prefix(party)[..])?;
-    rest.first_chunk::<16>().map(|thing| Uuid(*thing))
+/// Thing and id of the grant in the name of an index entry.
+pub(crate) fn indexed_of(name: &[u8], party: &Party) -> Option<(Uuid, Uuid)> {
+    ids_of(name.strip_prefix(&party_prefix(party)[..])?)
 }

@@ -155,7 +155,7 @@ impl HubDesk {
     async fn revoke(&self, revoke: RevokeGrant) -> Result<Reply, Refusal> {
         let done = self.desk.executor.commit(revoke).await.map_err(not_run)?;
         for effect in done.effects {
-            self.carry(Effect::Judge { thing: effect.thing, party: Some(effect.party) }).await;
+            self.judge_revoked(effect).await;
         }
         match done.reply {
             Revoked::Done(_) => Ok(Reply::Done),

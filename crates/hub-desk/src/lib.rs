@@ -18,6 +18,7 @@ mod calls;
 mod children;
 mod desk;
 mod device;
+mod leaving;
 mod lines;
 mod pump;
 mod records;

@@ -23,6 +23,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::stream_client;
 use crate::tls::{TlsIdentity, TlsSetupError, client_config};
 
 /// What a call may take.
@@ -171,6 +172,17 @@ impl Client {
     ) -> Result<Self, TlsSetupError> {
         let config: Arc<ClientConfig> = client_config(roots, identity)?;
         Ok(Self { connector: TlsConnector::from(config), limits })
+    }
+
+    /// A client of a server that is known by its key (SHA-256 of its SubjectPublicKeyInfo): names and issuers do not
+    /// count. TLS 1.3 alone.
+    ///
+    /// # Errors
+    /// [`TlsSetupError::Library`].
+    pub fn by_key(key: [u8; 32], limits: CallLimits) -> Result<Self, TlsSetupError> {
+        let mut config = stream_client::client_config(Some(key), None)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { connector: TlsConnector::from(Arc::new(config)), limits })
     }
 
     /// Sends one request and reads the whole answer. The URI of `request` is a path with an optional query;

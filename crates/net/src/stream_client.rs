@@ -84,7 +84,7 @@ pub async fn open_as(to: &Endpoint, cover: Cover, identity: Option<&TlsIdentity>
         Cover::Tls { key } => {
             let config = client_config(key, identity).map_err(io::Error::other)?;
             let name = ServerName::try_from(to.host.clone()).map_err(io::Error::other)?;
-            let stream = TlsConnector::from(config).connect(name, socket).await?;
+            let stream = TlsConnector::from(Arc::new(config)).connect(name, socket).await?;
             OpenStream::of_tls(stream, |stream, label| {
                 stream.get_ref().1.export_keying_material([0; 32], label, None)
             })
@@ -92,10 +92,11 @@ pub async fn open_as(to: &Endpoint, cover: Cover, identity: Option<&TlsIdentity>
     }
 }
 
-fn client_config(
+/// The set-up of a client that takes a server by its key, or any server; without names of protocols.
+pub(crate) fn client_config(
     key: Option<[u8; 32]>,
     identity: Option<&TlsIdentity>,
-) -> Result<Arc<ClientConfig>, TlsSetupError> {
+) -> Result<ClientConfig, TlsSetupError> {
     let provider: Arc<CryptoProvider> = Arc::new(library::default_provider());
     let verifier = ByKey { key, algorithms: provider.signature_verification_algorithms };
     let builder = ClientConfig::builder_with_provider(provider)
@@ -108,7 +109,7 @@ fn client_config(
         None => builder.with_no_client_auth(),
     };
     config.resumption = rustls::client::Resumption::disabled();
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
 /// Takes a server by its key alone: names and issuers do not count.

@@ -45,6 +45,12 @@ impl Failure {
         self.entry.code
     }
 
+    /// The failure in one line, for what goes on after it.
+    pub(crate) fn in_a_line(&self) -> String {
+        let why = self.detail.as_deref().unwrap_or(self.entry.why);
+        format!("{}: {} ({why})", self.entry.title, self.subject)
+    }
+
     /// The failure as one JSON document.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         serde_json::json!({

@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), deny(clippy::print_stdout))]
 
 mod bench;
+mod carrying;
 mod cli;
 mod demo;
 mod device;

@@ -18,6 +18,9 @@ const MOMENT_MAX: Duration = Duration::from_secs(2);
 /// How long a command waits in moments, all in all.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long a call may take that moves a whole file.
+const LONG_CALL: Duration = Duration::from_secs(600);
+
 /// Where the server is and with which right it is asked.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Target {
@@ -95,10 +98,19 @@ impl OperatorClient {
         identity: &TlsIdentity,
         body_size_max: usize,
     ) -> Outcome<Self> {
-        let limits = CallLimits { body_size_max, time_max: Duration::from_secs(600) };
+        let limits = CallLimits { body_size_max, time_max: LONG_CALL };
         let client = Client::new(&[ca.to_vec()], Some(identity), limits)
             .map_err(|error| Failure::new("internal", "TLS set-up").because(format!("{error:?}")))?;
         Ok(Self { client, endpoint: config::endpoint(server)? })
+    }
+
+    /// Without a certificate of ours, for answers of up to so many bytes of a server that is known by its key: whoever
+    /// has a token needs no more.
+    pub(crate) fn with_token(endpoint: Endpoint, key: [u8; 32], body_size_max: usize) -> Outcome<Self> {
+        let limits = CallLimits { body_size_max, time_max: LONG_CALL };
+        let client = Client::by_key(key, limits)
+            .map_err(|error| Failure::new("internal", "TLS set-up").because(format!("{error:?}")))?;
+        Ok(Self { client, endpoint })
     }
 
     /// A connection for many calls, one after the other.

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod leaving;
+
 use std::cell::Cell;
 use std::collections::BTreeSet;
 

@@ -9,6 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{delete, get, put};
+use hub::Party;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -17,6 +18,7 @@ use super::problem::problem;
 use super::sign_in::Typed;
 use super::{ClientWord, Console, body, json};
 use crate::answer::{empty, fault, not_run};
+use crate::things::hub_caller;
 
 /// The namespace of clients that are given none.
 const HOME: &str = "home";
@@ -174,7 +176,16 @@ impl Console {
             ClientChange::Key(_) | ClientChange::NoKey => ClientWord::Key,
             ClientChange::Remove => ClientWord::Removed,
         };
-        match self.executor().run(ChangeClient { name: name.clone(), change, asked }).await {
+        let party = Party::Client(name.as_str().to_owned());
+        let change = ChangeClient { name: name.clone(), change, asked };
+        let changed = match word {
+            ClientWord::Removed => {
+                let is_gone: fn(&_) -> bool = |reply| matches!(reply, Ok(true));
+                self.desk().leave(&hub_caller(caller), party, change, is_gone).await
+            }
+            ClientWord::Password | ClientWord::Key => self.executor().run(change).await,
+        };
+        match changed {
             Ok(Ok(true)) => {
                 self.tell_of_client(name.as_str(), word);
                 empty(StatusCode::NO_CONTENT)

@@ -12,6 +12,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{delete, get, put};
+use hub::Party;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -20,6 +21,7 @@ use super::problem::problem;
 use super::sign_in::Typed;
 use super::{Console, body, json};
 use crate::answer::{empty, fault, not_run};
+use crate::things::hub_caller;
 
 pub(super) fn routes() -> Router<Arc<Console>> {
     Router::new()
@@ -130,7 +132,18 @@ impl Console {
     async fn change(&self, caller: &Caller, name: &str, change: AccountChange) -> Response {
         let Ok(name) = AccountName::from_typed(name) else { return problem("account-unknown") };
         let asked = caller.asked(self.executor().correlation());
-        match self.executor().run(ChangeAccount { name, change, asked }).await {
+        let party = Party::Person(name.as_str().to_owned());
+        let wanted = ChangeAccount { name, change, asked };
+        let changed = match change {
+            AccountChange::Remove => {
+                let is_gone: fn(&_) -> bool = |reply| matches!(reply, Ok(Ok(())));
+                self.desk().leave(&hub_caller(caller), party, wanted, is_gone).await
+            }
+            AccountChange::Duties(..) | AccountChange::Lock | AccountChange::Unlock => {
+                self.executor().run(wanted).await
+            }
+        };
+        match changed {
             Ok(Ok(Ok(()))) => empty(StatusCode::NO_CONTENT),
             Ok(Ok(Err(NotChanged::Unknown))) => problem("account-unknown"),
             Ok(Ok(Err(NotChanged::LastAdministrator))) => problem("last-administrator"),

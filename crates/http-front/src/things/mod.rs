@@ -65,7 +65,7 @@ fn party(caller: &Caller) -> Party {
     }
 }
 
-fn hub_caller(caller: &Caller) -> hub_desk::Caller {
+pub(crate) fn hub_caller(caller: &Caller) -> hub_desk::Caller {
     hub_desk::Caller { party: party(caller), actor: caller.name().to_owned(), address: Some(caller.address) }
 }
 

@@ -378,6 +378,30 @@ fn a_device_that_says_nothing_for_one_and_a_half_heartbeats_is_gone() {
     assert_eq!(world.told(), [offline(OfflineReason::Lost)]);
 }
 
+// verifies: OSAP-7-04
+#[test]
+fn who_asks_whether_we_are_there_is_answered_and_stays_online() {
+    let mut world = World::new();
+    let mut device = world.ready_device("T1", at(0));
+    let mut talk = world.connect(&mut device, at(0));
+    world.told();
+    for beat in 1..=4 {
+        let now = at(30 * beat);
+        talk.client.expire(now.moment);
+        talk.turn(&mut world, now);
+        assert_eq!(
+            talk.sent.last().map(Vec::as_slice),
+            Some(&[0xc0, 0][..]),
+            "it asks when nothing else is to say"
+        );
+        world.das.expire(now);
+    }
+    talk.client.expire(at(149).moment);
+    talk.turn(&mut world, at(149));
+    assert_eq!(talk.end, None, "a device that hears nothing gives up");
+    assert_eq!(world.told(), []);
+}
+
 // verifies: OSAP-6-10, OSAP-6-11, OSAP-6-17, OSAP-6-18
 #[test]
 fn a_will_is_told_when_the_connection_breaks_and_not_after_a_farewell() {

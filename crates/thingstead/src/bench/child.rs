@@ -1,7 +1,7 @@
 //! Servers of benchmarks: processes on a processor of their own.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -235,47 +235,19 @@ impl Server {
         };
         let free = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
         let at = free.map_err(|error| internal("a socket", error))?;
-        let child = Command::new(program)
-            .args(["-A", "127.0.0.1", "-p", &at.port().to_string(), "-d", "10", "-v", "0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let child = child.map_err(|error| internal("libcoap's server", error))?;
-        let id = i32::try_from(child.id()).map_err(|error| internal("libcoap's server", error))?;
-        let server = Self { child, at, kind: Kind::Foreign };
-        pin(Pid::from_raw(id), |cpu| cpu == SERVER_CPU)?;
-        Ok(Ok(server))
+        let mut command = Command::new(program);
+        command.args(["-A", "127.0.0.1", "-p", &at.port().to_string(), "-d", "10", "-v", "0"]);
+        Ok(Ok(Self::foreign(&mut command, "libcoap's server", at)?))
     }
 
-    /// Starts Mosquitto without limits of its own, in memory or with its database in `folder`; the reason when this
-    /// machine has none.
-    pub(super) fn start_mosquitto(folder: &Path, is_stored: bool) -> Outcome<Result<Self, String>> {
-        let Some(program) = ["mosquitto"].into_iter().find_map(in_path).or_else(|| {
-            // Where Debian has it, and few look.
-            Some(PathBuf::from("/usr/sbin/mosquitto")).filter(|path| path.is_file())
-        }) else {
-            return Ok(Err("mosquitto is not installed".into()));
-        };
-        let failed = |error: std::io::Error| internal("mosquitto", error);
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-        let at = free.map_err(failed)?;
-        let place = folder.display();
-        let stored = format!("persistence true\npersistence_location {place}/\nautosave_interval 1\n");
-        let configuration = format!(
-            "listener {} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 0\n{}",
-            at.port(),
-            if is_stored { stored.as_str() } else { "persistence false\n" },
-        );
-        let file = folder.join("mosquitto.conf");
-        std::fs::write(&file, configuration).map_err(failed)?;
-        let mut command = Command::new(program);
-        command.arg("-c").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().map_err(failed)?;
-        let id = i32::try_from(child.id()).map_err(|error| internal("mosquitto", error))?;
-        let server = Self { child, at, kind: Kind::Foreign };
-        pin(Pid::from_raw(id), |cpu| cpu == SERVER_CPU)?;
-        Ok(Ok(server))
+    /// Starts another's server, all of whose threads stay on the processor of servers; `at` is where it listens.
+    pub(super) fn foreign(command: &mut Command, what: &'static str, at: SocketAddr) -> Outcome<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // What is started stays where this process was.
+        pin(Pid::from_raw(0), |cpu| cpu == SERVER_CPU)?;
+        let child = command.spawn();
+        pin_load()?;
+        Ok(Self { child: child.map_err(|error| internal(what, error))?, at, kind: Kind::Foreign })
     }
 
     /// Bytes that the server has in memory.
@@ -316,7 +288,7 @@ impl Server {
     }
 }
 
-fn in_path(name: &str) -> Option<PathBuf> {
+pub(super) fn in_path(name: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
     std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
 }

@@ -6,6 +6,7 @@
 
 mod alike;
 mod bootstraps;
+mod brokers;
 mod child;
 mod coap;
 mod coap_server;
@@ -147,7 +148,7 @@ impl Name {
             Self::Bootstraps => "complete bootstraps, from hello to image",
             Self::Stored => "bytes a device takes in stores, and reads, writes and time of its steps",
             Self::Mqtt => {
-                "MQTT messages per second of the broker's processor time, and their latency, beside mosquitto"
+                "MQTT messages per second of the broker's processor time, and their latency, beside other brokers"
             }
             Self::Start => "start to listening on few and many devices, and resident memory",
         }

@@ -1,4 +1,4 @@
-//! Messages of MQTT 3.1.1 clients over TCP, beside mosquitto.
+//! Messages of MQTT 3.1.1 clients over TCP, beside other brokers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use store::Journal as _;
 use store_segments::Segments;
 
 use super::Effort;
+use super::brokers::Reference;
 use super::child::{self, Part, Server, internal, thread_time};
 use super::mqtt_latency;
 use super::mqtt_load::{self, Crowd};
@@ -17,8 +18,6 @@ use crate::failure::Outcome;
 
 /// Before a figure counts.
 pub(super) const WARM_UP: Duration = Duration::from_millis(300);
-/// Of mosquitto's.
-const RATIO_MIN: f64 = 2.0;
 pub(super) const UNIT: &str = "messages per CPU second";
 
 const MEMORY: &str = "in memory";
@@ -53,44 +52,57 @@ const ROWS: [(&str, Crowd, bool); 6] = [
 pub(super) fn measure(effort: Effort) -> Outcome<Vec<Line>> {
     child::pin_load()?;
     let mut lines = Vec::new();
-    for (name, crowd, is_stored) in ROWS {
-        let class = if is_stored { "class Process" } else { MEMORY };
-        let what = format!("MQTT {name}, {class}");
-        let reference = if is_stored { "mosquitto 1 s" } else { "mosquitto" };
-        let place = Scratch::new("mqtt")?;
-        let part = if is_stored { Part::MqttStored } else { Part::Mqtt };
-        let mut ours = Server::start_in(part, place.path())?;
-        let mut theirs = match Server::start_mosquitto(place.path(), is_stored)? {
-            Ok(theirs) => theirs,
-            Err(why) => {
-                lines.push(Line::skipped(what, reference, why));
-                continue;
-            }
-        };
-        let (mut pairs, mut void, mut bare) = (Vec::new(), None, Vec::new());
-        for _ in 0..effort.pairs {
-            match (run(&mut ours, crowd, effort)?, run(&mut theirs, crowd, effort)?) {
-                (Ok(ours), Ok(theirs)) => {
-                    pairs.push((ours, theirs));
-                    if is_stored {
-                        bare.push((ours, journal_per_second(effort.span())?));
-                    }
-                }
-                (Err(share), _) | (_, Err(share)) => void = Some(share),
-            }
+    for row in ROWS {
+        let beside: &[Reference] =
+            if row.2 { &[Reference::MosquittoStored] } else { &[Reference::Mosquitto, Reference::Rumqttd] };
+        for reference in beside {
+            lines.extend(row_beside(row, *reference, effort)?);
         }
-        // A row of fewer pairs than were wanted says so by their number.
-        if let (true, Some(share)) = (pairs.is_empty(), void) {
-            let why = format!("void: the clients took {:.0} % of their processor", share * 100.0);
-            lines.push(Line::skipped(what.as_str(), reference, why));
-        }
-        lines.extend(Row::of(&what, reference, UNIT, &pairs).map(|row| row.wanting(RATIO_MIN).into()));
-        lines.extend(Row::of(&what, "bare Journal", UNIT, &bare).map(Line::from));
-        let resident = Figure::of(&format!("{what}: memory"), "bytes", &[ours.resident()?]);
-        lines.extend(resident.map(|figure| figure.limited(RESIDENT_MAX).into()));
     }
     lines.extend(latency(effort)?);
     lines.extend(connections(effort)?);
+    Ok(lines)
+}
+
+/// One row beside one other broker.
+fn row_beside(
+    (name, crowd, is_stored): (&str, Crowd, bool),
+    reference: Reference,
+    effort: Effort,
+) -> Outcome<Vec<Line>> {
+    let class = if is_stored { "class Process" } else { MEMORY };
+    let what = format!("MQTT {name}, {class}");
+    let place = Scratch::new("mqtt")?;
+    let mut theirs = match reference.start(place.path())? {
+        Ok(theirs) => theirs,
+        Err(why) => return Ok(vec![Line::skipped(what, reference.name(), why)]),
+    };
+    let part = if is_stored { Part::MqttStored } else { Part::Mqtt };
+    let mut ours = Server::start_in(part, place.path())?;
+    let (mut pairs, mut void, mut bare, mut lines) = (Vec::new(), None, Vec::new(), Vec::new());
+    for _ in 0..effort.pairs {
+        match (run(&mut ours, crowd, effort)?, run(&mut theirs, crowd, effort)?) {
+            (Ok(ours), Ok(theirs)) => {
+                pairs.push((ours, theirs));
+                if is_stored {
+                    bare.push((ours, journal_per_second(effort.span())?));
+                }
+            }
+            (Err(share), _) | (_, Err(share)) => void = Some(share),
+        }
+    }
+    // A row of fewer pairs than were wanted says so by their number.
+    if let (true, Some(share)) = (pairs.is_empty(), void) {
+        let why = format!("void: the clients took {:.0} % of their processor", share * 100.0);
+        lines.push(Line::skipped(what.as_str(), reference.name(), why));
+    }
+    let row = Row::of(&what, reference.name(), UNIT, &pairs);
+    lines.extend(row.map(|row| row.wanting(reference.ratio_min()).into()));
+    lines.extend(Row::of(&what, "bare Journal", UNIT, &bare).map(Line::from));
+    if reference != Reference::Rumqttd {
+        let resident = Figure::of(&format!("{what}: memory"), "bytes", &[ours.resident()?]);
+        lines.extend(resident.map(|figure| figure.limited(RESIDENT_MAX).into()));
+    }
     Ok(lines)
 }
 
@@ -155,7 +167,7 @@ fn latency(effort: Effort) -> Outcome<Vec<Line>> {
         ["p50", "p99"].map(|name| format!("MQTT latency at {} messages/s, {name}", mqtt_latency::RATE));
     let place = Scratch::new("mqtt")?;
     let ours = Server::start(Part::Mqtt)?;
-    let theirs = match Server::start_mosquitto(place.path(), false)? {
+    let theirs = match Reference::Mosquitto.start(place.path())? {
         Ok(theirs) => theirs,
         Err(why) => return Ok(vec![Line::skipped(names[1].as_str(), "mosquitto", why)]),
     };
@@ -185,7 +197,7 @@ fn connections(effort: Effort) -> Outcome<Option<Line>> {
     let what = "MQTT connect and subscribe";
     let place = Scratch::new("mqtt")?;
     let mut ours = Server::start(Part::Mqtt)?;
-    let mut theirs = match Server::start_mosquitto(place.path(), false)? {
+    let mut theirs = match Reference::Mosquitto.start(place.path())? {
         Ok(theirs) => theirs,
         Err(why) => return Ok(Some(Line::skipped(what, "mosquitto", why))),
     };

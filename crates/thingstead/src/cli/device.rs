@@ -91,6 +91,8 @@ impl Make {
 ///   event NAME (JSON)             something happened; it is kept until the platform has it
 ///   refuse on|off                 refuse what the platform asks
 ///   child SERIAL on|off|gone      a sub-device of a gateway; `set` and `event` behind the serial happen at it
+///   bring PATH                    bring a file to the platform, where its owner finds it
+///   fetch FILE PATH               fetch a file of the device from there, by its id
 ///   enrol                         take the code of the label once more; the owner opens the window
 ///   status                        power off
 ///

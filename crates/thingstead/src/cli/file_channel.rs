@@ -1,24 +1,22 @@
 //! `thingstead files`: files of devices.
 
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::Method;
 use indicatif::{ProgressBar, ProgressStyle};
 use model::Uuid;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::say::{Say, document_of, read_all};
 use super::{Output, block_on};
-use crate::failure::{Failure, Outcome};
+use crate::carrying::{self, unreadable};
+use crate::failure::Outcome;
 use crate::files;
-use crate::operator_client::{OperatorClient, Target, refusal};
+use crate::operator_client::Target;
 
-/// What the server takes at once.
-const PIECE_SIZE: usize = 60 * 1024;
 /// A token has 43 characters.
 const TOKEN_LENGTH_MAX: u64 = 100;
 
@@ -106,14 +104,6 @@ enum Verb {
     },
 }
 
-fn unreadable(path: &Path, error: impl std::fmt::Display) -> Failure {
-    Failure::new("file-unreadable", path.display().to_string()).because(error)
-}
-
-fn unwritable(path: &Path, error: impl std::fmt::Display) -> Failure {
-    Failure::new("file-unwritable", path.display().to_string()).because(error)
-}
-
 /// Reads a token from a file or standard input.
 fn token_in(path: &Path) -> Outcome<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::new());
@@ -135,94 +125,6 @@ fn bar(size: u64) -> ProgressBar {
     bar
 }
 
-/// Size and SHA-256 of a file.
-fn announced(path: &Path) -> Outcome<(u64, String)> {
-    let mut file = std::fs::File::open(path).map_err(|error| unreadable(path, error))?;
-    let (mut digest, mut piece, mut size) = (Sha256::new(), vec![0; PIECE_SIZE], 0);
-    loop {
-        match file.read(&mut piece).map_err(|error| unreadable(path, error))? {
-            0 => return Ok((size, model::hex(&digest.finalize()))),
-            count => {
-                digest.update(&piece[..count]);
-                size += count as u64;
-            }
-        }
-    }
-}
-
-/// One call with a token.
-fn with_token(method: Method, id: &str, token: &str) -> Outcome<Request<bytes::Bytes>> {
-    let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
-        .map_err(|_| Failure::new("request-unreadable", "the token").because("it has other characters"))?;
-    bearer.set_sensitive(true);
-    let request = Request::builder().method(method).uri(format!("/v1/files/{id}"));
-    let request = request.header(header::AUTHORIZATION, bearer).body(bytes::Bytes::new());
-    request.map_err(|error| Failure::new("request-unreadable", id.to_owned()).because(error))
-}
-
-fn offset_of(answer: &http::Response<bytes::Bytes>) -> Option<u64> {
-    answer.headers().get("upload-offset")?.to_str().ok()?.parse().ok()
-}
-
-async fn bring(client: &OperatorClient, id: &str, path: &Path, token: &str) -> Outcome<Value> {
-    let mut file = std::fs::File::open(path).map_err(|error| unreadable(path, error))?;
-    let size = file.metadata().map_err(|error| unreadable(path, error))?.len();
-    let answer = client.send(with_token(Method::HEAD, id, token)?).await?;
-    let begun = offset_of(&answer).filter(|_| answer.status().is_success());
-    let mut at = begun.ok_or_else(|| Failure::new("not-here", id.to_owned()))?;
-    let shown = bar(size);
-    loop {
-        shown.set_position(at);
-        file.seek(std::io::SeekFrom::Start(at)).map_err(|error| unreadable(path, error))?;
-        let mut piece = Vec::new();
-        let read = std::io::Read::by_ref(&mut file).take(PIECE_SIZE as u64).read_to_end(&mut piece);
-        read.map_err(|error| unreadable(path, error))?;
-        let mut request = with_token(Method::PATCH, id, token)?;
-        request.headers_mut().insert("upload-offset", HeaderValue::from(at));
-        *request.body_mut() = piece.into();
-        let answer = client.send(request).await?;
-        match (answer.status(), offset_of(&answer)) {
-            (StatusCode::OK, _) => {
-                shown.finish();
-                return document_of(&answer);
-            }
-            // Without progress nothing more is to come from here: the file was announced longer than it is.
-            (StatusCode::NO_CONTENT, Some(next)) if next > at => at = next,
-            (StatusCode::NO_CONTENT, _) => {
-                return Err(Failure::new("file-size-refused", path.display().to_string()));
-            }
-            (StatusCode::CONFLICT, Some(next)) if next != at => at = next,
-            _ => return Err(refusal(&answer, id)),
-        }
-    }
-}
-
-async fn fetch(client: &OperatorClient, id: &str, path: &Path, token: &str) -> Outcome<u64> {
-    let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
-    let mut file = opened.map_err(|error| unwritable(path, error))?;
-    let held = file.metadata().map_err(|error| unwritable(path, error))?.len();
-    let mut request = with_token(Method::GET, id, token)?;
-    if held > 0 {
-        let range = HeaderValue::from_str(&format!("bytes={held}-"));
-        request.headers_mut().insert(header::RANGE, range.expect("a number makes a header"));
-    }
-    let answer = client.send(request).await?;
-    match answer.status() {
-        StatusCode::OK | StatusCode::PARTIAL_CONTENT => {}
-        // All of it is there already.
-        StatusCode::RANGE_NOT_SATISFIABLE => return Ok(held),
-        _ => return Err(refusal(&answer, id)),
-    }
-    file.write_all(answer.body()).and_then(|()| file.sync_all()).map_err(|error| unwritable(path, error))?;
-    let tag = answer.headers().get(header::ETAG).and_then(|value| value.to_str().ok());
-    let (size, digest) = announced(path)?;
-    if tag.is_none_or(|tag| tag.trim_matches('"') != digest) {
-        return Err(Failure::new("file-malformed", path.display().to_string())
-            .because("what arrived has another digest than the file has there: remove it and fetch again"));
-    }
-    Ok(size)
-}
-
 fn shown(say: Say, answer: &Value, token_to: Option<&Path>) -> Outcome {
     match token_to {
         None => say.document(answer),
@@ -240,7 +142,7 @@ fn shown(say: Say, answer: &Value, token_to: Option<&Path>) -> Outcome {
 
 impl Files {
     pub(crate) fn run(self, output: Output) -> Outcome {
-        let client = self.target.client_for(FETCH_SIZE_MAX)?;
+        let client = self.target.client_for(carrying::FILE_SIZE_MAX)?;
         let say = Say { output };
         block_on(async move {
             match self.verb {
@@ -249,7 +151,7 @@ impl Files {
                     say.rows(&listed, &["id", "name", "size", "arrived_unix_millis", "sha256"])
                 }
                 Verb::Offer { device, file, name, within, token_to } => {
-                    let (size, sha256) = announced(&file)?;
+                    let (size, sha256) = carrying::announced(&file)?;
                     let name = name.or_else(|| Some(file.file_name()?.to_string_lossy().into_owned()));
                     let body = json!({ "name": name, "size": size, "sha256": sha256, "within_secs": within });
                     let path = format!("/things/{device}/files");
@@ -258,7 +160,12 @@ impl Files {
                     shown(say, &document_of(&answer)?, token_to.as_deref())
                 }
                 Verb::Bring { id, file, token } => {
-                    say.document(&bring(&client, &id, &file, &token_in(&token)?).await?)
+                    let (token, size) = (token_in(&token)?, carrying::size_of(&file)?);
+                    let shown = bar(size);
+                    let arrived =
+                        carrying::bring(&client, &id, &file, &token, |at| shown.set_position(at)).await?;
+                    shown.finish();
+                    say.document(&arrived)
                 }
                 Verb::Lend { device, id, within, token_to } => {
                     let body = json!({ "within_secs": within }).to_string();
@@ -267,7 +174,7 @@ impl Files {
                     shown(say, &document_of(&answer)?, token_to.as_deref())
                 }
                 Verb::Fetch { id, output, token } => {
-                    let size = fetch(&client, &id, &output, &token_in(&token)?).await?;
+                    let size = carrying::fetch(&client, &id, &output, &token_in(&token)?).await?;
                     say.value(&format!("{size} bytes in {}", output.display()), &json!({ "size": size }))
                 }
                 Verb::Remove { device, id } => {
@@ -278,6 +185,3 @@ impl Files {
         })
     }
 }
-
-/// The largest file that a device may have.
-const FETCH_SIZE_MAX: usize = 256 * 1024 * 1024;

@@ -14,7 +14,7 @@ mod maker;
 mod network;
 mod owner;
 mod risk;
-mod say;
+pub(crate) mod say;
 mod serve;
 mod settings;
 mod smart;

@@ -2,8 +2,10 @@
 
 mod apart;
 mod callers;
+mod carried;
 mod children;
 mod device;
+mod kinds;
 mod mqtt;
 mod mutual;
 mod old;

@@ -381,6 +381,33 @@ fn a_stream_of_a_thing_ends_with_its_session() {
 }
 
 #[test]
+fn whoever_is_given_the_name_of_one_who_left_has_nothing_that_was_granted_to_that_one() {
+    let Some(world) = World::start() else { return };
+    let (house, root) = with_lock(&world);
+    let path = format!("/things/{LOCK}/properties/battery");
+    report(&house, LOCK, "battery", json!(80));
+    let birch = root.user(&house, "birch", &[]);
+    grant(&house, &root, &["read"], &["battery"]);
+    let client = json!({ "name": "panel", "password": "Panel-of-the-hall-1" });
+    root.call(&house, "POST", "/v1/clients", &client).is_empty(201);
+    let body = json!({ "party": "client:panel", "thing": LOCK.to_string(), "acts": ["read"] });
+    root.call(&house, "POST", "/v1/grants", &body).is(201);
+    assert_eq!(House::json(birch.get(&house, &path).is(200)), 80);
+    let parties = || -> Vec<Value> {
+        let listed = House::json(root.get(&house, "/v1/grants").is(200));
+        listed["grants"].as_array().unwrap().iter().map(|grant| grant["party"].clone()).collect()
+    };
+    assert_eq!(parties().len(), 2);
+    root.call(&house, "DELETE", "/v1/clients/panel", &Value::Null).is_empty(204);
+    assert_eq!(parties(), [json!("person:birch")]);
+    root.call(&house, "DELETE", "/v1/accounts/birch", &Value::Null).is_empty(204);
+    assert_eq!(parties(), Vec::<Value>::new());
+    let another = root.user(&house, "birch", &[]);
+    let refused = another.get(&house, &path);
+    assert_eq!((refused.status, code(&refused)), (404, "not-here".into()));
+}
+
+#[test]
 fn a_device_takes_a_value_and_does_what_it_is_asked() {
     let Some(world) = World::start() else { return };
     let (house, root) = with_lock(&world);

@@ -1,6 +1,7 @@
 //! What a person at a smart device does, as lines on standard input.
 
 use std::io::{self, BufRead, Read as _};
+use std::path::PathBuf;
 use std::thread;
 
 use serde_json::Value;
@@ -12,13 +13,15 @@ const LINE_LENGTH_MAX: u64 = 64 * 1024;
 const LINE_COUNT_MAX: usize = 16;
 
 /// The lines that exist.
-pub(super) const KNOWN: [&str; 10] = [
+pub(super) const KNOWN: [&str; 12] = [
     "set NAME JSON",
     "event NAME (JSON)",
     "refuse on|off",
     "child SERIAL on|off|gone",
     "child SERIAL set NAME JSON",
     "child SERIAL event NAME (JSON)",
+    "bring PATH",
+    "fetch FILE PATH",
     "enrol",
     "status",
     "power off",
@@ -38,6 +41,10 @@ pub(super) enum Line {
     Child(String, Option<bool>),
     /// [`Line::Set`] or [`Line::Event`] at a sub-device.
     AtChild(String, Box<Self>),
+    /// Bring this file to the platform.
+    Bring(PathBuf),
+    /// Fetch the file with this id from the platform to this path.
+    Fetch(String, PathBuf),
     /// Enrol with the code of the label once more.
     Enrol,
     /// Say how the device stands.
@@ -74,6 +81,8 @@ impl Line {
                     _ => Self::Unknown,
                 },
             },
+            ("bring", name) if !name.is_empty() => Self::Bring(rest.into()),
+            ("fetch", file) if !value.is_empty() => Self::Fetch(file.to_owned(), value.into()),
             ("enrol", "") => Self::Enrol,
             ("status", "") => Self::Status,
             ("power", "off") => Self::PowerOff,
@@ -146,6 +155,8 @@ mod tests {
                 "child C-1 event fell",
                 Line::AtChild("C-1".into(), Box::new(Line::Event("fell".into(), Value::Null))),
             ),
+            ("bring /clips/the door.mp4", Line::Bring("/clips/the door.mp4".into())),
+            ("fetch 51f0 new names.txt", Line::Fetch("51f0".into(), "new names.txt".into())),
             ("enrol", Line::Enrol),
             ("status", Line::Status),
             ("power off", Line::PowerOff),
@@ -159,6 +170,8 @@ mod tests {
             "set a nonsense",
             "event",
             "event a {",
+            "bring",
+            "fetch 51f0",
             "child x",
             "child x child y on",
             "power on",

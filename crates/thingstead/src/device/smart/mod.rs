@@ -4,6 +4,7 @@ pub(crate) mod models;
 pub(crate) mod run;
 pub(crate) mod storage;
 
+mod carriage;
 mod lines;
 mod play;
 mod said;

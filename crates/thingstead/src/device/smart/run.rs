@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent::osap::{NotTaken, Order, SmartDevice, SmartOutput, SmartSettings};
+use agent::osap::{NotTaken, Order, SmartDevice, SmartEvent, SmartOutput, SmartSettings};
 use crypto::Provider;
 use net::https_client::Endpoint;
 use net::now::Clock;
@@ -21,6 +21,7 @@ use osap_things::{Child, DesiredValue, Node, Place};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::Receiver;
 
+use super::carriage::{self, Carriage, Errand};
 use super::lines::{self, KNOWN, Line};
 use super::models::Model;
 use super::play::Play;
@@ -46,6 +47,7 @@ pub(crate) struct Setup {
 enum Input {
     Stream(StreamSaid),
     Line(Option<Line>),
+    Carried(Said),
     Deadline,
     Signal,
 }
@@ -62,6 +64,7 @@ struct Running<'a> {
     streams: Streams,
     play: Play,
     children: BTreeMap<Serial, SubDevice>,
+    carriage: Carriage,
     clock: Clock,
     voice: &'a Voice,
     is_off: bool,
@@ -97,14 +100,16 @@ pub(crate) async fn run(setup: Setup, provider: Arc<dyn Provider>, voice: &Voice
     );
     let identity = identity_of(&setup.folder, &device)?;
     let (streams, said) = Streams::new(setup.lbs, identity);
+    let (carriage, carried) = Carriage::new();
+    let children = BTreeMap::new();
     let mut running =
-        Running { device, storage, streams, play, children: BTreeMap::new(), clock, voice, is_off: false };
+        Running { device, storage, streams, play, children, carriage, clock, voice, is_off: false };
     running.tell_all_values();
     for (serial, model) in setup.children {
         let taken = running.child(serial, model, Some(true));
         running.say_not_taken(taken.err());
     }
-    running.until_off(signals, lines::listen(), said).await
+    running.until_off(signals, lines::listen(), said, carried).await
 }
 
 /// The certificate of a device that has one: for the key in the same file, or for that of the device.
@@ -126,6 +131,7 @@ impl Running<'_> {
         mut signals: StopSignals,
         mut lines: Receiver<Line>,
         mut said: Receiver<StreamSaid>,
+        mut carried: Receiver<Said>,
     ) -> Outcome {
         let mut lines_open = true;
         loop {
@@ -138,6 +144,7 @@ impl Running<'_> {
                 _ = signals.next() => Input::Signal,
                 Some(said) = said.recv() => Input::Stream(said),
                 line = lines.recv(), if lines_open => Input::Line(line),
+                Some(said) = carried.recv() => Input::Carried(said),
                 () = until(due) => Input::Deadline,
             };
             let now = self.clock.now();
@@ -160,6 +167,10 @@ impl Running<'_> {
                 }
                 Input::Line(Some(line)) => self.take(line),
                 Input::Line(None) => lines_open = false,
+                Input::Carried(said) => {
+                    self.carriage.ended();
+                    self.voice.say(&said);
+                }
                 Input::Deadline => self.device.expire(now),
                 Input::Signal => self.device.power_off(now),
             }
@@ -192,6 +203,11 @@ impl Running<'_> {
                             self.wanted(&node, &place, value);
                         }
                     }
+                }
+                // The platform's operations for devices are about files; nothing else is called here.
+                SmartOutput::Event(SmartEvent::CallEnded { call, result }) => {
+                    let said = self.carriage.answered(call, result.as_ref());
+                    said.iter().for_each(|said| self.voice.say(said));
                 }
                 SmartOutput::Event(event) => self.voice.say(&said::of(&event)),
                 SmartOutput::Off => self.is_off = true,
@@ -262,6 +278,8 @@ impl Running<'_> {
                 }
                 None => return self.say_unknown(&serial),
             },
+            Line::Bring(path) => return self.carry(Errand::Bring(path), ""),
+            Line::Fetch(file, path) => return self.carry(Errand::Fetch(path), &file),
             Line::Enrol => {
                 if self.device.enrol_again(now) {
                     Ok(())
@@ -280,6 +298,22 @@ impl Running<'_> {
             }
         };
         self.say_not_taken(taken.err());
+    }
+
+    /// Asks the platform for what a file needs to come or go.
+    fn carry(&mut self, errand: Errand, file: &str) {
+        let asked = if self.carriage.has_room() {
+            carriage::asks_for(&errand, file).map_err(|failure| errand.failed(&failure.in_a_line()))
+        } else {
+            Err(errand.failed("as many files as may be are on their way"))
+        };
+        match asked {
+            Ok((place, input)) => match self.device.call(Node::Device, place, input, self.clock.now()) {
+                Ok(call) => self.carriage.asked(call, errand),
+                Err(why) => self.say_not_taken(Some(why)),
+            },
+            Err(said) => self.voice.say(&said),
+        }
     }
 
     /// A value or an event at the device or at a sub-device.

@@ -73,16 +73,6 @@ fn of_messages(event: &SmartEvent) -> Said {
             Said::new("event-dropped", format!("the oldest event was dropped, {total} so far"))
                 .with("total", *total)
         }
-        SmartEvent::CallEnded { call, result } => {
-            let said = Said::new("call-ended", format!("call {call} ended")).with("call", *call);
-            match result {
-                Some(Ok(output)) => said.with("output", output.clone()),
-                Some(Err(Failure { code, message })) => {
-                    said.with("code", *code).with("message", message.clone())
-                }
-                None => said.with("late", true),
-            }
-        }
         SmartEvent::MessageDropped => {
             Said::new("message-dropped", "a message was repeated, late or not genuine")
         }

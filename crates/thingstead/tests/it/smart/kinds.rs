@@ -1,0 +1,46 @@
+//! A kind of device that this program never heard of.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::Smart;
+use super::played::{Played, made, thing_of};
+
+// verifies: OSAP-1-01, OSAP-2.1.5-02
+#[test]
+fn a_kind_of_device_is_new_by_its_model_alone() {
+    let smart = Smart::start("smart-kinds", "");
+    let place = |area: &str, identifier: &str| json!({ "area": area, "identifier": identifier });
+    let model = json!({
+        "@context": "https://www.w3.org/2022/wot/td/v1.1",
+        "@type": "tm:ThingModel",
+        "title": "Tea kettle",
+        "properties": {
+            "warmth": { "type": "number", "readOnly": true, "default": 20, "osap:place": place("Water", "warmth") },
+            "wanted": { "type": "number", "default": 90, "osap:place": place("Water", "wanted") },
+            "light": { "type": "boolean", "default": false, "osap:place": place("Panel", "light") },
+        },
+        "actions": { "boil": { "osap:place": place("Water", "boil") } },
+        "events": { "dry": { "data": { "type": "string" }, "osap:place": place("Water", "dry") } },
+    });
+    let file = smart.world.path("kettle.json");
+    fs::write(&file, model.to_string()).unwrap();
+    let words = ["--model", &file, "--kind", "psk", "--types", "2"];
+    let (serial, thing) = (made(&smart, &words), thing_of(&words));
+    let mut kettle = Played::run(&smart, &serial);
+    kettle.until("online", 1);
+    // Each resource by itself: what one is set to leaves the others as they were.
+    smart.things(&["write", &thing, "wanted", "70"]);
+    let read = |name: &str| smart.things(&["read", &thing, name, "--fresh"])["value"].clone();
+    assert_eq!([read("wanted"), read("light"), read("warmth")], [json!(70), json!(false), json!(20)]);
+    kettle.type_in("set warmth 64.5");
+    crate::going_on::until("it is told", || {
+        smart.things(&["read", &thing, "warmth"])["value"] == json!(64.5)
+    });
+    smart.things(&["call", &thing, "boil"]);
+    kettle.type_in("event dry \"no water\"");
+    kettle.until("delivered", 1);
+    let events = smart.things(&["events", &thing]);
+    assert_eq!((&events[0]["name"], &events[0]["data"]), (&json!("dry"), &json!("no water")));
+}

@@ -54,7 +54,9 @@ pub(crate) struct Peer {
     account: Account,
     outside: Arc<Outside>,
     began: Instant,
+    /// Empty at first: a server may know a session whose CONNACK was lost.
     session: Option<SavedSession>,
+    was_connected: bool,
     /// What is not acknowledged to it.
     open: BTreeMap<PacketId, String>,
     to_send: Vec<String>,
@@ -79,7 +81,8 @@ impl Peer {
             account,
             outside: Arc::clone(outside),
             began: Instant::now(),
-            session: None,
+            session: Some(SavedSession::default()),
+            was_connected: false,
             open: BTreeMap::new(),
             to_send,
             acknowledged: Vec::new(),
@@ -183,7 +186,9 @@ impl Peer {
                     written.unwrap_or_else(|_| client.transport_lost(now));
                 }
                 ClientOutput::Connected(connected) => {
-                    assert!(connected.lost.is_none(), "{}: its session is lost", self.name);
+                    let is_lost = connected.lost.is_some() && self.was_connected;
+                    assert!(!is_lost, "{}: its session is lost", self.name);
+                    self.was_connected = true;
                     if self.arrived.is_some() && !self.is_ready {
                         let all = [("all", SubscriptionOptions::plain(QoS::ExactlyOnce))];
                         // Not when the power went just now.

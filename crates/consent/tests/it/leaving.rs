@@ -33,7 +33,10 @@ impl Operation for End {
     }
 }
 
-fn leave(house: &House, party: Party, end: End) -> (Left<Result<bool, ()>>, Vec<(Party, Uuid)>) {
+/// The answer, and whose use of what is judged again.
+type Said = (Left<Result<bool, ()>>, Vec<(Party, Uuid)>);
+
+fn leave(house: &House, party: Party, end: End) -> Said {
     let is_gone: fn(&_) -> bool = |reply| *reply == Ok(true);
     let leave = Leave { change: end, is_gone, party, origin: house.origin() };
     let done = run(&house.table, &leave, house.now()).unwrap();

@@ -10,7 +10,8 @@ use osap_proto::*;
 use osap_things::encode_up;
 
 use crate::das::report;
-use crate::world::{Device, World, at, das_named, serial};
+use crate::device::Device;
+use crate::world::{World, at, das_named, serial};
 
 /// Sends bytes as they are on a new connection.
 fn replay(world: &mut World, bytes: &[Vec<u8>], secs: u64) -> LineId {

@@ -7,6 +7,7 @@ mod compat_hostile;
 mod compat_recorded;
 mod das;
 mod das_hostile;
+mod device;
 mod lbs;
 mod link;
 mod old_device;

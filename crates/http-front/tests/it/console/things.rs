@@ -282,10 +282,17 @@ fn a_description_shows_what_its_reader_may_do_and_how() {
     assert_eq!(listed, json!([part]), "the directory shows the same");
     let directory = House::json(&birch.get(&house, "/.well-known/wot"));
     assert_eq!(directory["@type"], "ThingDirectory");
+    let others = forms_of_others(&house, &root, &birch);
+    judged_by_others(&world, &json!([&[whole, part, directory], &others[..]].concat()));
+}
+
+/// Descriptions with forms of MQTT and CoAP, for the owner and for somebody who may see one property.
+fn forms_of_others(house: &House<'_>, root: &Person, birch: &Person) -> [Value; 4] {
+    let path = format!("/things/{LOCK}");
     // Where the broker runs too, its forms stand beside those of this interface.
     house.console.things_are_on(http_front::console::Elsewhere::Mqtt(8883));
-    let wide = House::json(&root.get(&house, &path));
-    let narrow = House::json(&birch.get(&house, &path));
+    let wide = House::json(&root.get(house, &path));
+    let narrow = House::json(&birch.get(house, &path));
     let mqtt = |td: &Value, kind: &str, name: &str| -> Vec<Value> {
         let forms = td[kind][name]["forms"].as_array().unwrap().clone();
         forms.into_iter().filter(|form| form["href"] == "mqtts://127.0.0.1:8883").collect()
@@ -302,8 +309,8 @@ fn a_description_shows_what_its_reader_may_do_and_how() {
     assert_eq!(volume[0]["op"], json!(["observeproperty", "unobserveproperty"]));
     // Where things are spoken over CoAP too, likewise.
     house.console.things_are_on(http_front::console::Elsewhere::Coaps(5684));
-    let wider = House::json(&root.get(&house, &path));
-    let narrower = House::json(&birch.get(&house, &path));
+    let wider = House::json(&root.get(house, &path));
+    let narrower = House::json(&birch.get(house, &path));
     assert_eq!(wider["securityDefinitions"]["coap-client"]["scheme"], "psk");
     let coaps = |td: &Value, kind: &str, name: &str| -> Vec<(Value, Value, Value)> {
         let href = format!("coaps://127.0.0.1:5684/things/{LOCK}/{kind}/{name}");
@@ -320,7 +327,7 @@ fn a_description_shows_what_its_reader_may_do_and_how() {
     assert_eq!(coaps(&wider, "events", "tamper"), [observed("subscribeevent")]);
     let volume = [said("readproperty", "GET"), observed("observeproperty")];
     assert_eq!(coaps(&narrower, "properties", "volume"), volume, "it may not be written by this reader");
-    judged_by_others(&world, &json!([whole, part, directory, wide, narrow, wider, narrower]));
+    [wide, narrow, wider, narrower]
 }
 
 /// The validator of the W3C community, where it is installed.

@@ -48,6 +48,15 @@ impl<'b, C> Decode<'b, C> for CallerKey {
     }
 }
 
+/// A client that calls over CoAP, as its handshake needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyedClient {
+    /// What it has to prove.
+    pub key: CallerKey,
+    /// Whether it acts for the owner.
+    pub for_owner: bool,
+}
+
 /// Asks for the key of a client, with each handshake.
 #[derive(Clone, Debug)]
 pub struct KeyOfClient {
@@ -57,7 +66,7 @@ pub struct KeyOfClient {
 
 impl Operation for KeyOfClient {
     /// `None`: there is no such client, or it has no key.
-    type Reply = Result<Option<CallerKey>, CannotDecide>;
+    type Reply = Result<Option<KeyedClient>, CannotDecide>;
     type Effect = ();
 
     fn reads(&self) -> ReadSet {
@@ -65,6 +74,9 @@ impl Operation for KeyOfClient {
     }
 
     fn decide(&self, snapshot: &Snapshot, _: clock::Now) -> Decision<Self::Reply, ()> {
-        decided(|_| Ok(read::<Client>(snapshot, &client_key(&self.name))?.and_then(|client| client.key)))
+        decided(|_| {
+            let client: Option<Client> = read(snapshot, &client_key(&self.name))?;
+            Ok(client.and_then(|Client { key, for_owner, .. }| key.map(|key| KeyedClient { key, for_owner })))
+        })
     }
 }

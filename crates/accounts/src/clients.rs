@@ -5,6 +5,7 @@
 //! and address as that of a person does, in the same tables and under another number.
 
 use alloc::format;
+use alloc::string::ToString as _;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -41,6 +42,10 @@ pub(crate) struct Client {
     /// What it proves over CoAP, when it calls there.
     #[n(4)]
     pub(crate) key: Option<CallerKey>,
+    /// Whether it is the owner to the hub.
+    #[n(5)]
+    #[cbor(default)]
+    pub(crate) for_owner: bool,
 }
 
 /// So many sources are remembered.
@@ -73,6 +78,8 @@ pub struct AddClient {
     pub namespace: AccountName,
     /// The hash of its password.
     pub hash: PasswordHash,
+    /// Whether it acts for the owner: what the owner may, it may. Nothing changes that later (ADR 0351).
+    pub for_owner: bool,
     /// Who asks.
     pub asked: Asked,
 }
@@ -113,9 +120,12 @@ impl Operation for AddClient {
                 made_unix_millis: at.as_unix_millis(),
                 known: Vec::new(),
                 key: None,
+                for_owner: self.for_owner,
             };
             batch.put(client_key(&self.name), to_value(&client));
-            self.asked.audit(batch, "client.add", self.name.as_str(), at);
+            let made =
+                if self.for_owner { format!("{}, for the owner", self.name) } else { self.name.to_string() };
+            self.asked.audit(batch, "client.add", &made, at);
             Ok(Ok(()))
         })
     }
@@ -198,6 +208,8 @@ pub struct ClientView {
     pub made: Timestamp,
     /// Whether it may call over CoAP.
     pub has_key: bool,
+    /// Whether it acts for the owner.
+    pub for_owner: bool,
 }
 
 impl Operation for ListClients {
@@ -216,7 +228,13 @@ impl Operation for ListClients {
                 let name = AccountName::from_typed(name).map_err(|_| CannotDecide::BadRecord)?;
                 let client: Client = from_value(&record.value)?;
                 let made = Timestamp::from_unix_millis(client.made_unix_millis);
-                Ok(ClientView { name, namespace: client.namespace, made, has_key: client.key.is_some() })
+                Ok(ClientView {
+                    name,
+                    namespace: client.namespace,
+                    made,
+                    has_key: client.key.is_some(),
+                    for_owner: client.for_owner,
+                })
             };
             snapshot.page(&every_client()).records.iter().map(view).collect()
         })
@@ -310,6 +328,8 @@ pub enum ClientSignedIn {
         name: AccountName,
         /// Whose topics it uses.
         namespace: AccountName,
+        /// Whether it acts for the owner.
+        for_owner: bool,
     },
     /// Name or password wrong; which of them is not said.
     Wrong,
@@ -349,7 +369,7 @@ impl SettleClient {
         if client.knows(Source::of(self.client.address)) {
             batch.put(client_key(&name), to_value(&client));
         }
-        Ok(ClientSignedIn::Welcome { name, namespace: client.namespace })
+        Ok(ClientSignedIn::Welcome { name, namespace: client.namespace, for_owner: client.for_owner })
     }
 }
 

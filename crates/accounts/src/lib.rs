@@ -34,7 +34,7 @@ pub use activation::{ACTIVATION_TIME, Activate, Activated, NotActivated, OfferAc
 pub use asked::{Asked, CannotDecide};
 pub use audit::{AuditEntry, BadEntry, TEXT_LENGTH_MAX};
 pub use audit_ring::{AUDIT_TRIM_PAGE, AuditMode, AuditPolicy, TrimAudit};
-pub use caller_key::{CALLER_KEY_LENGTH, CallerKey, KeyOfClient};
+pub use caller_key::{CALLER_KEY_LENGTH, CallerKey, KeyOfClient, KeyedClient};
 pub use clients::{
     AddClient, CLIENT_COUNT_MAX, ChangeClient, ClientAt, ClientChange, ClientNotAdded, ClientSignedIn,
     ClientView, ListClients, PrepareClient, SettleClient,

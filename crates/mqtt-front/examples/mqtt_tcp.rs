@@ -81,7 +81,10 @@ impl Hall {
                     let name = asked.user_name.unwrap_or_else(|| "anybody".into());
                     let command = match is_wrong {
                         true => Command::Refuse { conn, reason: ReasonCode::BAD_USER_NAME_OR_PASSWORD },
-                        false => Command::Admit { conn, who: Admitted { name, namespace: "home".into() } },
+                        false => Command::Admit {
+                            conn,
+                            who: Admitted { name, namespace: "home".into(), for_owner: false },
+                        },
                     };
                     self.face.command(command, now);
                 }

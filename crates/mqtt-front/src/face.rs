@@ -307,6 +307,7 @@ impl MqttFace {
             Ok(mut joined) => {
                 line.key = Some(joined.key);
                 line.name.clone_from(&who.name);
+                line.for_owner = who.for_owner;
                 line.session = session;
                 let is_resumed = joined.session.is_some();
                 if let Some(saved) = &mut joined.session {

@@ -28,6 +28,7 @@ impl MqttFace {
                 session: line.session.clone(),
                 address: line.newcomer.from.ip(),
                 version: line.server.version(),
+                for_owner: line.for_owner,
             }))
         });
         Some(things)

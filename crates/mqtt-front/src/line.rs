@@ -35,6 +35,7 @@ pub(crate) struct Line {
     /// Once it is admitted.
     pub(crate) key: Option<SessionKey>,
     pub(crate) name: String,
+    pub(crate) for_owner: bool,
     /// Its session's name in the namespace, once it is admitted.
     pub(crate) session: String,
     /// What it has to do with things, if anything.
@@ -62,6 +63,7 @@ impl Line {
             request: None,
             key: None,
             name: String::new(),
+            for_owner: false,
             session: String::new(),
             things: None,
             held: VecDeque::new(),

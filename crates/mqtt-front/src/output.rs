@@ -71,6 +71,8 @@ pub struct Admitted {
     pub name: String,
     /// Whose topics it uses.
     pub namespace: String,
+    /// Whether it acts for the owner of the things.
+    pub for_owner: bool,
 }
 
 /// What the owner says.

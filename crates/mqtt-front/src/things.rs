@@ -28,6 +28,8 @@ pub struct ThingsClient {
     pub address: IpAddr,
     /// Which text it follows.
     pub version: Version,
+    /// Whether it acts for the owner of the things.
+    pub for_owner: bool,
 }
 
 /// One filter that a client asks for.

@@ -47,7 +47,7 @@ impl Hall {
                     let conn = asked.conn;
                     let is_wrong = asked.password.is_some_and(|password| password.as_bytes() == b"wrong");
                     let name = asked.user_name.unwrap_or_else(|| "anybody".into());
-                    let who = Admitted { name, namespace: "home".into() };
+                    let who = Admitted { name, namespace: "home".into(), for_owner: false };
                     let command = match is_wrong {
                         true => Command::Refuse { conn, reason: ReasonCode::BAD_USER_NAME_OR_PASSWORD },
                         false => Command::Admit { conn, who },

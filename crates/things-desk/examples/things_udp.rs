@@ -72,7 +72,7 @@ async fn main() {
         commands_in,
         Arc::new(|name: String| {
             let key = (name != "nobody").then(|| Secret::from(format!("the key of {name}").as_bytes()));
-            Box::pin(async move { key })
+            Box::pin(async move { Some((key?, false)) })
         }),
         Arc::new(|view: &hub::ThingView| view.thing.title.clone().into_bytes()),
     );

@@ -9,6 +9,7 @@
 //! A front translates and decides nothing, and nothing is decided here but in which order questions are put and
 //! how an answer is written. The words of refusals are those of the HTTP interface. Source: ADRs 0320, 0321.
 
+mod caller;
 pub mod coap;
 pub mod mqtt;
 mod words;

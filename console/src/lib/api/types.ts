@@ -275,6 +275,8 @@ export interface MqttClient {
   namespace: string;
   made_unix_millis: number;
   has_key: boolean;
+  has_certificate: boolean;
+  for_owner: boolean;
 }
 
 /** What a client proves over CoAP; told once. */

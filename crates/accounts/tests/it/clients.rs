@@ -10,7 +10,14 @@ use crate::house::{HERE, House, MINUTE, THERE, hash, name, token};
 
 fn add(house: &House, who: &str) -> Result<(), ClientNotAdded> {
     let asked = house.asked("root", Some(HERE));
-    house.run(AddClient { name: name(who), namespace: name("home"), hash: hash("right-123"), asked }).unwrap()
+    let (namespace, hash) = (name("home"), hash("right-123"));
+    house.run(AddClient { name: name(who), namespace, hash, for_owner: false, asked }).unwrap()
+}
+
+fn add_for_owner(house: &House, who: &str) {
+    let asked = house.asked("root", Some(HERE));
+    let (namespace, hash) = (name("home"), hash("right-123"));
+    house.run(AddClient { name: name(who), namespace, hash, for_owner: true, asked }).unwrap().unwrap();
 }
 
 fn sign_in(house: &House, who: &str, password: &str, from: [u8; 4]) -> ClientSignedIn {
@@ -27,7 +34,7 @@ fn sign_in(house: &House, who: &str, password: &str, from: [u8; 4]) -> ClientSig
 }
 
 fn welcome(who: &str) -> ClientSignedIn {
-    ClientSignedIn::Welcome { name: name(who), namespace: name("home") }
+    ClientSignedIn::Welcome { name: name(who), namespace: name("home"), for_owner: false }
 }
 
 #[test]
@@ -113,7 +120,7 @@ fn a_key_is_drawn_replaced_and_gone_with_its_client_and_a_password_leaves_it() {
         let asked = house.asked("root", Some(HERE));
         house.run(ChangeClient { name: name("panel"), change, asked }).unwrap()
     };
-    let key = || house.run(KeyOfClient { name: name("panel") }).unwrap();
+    let key = || house.run(KeyOfClient { name: name("panel") }).unwrap().map(|client| client.key);
     let has_key = || house.run(ListClients).unwrap()[0].has_key;
     let [first, second] = [1, 2].map(|chance| CallerKey::drawn(&[chance; CALLER_KEY_LENGTH / 2]));
     assert_eq!((key(), has_key()), (None, false), "nobody calls who was given no key");
@@ -137,4 +144,37 @@ fn a_key_is_drawn_replaced_and_gone_with_its_client_and_a_password_leaves_it() {
         assert!(log.iter().any(|line| line == entry), "{entry} in {log:?}");
     }
     assert!(log.iter().all(|line| !line.contains("0202")), "no key is written down");
+}
+
+#[test]
+fn who_acts_for_the_owner_is_said_when_it_is_made_and_with_every_sign_in() {
+    let house = House::activated();
+    add(&house, "panel").unwrap();
+    add_for_owner(&house, "remote");
+    let acts = |who: &str| match sign_in(&house, who, "right-123", HERE) {
+        ClientSignedIn::Welcome { for_owner, .. } => for_owner,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((acts("panel"), acts("remote")), (false, true));
+    let change = |who: &str, change| {
+        let asked = house.asked("root", Some(HERE));
+        assert!(house.run(ChangeClient { name: name(who), change, asked }).unwrap());
+    };
+    let key = CallerKey::drawn(&[1; CALLER_KEY_LENGTH / 2]);
+    for who in ["panel", "remote"] {
+        change(who, ClientChange::Key(key.clone()));
+        change(who, ClientChange::Password(hash("right-123")));
+    }
+    assert_eq!((acts("panel"), acts("remote")), (false, true), "no change makes or ends it");
+    let keyed = |who: &str| house.run(KeyOfClient { name: name(who) }).unwrap().unwrap().for_owner;
+    assert_eq!((keyed("panel"), keyed("remote")), (false, true));
+    let views = house.run(ListClients).unwrap();
+    assert_eq!(views.iter().map(|view| view.for_owner).collect::<Vec<_>>(), [false, true]);
+    change("remote", ClientChange::Remove);
+    add(&house, "remote").unwrap();
+    assert!(!acts("remote"), "another client of the same name");
+    let log = house.log();
+    let made = |line: &&String| line.starts_with("root client.add remote");
+    let made: Vec<_> = log.iter().filter(made).collect();
+    assert_eq!(made, ["root client.add remote, for the owner 192.0.2.1", "root client.add remote 192.0.2.1"]);
 }

@@ -14,7 +14,7 @@ use dtls_proto::{
     PeerSummary, Question,
 };
 
-use super::values::{ThingsCommand, ThingsEvent};
+use super::values::{ThingsCaller, ThingsCommand, ThingsEvent};
 use crate::admission::SECRET_SUITES;
 use crate::{EntranceLimits, Output};
 
@@ -61,9 +61,9 @@ enum Caller {
     /// The owner is asked for the key of this name.
     Claimed(String),
     /// It was given the key of its name to prove.
-    Admitted(String),
+    Admitted(ThingsCaller),
     /// It has proven it.
-    Live(String),
+    Live(ThingsCaller),
 }
 
 /// Callers of things. Plain CoAP gets no answer.
@@ -132,7 +132,9 @@ impl ThingsFace {
     /// Takes an answer of the owner; one that comes too late changes nothing.
     pub fn command(&mut self, command: ThingsCommand, now: Now) {
         match command {
-            ThingsCommand::Known { association, key } => self.decide(association, Some(key), now),
+            ThingsCommand::Known { association, key, for_owner } => {
+                self.decide(association, Some((key, for_owner)), now);
+            }
             ThingsCommand::Unknown { association } => self.decide(association, None, now),
             ThingsCommand::Respond { exchange, response } => self.respond(exchange, response, now),
             ThingsCommand::RespondObserved { exchange, response } => {
@@ -147,7 +149,8 @@ impl ThingsFace {
             ThingsCommand::Drop { name } => {
                 let is_named = |caller: &Caller| match caller {
                     Caller::Nameless => false,
-                    Caller::Claimed(own) | Caller::Admitted(own) | Caller::Live(own) => *own == name,
+                    Caller::Claimed(own) => *own == name,
+                    Caller::Admitted(caller) | Caller::Live(caller) => caller.name == name,
                 };
                 let all: Vec<_> =
                     self.callers.iter().filter(|(_, caller)| is_named(caller)).map(|(id, _)| *id).collect();
@@ -296,11 +299,11 @@ impl ThingsFace {
         self.answer(association, Answer::PskKey { key, ticket_state: None }, now);
     }
 
-    fn decide(&mut self, association: AssociationId, key: Option<Secret>, now: Now) {
+    fn decide(&mut self, association: AssociationId, known: Option<(Secret, bool)>, now: Now) {
         let Some(Caller::Claimed(name)) = self.callers.get(&association) else { return };
-        match key {
-            Some(key) => {
-                let admitted = Caller::Admitted(name.clone());
+        match known {
+            Some((key, for_owner)) => {
+                let admitted = Caller::Admitted(ThingsCaller { name: name.clone(), for_owner });
                 self.callers.insert(association, admitted);
                 self.answer(association, Answer::PskKey { key, ticket_state: None }, now);
             }
@@ -314,8 +317,8 @@ impl ThingsFace {
             PeerProof::Nothing | PeerProof::RawKey(_) | PeerProof::Chain(_) => None,
         };
         match self.callers.get(&association) {
-            Some(Caller::Admitted(name)) if proven == Some(name.as_bytes()) => {
-                let live = Caller::Live(name.clone());
+            Some(Caller::Admitted(caller)) if proven == Some(caller.name.as_bytes()) => {
+                let live = Caller::Live(caller.clone());
                 self.callers.insert(association, live);
             }
             _ => self.lines.abort(association, Alert::AccessDenied, now),
@@ -324,10 +327,10 @@ impl ThingsFace {
 
     fn asks(&mut self, incoming: Incoming) {
         let association = AssociationId::from(incoming.peer);
-        let Some(Caller::Live(name)) = self.callers.get(&association) else { return };
+        let Some(Caller::Live(caller)) = self.callers.get(&association) else { return };
         let Some(address) = self.lines.address(association).copied() else { return };
-        let asks =
-            ThingsEvent::Asks { association, name: name.clone(), address, incoming: Box::new(incoming) };
+        let (caller, incoming) = (caller.clone(), Box::new(incoming));
+        let asks = ThingsEvent::Asks { association, caller, address, incoming };
         self.tell(asks);
     }
 }

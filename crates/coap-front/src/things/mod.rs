@@ -10,7 +10,7 @@ mod face;
 mod values;
 
 pub use face::{ThingsFace, ThingsSetup};
-pub use values::{ThingsCommand, ThingsEvent};
+pub use values::{ThingsCaller, ThingsCommand, ThingsEvent};
 
 // What stands in these values.
 pub use coap_proto::{

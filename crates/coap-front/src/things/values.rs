@@ -6,6 +6,15 @@ use coap_proto::{ExchangeId, Incoming, ObserverId, Response};
 use coaps::AssociationId;
 use crypto::Secret;
 
+/// A caller that has proven its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThingsCaller {
+    /// Whose key it is.
+    pub name: String,
+    /// As [`ThingsCommand::Known`] said it of that key.
+    pub for_owner: bool,
+}
+
 /// What the face tells and asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ThingsEvent {
@@ -20,8 +29,8 @@ pub enum ThingsEvent {
     Asks {
         /// The association it came by.
         association: AssociationId,
-        /// Who: it has proven that it holds the key of this name.
-        name: String,
+        /// Who.
+        caller: ThingsCaller,
         /// From where.
         address: SocketAddr,
         /// What.
@@ -50,6 +59,8 @@ pub enum ThingsCommand {
         association: AssociationId,
         /// What both sides hold.
         key: Secret,
+        /// Whether who holds it acts for the owner of the things.
+        for_owner: bool,
     },
     /// Nobody has that name. The handshake fails as with a wrong key.
     Unknown {

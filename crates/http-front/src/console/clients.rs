@@ -45,6 +45,8 @@ pub(super) struct ClientJson {
     made_unix_millis: u64,
     /// Whether it has a key for CoAP.
     has_key: bool,
+    /// Whether it acts for the owner.
+    for_owner: bool,
 }
 
 /// `GET /v1/clients`: 200, 503.
@@ -56,6 +58,7 @@ async fn list(State(console): State<Arc<Console>>) -> Response {
                 namespace: view.namespace.as_str().to_owned(),
                 made_unix_millis: view.made.as_unix_millis(),
                 has_key: view.has_key,
+                for_owner: view.for_owner,
             });
             json("list clients", StatusCode::OK, &ClientsJson { clients: clients.collect() })
         }
@@ -74,6 +77,9 @@ pub(super) struct AddClientJson {
     namespace: Option<String>,
     #[schema(value_type = String, format = Password)]
     password: Typed,
+    /// Whether it acts for the owner: every thing is open to it, without a grant. It cannot be changed later.
+    #[serde(default)]
+    for_owner: bool,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -146,8 +152,14 @@ impl Console {
         let namespace = named(asked.namespace.as_deref().unwrap_or(HOME))?;
         let hash = self.passwords.hash(asked.password.new_password()?, self.executor().bytes()).await;
         let hash = hash.ok_or_else(|| fault("add client", &"the password cannot be hashed"))?;
-        let asked = caller.asked(self.executor().correlation());
-        Ok(match self.executor().run(AddClient { name, namespace, hash, asked }).await {
+        let add = AddClient {
+            name,
+            namespace,
+            hash,
+            for_owner: asked.for_owner,
+            asked: caller.asked(self.executor().correlation()),
+        };
+        Ok(match self.executor().run(add).await {
             Ok(Ok(Ok(()))) => empty(StatusCode::CREATED),
             Ok(Ok(Err(ClientNotAdded::Exists))) => problem("client-exists"),
             Ok(Ok(Err(ClientNotAdded::Full))) => problem("clients-full"),

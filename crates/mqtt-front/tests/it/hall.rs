@@ -130,7 +130,7 @@ impl Hall {
     }
 
     pub(crate) fn admit(&mut self, conn: u64, name: &str) {
-        let who = Admitted { name: name.into(), namespace: "home".into() };
+        let who = Admitted { name: name.into(), namespace: "home".into(), for_owner: false };
         self.face.command(Command::Admit { conn, who }, self.now);
         self.run();
     }

@@ -31,7 +31,7 @@ fn a_client_that_is_refused_hears_why_and_has_no_session() {
     assert_eq!(hall.told(conn), ["ended Refused(ReasonCode(134))"]);
     assert_eq!((hall.face.counters().refused, hall.face.broker().gauges().sessions), (1, 0));
     // Too late, and twice.
-    let who = Admitted { name: "lamp".into(), namespace: "home".into() };
+    let who = Admitted { name: "lamp".into(), namespace: "home".into(), for_owner: false };
     hall.face.command(Command::Admit { conn, who }, hall.now);
     hall.face.command(Command::Refuse { conn, reason }, hall.now);
     hall.run();

@@ -22,17 +22,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use coap_front::ExchangeId;
 use coap_front::things::{ObserverId, ThingsCommand, ThingsEvent};
-use consent::Party;
 use crypto::Secret;
 use hub::ThingView;
-use hub_desk::{Caller, HubDesk};
+use hub_desk::HubDesk;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
+use crate::caller;
+
+/// A key, and whether who holds it acts for the owner.
+pub type KnownKey = (Secret, bool);
+
 /// Who may call, and with which key; asked at every handshake.
 pub type KeyOf =
-    dyn Fn(String) -> std::pin::Pin<Box<dyn Future<Output = Option<Secret>> + Send>> + Send + Sync;
+    dyn Fn(String) -> std::pin::Pin<Box<dyn Future<Output = Option<KnownKey>> + Send>> + Send + Sync;
 
 /// Writes the description of a thing for the caller whose view it is.
 pub type Describe = dyn Fn(&ThingView) -> Vec<u8> + Send + Sync;
@@ -90,15 +94,14 @@ impl ThingsDesk {
                 tokio::spawn(async move {
                     ground
                         .say(match key.await {
-                            Some(key) => ThingsCommand::Known { association, key },
+                            Some((key, for_owner)) => ThingsCommand::Known { association, key, for_owner },
                             None => ThingsCommand::Unknown { association },
                         })
                         .await;
                 });
             }
-            ThingsEvent::Asks { name, address, incoming, .. } => {
-                let party = Party::Client(name);
-                let caller = Caller { actor: party.to_string(), party, address: Some(address.ip()) };
+            ThingsEvent::Asks { caller, address, incoming, .. } => {
+                let caller = caller::client(&caller.name, caller.for_owner, address.ip());
                 tokio::spawn(asking::answer(ground, caller, incoming));
             }
             ThingsEvent::Observing { exchange, observer } => {

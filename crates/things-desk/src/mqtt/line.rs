@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use consent::Party;
 use hub::{Binding, Refusal};
 use hub_desk::Caller;
 use model::Uuid;
@@ -17,6 +16,7 @@ use super::remembered::Since;
 use super::reporting::{Orders, Values};
 use super::topic::{Said, Wanted, said_on, wanted_by};
 use super::{ASKED_COUNT_MAX, Ground};
+use crate::caller;
 use crate::words::code_of;
 
 /// Events that are worked on together: values that follow each other are stored in one go.
@@ -58,8 +58,7 @@ impl Line {
 
     /// Who the client is to the hub.
     pub(super) fn caller(&self) -> Caller {
-        let party = Party::Client(self.client.name.clone());
-        Caller { actor: party.to_string(), party, address: Some(self.client.address) }
+        caller::client(&self.client.name, self.client.for_owner, self.client.address)
     }
 
     async fn work(&mut self, event: ThingsEvent, values: &mut Values) {

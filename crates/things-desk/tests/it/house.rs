@@ -1,9 +1,10 @@
 //! A hub desk with things, and an MQTT face with real clients before it; bytes pass in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use accounts::{AUDIT, AuditEntry};
 use broker::{Broker, Limits, StoreBatch};
 use clock::{Dice, Now};
 use hub::{
@@ -20,7 +21,7 @@ use mqtt_proto::{
 use net::executor::Executor;
 use net::now::Clock;
 use serde_json::{Value, json};
-use store::Memory;
+use store::{Memory, Range, Table as _};
 use things_desk::mqtt::ThingsDesk;
 use tokio::sync::mpsc::{Receiver, Sender, channel, unbounded_channel};
 
@@ -74,6 +75,7 @@ pub(crate) struct Guest {
 pub(crate) struct House {
     pub(crate) desk: HubDesk,
     pub(crate) clock: Clock,
+    table: Arc<Memory>,
     face: MqttFace,
     events: Sender<ThingsEvent>,
     commands: Receiver<Command>,
@@ -92,7 +94,8 @@ impl House {
     /// A lock behind an access service, a sensor that is the MQTT client `meter`.
     pub(crate) async fn new() -> Self {
         let clock = Clock::start();
-        let executor = Executor::new(Arc::new(Memory::default()), clock, Dice::numbered(1));
+        let table = Arc::new(Memory::default());
+        let executor = Executor::new(table.clone(), clock, Dice::numbered(1));
         let desk = HubDesk::open(executor, "management");
         let broker = Broker::new(Limits { is_durable: false, ..Limits::default() });
         let face = MqttFace::new(ServerSettings::default(), FaceLimits::default(), broker, Dice::numbered(2));
@@ -104,7 +107,8 @@ impl House {
                 things.take(event).await;
             }
         });
-        let house = Self { desk, clock, face, events, commands, guests: BTreeMap::new(), next_conn: 1 };
+        let guests = BTreeMap::new();
+        let house = Self { desk, clock, table, face, events, commands, guests, next_conn: 1 };
         house.add(LOCK, Binding::Osap { serial: "D00000001".into(), mode: OsapMode::Serial }).await;
         house.add(SENSOR, Binding::Mqtt { client: "meter".into() }).await;
         house
@@ -133,6 +137,14 @@ impl House {
         }
     }
 
+    /// What stands in the audit log, as `operation actor result`.
+    pub(crate) fn audit(&self) -> BTreeSet<String> {
+        let range = Range { space: AUDIT, prefix: Vec::new(), after: None, limit: 1000 };
+        let page = self.table.scan(&range).unwrap();
+        let entries = page.records.iter().map(|(_, record)| AuditEntry::from_bytes(&record.value).unwrap());
+        entries.map(|entry| format!("{} {} {}", entry.operation, entry.actor, entry.result)).collect()
+    }
+
     pub(crate) async fn revoke(&self, grant: Uuid) {
         let revoked = self.desk.call(Party::Owner, HubCommand::Revoke { grant }).await;
         assert_eq!(revoked, Ok(Reply::Done));
@@ -158,7 +170,7 @@ impl House {
         }
     }
 
-    /// Connects a client under the name of its account.
+    /// Connects a client under the name of its account; `remote` acts for the owner.
     pub(crate) async fn connect(&mut self, name: &str, how: &How) -> u64 {
         let conn = self.next_conn;
         self.next_conn += 1;
@@ -303,7 +315,8 @@ impl House {
             }
             Output::Event(Event::SignIn(asked)) => {
                 let name = asked.user_name.unwrap();
-                let who = Admitted { name, namespace: "home".into() };
+                let for_owner = name == "remote";
+                let who = Admitted { name, namespace: "home".into(), for_owner };
                 self.face.command(Command::Admit { conn: asked.conn, who }, now);
             }
             Output::Event(Event::Store(batch)) => {

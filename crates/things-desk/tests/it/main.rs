@@ -6,4 +6,5 @@ mod coap;
 mod foreign;
 mod house;
 mod mqtt;
+mod owners_client;
 mod same_answer;

@@ -96,7 +96,7 @@ impl Hall {
     fn answer(&mut self, event: Event) {
         let command = match event {
             Event::SignIn(asked) => {
-                let who = Admitted { name: "anybody".into(), namespace: "home".into() };
+                let who = Admitted { name: "anybody".into(), namespace: "home".into(), for_owner: false };
                 Command::Admit { conn: asked.conn, who }
             }
             Event::Store(batch) => {

@@ -16,6 +16,7 @@ use crate::operator_client::Target;
 /// Examples:
 ///   thingstead client --data data/a add kitchen-lamp < password
 ///   thingstead client --data data/a key kitchen-lamp
+///   thingstead client --data data/a add bridge --for-owner < password
 ///   thingstead client --data data/a list
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
@@ -28,7 +29,7 @@ pub(crate) struct Client {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// List the clients: name, namespace, whether it has a key for CoAP.
+    /// List the clients: name, namespace, whether it acts for the owner and has a key for CoAP.
     List,
     /// Make a client; its password is read from standard input, never from the arguments.
     Add {
@@ -37,6 +38,10 @@ enum Verb {
         /// Clients of one namespace share topics; those of others see none of them.
         #[arg(long, default_value = "home")]
         namespace: String,
+        /// It acts for the owner: every thing is open to it over MQTT and CoAP, without a grant. A client cannot become
+        /// one later; who holds its password or key can do with the things what you can.
+        #[arg(long)]
+        for_owner: bool,
     },
     /// Set another password, read from standard input; its connections end.
     Password {
@@ -88,12 +93,17 @@ impl Client {
                     let clients = read(&client, "/v1/clients").await?;
                     say.rows(
                         &clients["clients"],
-                        if output.quiet { &["name"] } else { &["name", "namespace", "has_key"] },
+                        if output.quiet { &["name"] } else { &["name", "namespace", "for_owner", "has_key"] },
                     )
                 }
-                Verb::Add { name, namespace } => {
+                Verb::Add { name, namespace, for_owner } => {
                     let password = line(PASSWORD)?;
-                    let body = json!({ "name": name, "namespace": namespace, "password": password.as_str() });
+                    let body = json!({
+                        "name": name,
+                        "namespace": namespace,
+                        "password": password.as_str(),
+                        "for_owner": for_owner,
+                    });
                     let body = Zeroizing::new(body.to_string());
                     client.call(Method::POST, "/v1/clients", body.as_bytes().to_vec(), &name).await?;
                     say.done("client", &name, "made")

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use accounts::{AccountName, KeyOfClient};
 use coap_front::EntranceLimits;
 use coap_front::things::{ThingsCommand, ThingsEvent, ThingsFace, ThingsSetup};
-use crypto::{Provider, Secret};
+use crypto::Provider;
 use http_front::console::{ClientWord, Console};
 use hub::ThingView;
 use hub_desk::HubDesk;
@@ -15,7 +15,7 @@ use net::now::Clock;
 use net::seed;
 use net::shutdown::Shutdown;
 use net::udp::{self, UdpDriver};
-use things_desk::coap::ThingsDesk;
+use things_desk::coap::{KnownKey, ThingsDesk};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
@@ -67,10 +67,10 @@ pub(crate) async fn start(section: &Coap, parts: Parts, services: &mut JoinSet<(
 
 /// The key of a client that names itself as its account is written; other ways to write it are other names, so that
 /// every association stands under the one name by which it is ended.
-async fn key_of(executor: &Executor, name: &str) -> Option<Secret> {
+async fn key_of(executor: &Executor, name: &str) -> Option<KnownKey> {
     let account = AccountName::from_typed(name).ok().filter(|account| account.as_str() == name)?;
     match executor.run(KeyOfClient { name: account }).await {
-        Ok(Ok(key)) => key.map(|key| key.secret().clone()),
+        Ok(Ok(client)) => client.map(|client| (client.key.secret().clone(), client.for_owner)),
         Ok(Err(error)) => {
             tracing::error!(?error, "the key of a caller");
             None

@@ -103,8 +103,9 @@ impl Desk {
         };
         let settled = self.executor.run(SettleClient { client, checked, asked: by }).await;
         match settled.map_err(|error| failed(&error))?.map_err(|error| failed(&error))? {
-            ClientSignedIn::Welcome { name, namespace } => {
-                Ok(Admitted { name: name.as_str().to_owned(), namespace: namespace.as_str().to_owned() })
+            ClientSignedIn::Welcome { name, namespace, for_owner } => {
+                let (name, namespace) = (name.as_str().to_owned(), namespace.as_str().to_owned());
+                Ok(Admitted { name, namespace, for_owner })
             }
             ClientSignedIn::Wrong => Err(ReasonCode::BAD_USER_NAME_OR_PASSWORD),
             ClientSignedIn::Wait => Err(ReasonCode::CONNECTION_RATE_EXCEEDED),

@@ -13,6 +13,8 @@ const OPERATIONS: Readonly<Record<string, string>> = {
   'audit.off': 'Audit log switched off',
   'audit.on': 'Audit log switched on',
   'client.add': 'MQTT client added',
+  'client.certificate': 'Certificates of an MQTT client set',
+  'client.certificate-remove': 'Certificates of an MQTT client taken back',
   'client.key': 'Key of a client for CoAP drawn',
   'client.key-remove': 'Key of a client for CoAP taken back',
   'client.login': 'MQTT client signed in',

@@ -77,7 +77,7 @@ export async function startMock(dist, world, port = 0) {
     if (url.pathname.startsWith('/v1/files/')) return content(request, response, url.pathname.slice('/v1/files/'.length));
     let text = '';
     for await (const chunk of request) text += chunk;
-    const body = text === '' ? null : JSON.parse(text);
+    const body = text === '' ? null : request.headers['content-type'] === 'application/x-pem-file' ? text : JSON.parse(text);
     const call = `${request.method} ${url.pathname}`;
     calls.push({ call, body, query: url.search, token: request.headers['x-thingstead-token'] ?? null, background: request.headers['x-thingstead-background'] ?? null });
     const say = (status, json, headers = {}) => response.writeHead(status, { 'content-type': status >= 400 ? 'application/problem+json' : 'application/json', ...headers }).end(json === null ? '' : JSON.stringify(json));

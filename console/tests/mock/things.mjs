@@ -52,7 +52,7 @@ export function smart() {
     samples: [19, 20.5, 22, 21, 23.5, 21.4].map((value, index) => ({ value, at_unix_millis: NOW - (6 - index) * 600_000, received_unix_millis: NOW - (6 - index) * 600_000, version: index + 4 })),
     /** Bytes that were brought, by file. */
     brought: {},
-    clients: [{ name: 'kitchen-lamp', namespace: 'home', made_unix_millis: NOW - 86_400_000, has_key: false }],
+    clients: [{ name: 'kitchen-lamp', namespace: 'home', made_unix_millis: NOW - 86_400_000, has_key: false, has_certificate: false, for_owner: false }],
     /** How an operation goes: `done`, or `queued` until `world.operation` is changed. */
     operation: 'done',
   };
@@ -73,12 +73,17 @@ export function answerThings(world, method, path, body, { say, no, open }) {
     if (method === 'GET') return say(200, { clients: world.clients });
     if (method === 'POST') {
       if (world.clients.some((client) => client.name === body.name)) return no(409, 'client-exists');
-      return (world.clients.push({ name: body.name, namespace: body.namespace, made_unix_millis: NOW, has_key: false }), say(201, null));
+      return (world.clients.push({ name: body.name, namespace: body.namespace, made_unix_millis: NOW, has_key: false, has_certificate: false, for_owner: body.for_owner }), say(201, null));
     }
     if (part === 'key') {
       const has_key = method === 'PUT';
       world.clients = world.clients.map((client) => (client.name === id ? { ...client, has_key } : client));
       return has_key ? say(200, { name: id, key: '0123456789abcdef'.repeat(2) }) : say(204, null);
+    }
+    if (part === 'certificate') {
+      const has_certificate = method === 'PUT';
+      world.clients = world.clients.map((client) => (client.name === id ? { ...client, has_certificate } : client));
+      return say(204, null);
     }
     if (method === 'DELETE') world.clients = world.clients.filter((client) => client.name !== id);
     return say(204, null);

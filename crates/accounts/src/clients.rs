@@ -16,6 +16,7 @@ use store::{Batch, Decision, Key, Operation, Range, ReadSet, Snapshot, decided};
 use crate::account::{AccountName, PasswordHash};
 use crate::asked::{Asked, CannotDecide};
 use crate::caller_key::CallerKey;
+use crate::client_pin::{KeyPin, unpin};
 use crate::network::Source;
 use crate::settings::Settings;
 use crate::sign_in::{Checked, Prepared};
@@ -30,7 +31,7 @@ pub const CLIENT_COUNT_MAX: usize = 10_000;
 #[cbor(map)]
 pub(crate) struct Client {
     #[n(0)]
-    namespace: AccountName,
+    pub(crate) namespace: AccountName,
     #[n(1)]
     hash: PasswordHash,
     #[n(2)]
@@ -46,6 +47,10 @@ pub(crate) struct Client {
     #[n(5)]
     #[cbor(default)]
     pub(crate) for_owner: bool,
+    /// Keys of certificates with which it signs in; each has its record under `pin_key`.
+    #[n(6)]
+    #[cbor(default)]
+    pub(crate) pins: Vec<KeyPin>,
 }
 
 /// So many sources are remembered.
@@ -121,6 +126,7 @@ impl Operation for AddClient {
                 known: Vec::new(),
                 key: None,
                 for_owner: self.for_owner,
+                pins: Vec::new(),
             };
             batch.put(client_key(&self.name), to_value(&client));
             let made =
@@ -183,6 +189,7 @@ impl Operation for ChangeClient {
                     "client.key-remove"
                 }
                 ClientChange::Remove => {
+                    unpin(batch, &client.pins, &[]);
                     batch.delete(key);
                     "client.remove"
                 }
@@ -208,6 +215,8 @@ pub struct ClientView {
     pub made: Timestamp,
     /// Whether it may call over CoAP.
     pub has_key: bool,
+    /// Whether it may sign in by a certificate.
+    pub has_certificate: bool,
     /// Whether it acts for the owner.
     pub for_owner: bool,
 }
@@ -233,6 +242,7 @@ impl Operation for ListClients {
                     namespace: client.namespace,
                     made,
                     has_key: client.key.is_some(),
+                    has_certificate: !client.pins.is_empty(),
                     for_owner: client.for_owner,
                 })
             };

@@ -17,6 +17,7 @@ mod asked;
 mod audit;
 mod audit_ring;
 mod caller_key;
+mod client_pin;
 mod clients;
 mod network;
 mod password;
@@ -35,6 +36,7 @@ pub use asked::{Asked, CannotDecide};
 pub use audit::{AuditEntry, BadEntry, TEXT_LENGTH_MAX};
 pub use audit_ring::{AUDIT_TRIM_PAGE, AuditMode, AuditPolicy, TrimAudit};
 pub use caller_key::{CALLER_KEY_LENGTH, CallerKey, KeyOfClient, KeyedClient};
+pub use client_pin::{HolderOfPin, KeyPin, NotPinned, PIN_COUNT_MAX, PinClient, SettleClientKey};
 pub use clients::{
     AddClient, CLIENT_COUNT_MAX, ChangeClient, ClientAt, ClientChange, ClientNotAdded, ClientSignedIn,
     ClientView, ListClients, PrepareClient, SettleClient,

@@ -9,6 +9,7 @@ use store::{Key, Range, Snapshot, Space};
 
 use crate::account::AccountName;
 use crate::asked::CannotDecide;
+use crate::client_pin::KeyPin;
 use crate::session::TokenHash;
 
 /// Audit entries of any role, by time.
@@ -25,6 +26,8 @@ pub(crate) const TRIES: Space = Space(0x05);
 pub(crate) const TRIES_OF_NAME: Space = Space(0x06);
 /// Accounts of programs by name.
 pub(crate) const CLIENT: Space = Space(0x07);
+/// Names of clients by the digest of a key that is theirs.
+const CLIENT_PIN: Space = Space(0x08);
 
 /// What stands before the id of an accepted risk in [`HOUSE`].
 pub(crate) const RISK: &[u8] = b"risk/";
@@ -62,6 +65,10 @@ pub(crate) fn account_key(name: &AccountName) -> Key {
 
 pub(crate) fn client_key(name: &AccountName) -> Key {
     Key::new(CLIENT, name.as_str().as_bytes())
+}
+
+pub(crate) fn pin_key(pin: &KeyPin) -> Key {
+    Key::new(CLIENT_PIN, pin.0)
 }
 
 pub(crate) fn session_key(token: &TokenHash) -> Key {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use clock::Timestamp;
-use crypto::PublicKey;
+use crypto::{HashAlgorithm, Provider, PublicKey};
 use der::{Decode, Encode};
 use model::{Caller, KeyId, ManagementId, ServerRole, Uuid};
 use x509_cert::ext::pkix::name::GeneralName;
@@ -104,6 +104,17 @@ impl Leaf {
         let spki = self.0.tbs_certificate().subject_public_key_info().to_der();
         let spki = spki.map_err(|_| BadCertificate::BadKey)?;
         PublicKey::from_spki(&spki).map_err(|_| BadCertificate::BadKey)
+    }
+
+    /// The SHA-256 of the key as it stands (SubjectPublicKeyInfo), of whatever kind it is.
+    ///
+    /// # Errors
+    /// [`BadCertificate::BadKey`] when it cannot be written again.
+    pub fn key_digest(&self, provider: &dyn Provider) -> Result<[u8; 32], BadCertificate> {
+        let spki = self.0.tbs_certificate().subject_public_key_info().to_der();
+        let spki = spki.map_err(|_| BadCertificate::BadKey)?;
+        let digest = provider.digest(HashAlgorithm::Sha256, &[&spki]);
+        digest.as_ref().try_into().map_err(|_| BadCertificate::BadKey)
     }
 
     /// The serial number, big-endian.

@@ -133,6 +133,12 @@ catalogue! {
     "client-unknown" 3 "there is no MQTT client of this name"
         "it was removed or never made"
         ["list them with `thingstead client list`"]
+    "certificate-refused" 3 "this is not a certificate that a client can be given"
+        "one to four X.509 version 3 certificates in PEM are taken, of at most 8192 bytes each, and no private key beside them"
+        ["name the certificate alone, without its key and without those of its issuers"]
+    "certificate-taken" 3 "the key of this certificate is another client's"
+        "a key says which client it is: it belongs to one"
+        ["make a key pair of its own for this client", "take it back from the other client first"]
     "clients-full" 3 "there are as many MQTT clients as may be" "10,000 are kept" ["remove one that is not used"]
     "accounts-full" 3 "there are as many accounts as may be" "200 accounts are kept" ["remove one that is not used"]
     "already-yours" 3 "you already own this device"

@@ -173,7 +173,10 @@ impl MqttFace {
     fn expel(&mut self, name: &str, now: Now) {
         for slot in 0..self.lines.len() as u32 {
             let Some(line) = self.line(slot) else { continue };
-            if line.key.is_some() && line.name == name {
+            if line.request.is_some() {
+                // What the owner found out may be older than this word.
+                line.expelled.push(name.to_owned());
+            } else if line.key.is_some() && line.name == name {
                 line.server.disconnect(ReasonCode::ADMINISTRATIVE_ACTION, None, now.moment);
                 self.drain(slot, now);
             }
@@ -282,7 +285,14 @@ impl MqttFace {
     }
 
     fn admit(&mut self, slot: u32, who: &Admitted, now: Now) {
-        let Some(request) = self.line(slot).and_then(|line| line.request.take()) else { return };
+        let Some(line) = self.line(slot) else { return };
+        let Some(request) = line.request.take() else { return };
+        if std::mem::take(&mut line.expelled).contains(&who.name) {
+            // Whoever has the right still comes again.
+            line.server.disconnect(ReasonCode::SERVER_BUSY, None, now.moment);
+            self.counters.refused += 1;
+            return;
+        }
         let assigned = request.client_id.is_empty().then(|| self.new_name());
         let client_id = assigned.as_deref().unwrap_or(&request.client_id);
         // A name of an account has no slash: no account reaches a session of another.

@@ -32,6 +32,8 @@ pub(crate) struct Line {
     pub(crate) server: Server,
     /// What CONNECT asked, until it is answered.
     pub(crate) request: Option<Box<ConnectRequest>>,
+    /// Accounts whose connections were ended while the owner was asked who this is.
+    pub(crate) expelled: Vec<String>,
     /// Once it is admitted.
     pub(crate) key: Option<SessionKey>,
     pub(crate) name: String,
@@ -61,6 +63,7 @@ impl Line {
             newcomer,
             server,
             request: None,
+            expelled: Vec::new(),
             key: None,
             name: String::new(),
             for_owner: false,

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use crypto::{PrivateKey, Secret};
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -101,6 +103,9 @@ pub enum ClientCertificates<'a> {
     NotAsked,
     /// It asks; a client without one is let in as a stranger, a wrong one ends the handshake.
     Optional(&'a [Vec<u8>]),
+    /// It asks; a client may show any certificate whose key it proves to have, or none. What the certificate is worth
+    /// is judged by whoever gets it.
+    Any,
     /// No handshake ends well without one.
     Required(&'a [Vec<u8>]),
 }
@@ -129,12 +134,15 @@ pub fn server_config(
     let provider = provider();
     let verifier = match clients {
         ClientCertificates::NotAsked => WebPkiClientVerifier::no_client_auth(),
+        ClientCertificates::Any => Arc::new(AnyCertificate(provider.signature_verification_algorithms)),
         ClientCertificates::Optional(roots) | ClientCertificates::Required(roots) => {
             let builder =
                 WebPkiClientVerifier::builder_with_provider(root_store(roots)?, Arc::clone(&provider));
             let builder = match clients {
                 ClientCertificates::Optional(_) => builder.allow_unauthenticated(),
-                ClientCertificates::Required(_) | ClientCertificates::NotAsked => builder,
+                ClientCertificates::Required(_) | ClientCertificates::NotAsked | ClientCertificates::Any => {
+                    builder
+                }
             };
             builder.build().map_err(|_| TlsSetupError::Roots)?
         }
@@ -253,11 +261,11 @@ impl ClientCertVerifier for AnyCertificate {
 
     fn verify_tls12_signature(
         &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General(String::from("TLS 1.3 alone")))
+        verify_tls12_signature(message, cert, dss, &self.0)
     }
 
     fn verify_tls13_signature(

@@ -15,6 +15,8 @@ export interface Given {
   readonly parts?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
+  /** A body that is certificates in PEM, in place of `body`. */
+  readonly pem?: string;
   /** Made by the page, not by the person: does not count as activity. */
   readonly background?: boolean;
   readonly signal?: AbortSignal;
@@ -45,6 +47,7 @@ export async function call<O extends Operation>(operation: O, given: Given = {})
   if (writes && !navigator.onLine) return { ok: false, problem: problem('not-sent'), status: 0 };
   const headers: Record<string, string> = { accept: 'application/json' };
   if (given.body !== undefined) headers['content-type'] = 'application/json';
+  if (given.pem !== undefined) headers['content-type'] = 'application/x-pem-file';
   if (writes && token !== '') headers['x-thingstead-token'] = token;
   if (given.background === true) headers['x-thingstead-background'] = '1';
   const patience = AbortSignal.timeout(PATIENCE_MILLIS);
@@ -52,7 +55,7 @@ export async function call<O extends Operation>(operation: O, given: Given = {})
     const response = await fetch(address(operation, given.id, given.query, given.parts), {
       method,
       headers,
-      body: given.body === undefined ? null : JSON.stringify(given.body),
+      body: given.pem ?? (given.body === undefined ? null : JSON.stringify(given.body)),
       signal: given.signal === undefined ? patience : AbortSignal.any([patience, given.signal]),
       credentials: 'same-origin',
       redirect: 'error',

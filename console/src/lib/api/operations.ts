@@ -74,6 +74,8 @@ export interface Answers {
   'client.password': null;
   'client.key': ClientKey;
   'client.key-remove': null;
+  'client.certificate': null;
+  'client.certificate-remove': null;
   'client.remove': null;
   'grant.list': { grants: Grant[]; next: string | null };
   'grant.add': Grant;
@@ -153,6 +155,8 @@ export const OPERATIONS: Readonly<Record<Operation, readonly [Method, string]>> 
   'client.password': ['PUT', '/v1/clients/{id}/password'],
   'client.key': ['PUT', '/v1/clients/{id}/key'],
   'client.key-remove': ['DELETE', '/v1/clients/{id}/key'],
+  'client.certificate': ['PUT', '/v1/clients/{id}/certificate'],
+  'client.certificate-remove': ['DELETE', '/v1/clients/{id}/certificate'],
   'client.remove': ['DELETE', '/v1/clients/{id}'],
   'grant.list': ['GET', '/v1/grants'],
   'grant.add': ['POST', '/v1/grants'],

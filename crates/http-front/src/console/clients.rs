@@ -29,6 +29,7 @@ pub(super) fn routes() -> Router<Arc<Console>> {
         .route("/v1/clients/{name}", delete(remove))
         .route("/v1/clients/{name}/password", put(set_password))
         .route("/v1/clients/{name}/key", put(draw_key).delete(remove_key))
+        .merge(super::client_certificate::routes())
 }
 
 #[derive(Serialize, ToSchema)]
@@ -45,6 +46,8 @@ pub(super) struct ClientJson {
     made_unix_millis: u64,
     /// Whether it has a key for CoAP.
     has_key: bool,
+    /// Whether it may sign in by a certificate.
+    has_certificate: bool,
     /// Whether it acts for the owner.
     for_owner: bool,
 }
@@ -58,6 +61,7 @@ async fn list(State(console): State<Arc<Console>>) -> Response {
                 namespace: view.namespace.as_str().to_owned(),
                 made_unix_millis: view.made.as_unix_millis(),
                 has_key: view.has_key,
+                has_certificate: view.has_certificate,
                 for_owner: view.for_owner,
             });
             json("list clients", StatusCode::OK, &ClientsJson { clients: clients.collect() })

@@ -8,6 +8,7 @@ mod audit;
 mod bodies;
 pub(crate) mod caller;
 mod claims;
+mod client_certificate;
 mod clients;
 mod details;
 mod feed;
@@ -65,6 +66,8 @@ type Tell = Box<dyn Fn(&str, ClientWord) + Send + Sync>;
 pub enum ClientWord {
     /// It has another password.
     Password,
+    /// It has another certificate, or none.
+    Certificate,
     /// It has another key, or none.
     Key,
     /// It is no more.

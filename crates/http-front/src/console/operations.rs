@@ -63,6 +63,8 @@ operations! {
     "client.password" PUT "/v1/clients/{name}/password" For(Administer), "Set another password of an MQTT client";
     "client.key" PUT "/v1/clients/{name}/key" For(Administer), "Draw the key with which a client calls over CoAP";
     "client.key-remove" DELETE "/v1/clients/{name}/key" For(Administer), "Take the key of a client back";
+    "client.certificate" PUT "/v1/clients/{name}/certificate" For(Administer), "Give an MQTT client certificates to sign in with";
+    "client.certificate-remove" DELETE "/v1/clients/{name}/certificate" For(Administer), "Take the certificates of an MQTT client back";
     "client.remove" DELETE "/v1/clients/{name}" For(Administer), "Remove an MQTT client";
     "settings.show" GET "/v1/settings" For(Administer), "Show the settings";
     "settings.set" PUT "/v1/settings" For(Administer), "Set the settings";

@@ -37,6 +37,8 @@ const STATUSES: &[(&str, StatusCode)] = &[
     ("accounts-full", StatusCode::CONFLICT),
     ("already-yours", StatusCode::CONFLICT),
     ("cannot-await", StatusCode::CONFLICT),
+    ("certificate-refused", StatusCode::UNPROCESSABLE_ENTITY),
+    ("certificate-taken", StatusCode::CONFLICT),
     ("claim-limit", StatusCode::SERVICE_UNAVAILABLE),
     ("claim-on-its-way", StatusCode::ACCEPTED),
     ("claim-refused", StatusCode::FORBIDDEN),

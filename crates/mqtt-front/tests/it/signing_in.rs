@@ -126,3 +126,18 @@ fn a_client_whose_account_changed_is_expelled() {
     assert_eq!(hall.told(lamp), ["ended Left(ReasonCode(152))"]);
     assert!(hall.guests[&other].is_open);
 }
+
+#[test]
+fn whose_end_comes_while_the_owner_is_asked_is_not_let_in() {
+    let mut hall = Hall::new();
+    let (lamp, meter) = (hall.knock("lamp", &how(Version::V5)), hall.knock("meter", &how(Version::V5)));
+    hall.asked.clear();
+    hall.face.command(Command::Expel { name: "lamp".into() }, hall.now);
+    hall.run();
+    hall.admit(lamp, "lamp");
+    hall.admit(meter, "meter");
+    assert_eq!(hall.told(lamp), ["ended Refused(ReasonCode(137))"]);
+    assert_eq!(hall.told(meter), ["connected present=false"]);
+    assert_eq!((hall.face.counters().admitted, hall.face.counters().refused), (1, 1));
+    hall.connect("lamp", &how(Version::V5));
+}

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use certificate::Profile;
+use crypto::KeyKind;
 use model::Uuid;
 use net::https_client::{CallError, CallLimits, Client, Endpoint};
 use net::https_server::Limits;
@@ -86,6 +87,35 @@ async fn curl_gets_in_with_its_certificate_and_not_without_or_with_a_wrong_one()
     }
     let tally = server.stop().await;
     assert_eq!((tally.admitted, tally.handshakes_failed, tally.panicked), (6, 4, 0));
+}
+
+#[tokio::test]
+async fn curl_gets_in_with_any_certificate_whose_key_it_has_where_any_will_do() {
+    if !found("curl", "--version").await {
+        return;
+    }
+    let (mut world, mut others) = (World::new("Root"), World::new("Root of others"));
+    let server = Running::start(&mut world, ClientCertificates::Any, Limits::default()).await;
+    let files = Files::new("curl-any");
+    let profile = Profile::Maker { maker: Uuid([0x11; 16]), until: world.later(1) };
+    let (leaf, key) = files.holder("one", &others.holder(&profile));
+    let rsa = KeyKind::Rsa { modulus_bits: 2048 };
+    let (rsa_leaf, rsa_key) = files.holder("rsa", &others.holder_with(&profile, rsa));
+    let root = files.file("root.pem", &world.root_pem());
+    let url = format!("https://{}/who", server.endpoint);
+    for version in ["1.2", "1.3"] {
+        for shown in [Some((&leaf, &key)), Some((&rsa_leaf, &rsa_key)), None] {
+            let mut command = Command::new("curl");
+            command.args(["--silent", "--noproxy", "*", "--cacert", &root, "--tls-max", version, &url]);
+            if let Some((leaf, key)) = shown {
+                command.args(["--cert", leaf, "--key", key]);
+            }
+            let output = within(command.output()).await.unwrap();
+            assert!(output.status.success(), "{version} {shown:?}");
+        }
+    }
+    let tally = server.stop().await;
+    assert_eq!((tally.admitted, tally.handshakes_failed), (6, 0));
 }
 
 // verifies: ASSURE-1-01

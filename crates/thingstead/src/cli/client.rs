@@ -16,6 +16,7 @@ use crate::operator_client::Target;
 /// Examples:
 ///   thingstead client --data data/a add kitchen-lamp < password
 ///   thingstead client --data data/a key kitchen-lamp
+///   thingstead client --data data/a certificate kitchen-lamp lamp.pem
 ///   thingstead client --data data/a add bridge --for-owner < password
 ///   thingstead client --data data/a list
 #[derive(Args)]
@@ -29,7 +30,7 @@ pub(crate) struct Client {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// List the clients: name, namespace, whether it acts for the owner and has a key for CoAP.
+    /// List the clients: name, namespace, whether it acts for the owner, has a certificate, has a key for CoAP.
     List,
     /// Make a client; its password is read from standard input, never from the arguments.
     Add {
@@ -61,6 +62,25 @@ enum Verb {
         #[arg(long)]
         yes: bool,
     },
+    /// Give a client the certificates with which it signs in over MQTT instead of a password; those it had before count
+    /// no longer, and its connections end.
+    ///
+    /// What counts is the key: a renewed certificate over the same key needs no change, and neither issuer nor dates are
+    /// looked at. A self-signed one is fine.
+    Certificate {
+        /// Its name.
+        name: String,
+        /// One to four certificates in PEM; never the private key.
+        certificate: std::path::PathBuf,
+    },
+    /// Take the certificates of a client back; its connections end.
+    CertificateRemove {
+        /// Its name.
+        name: String,
+        /// Does it without asking.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Remove a client; its connections end at once.
     Remove {
         /// Its name.
@@ -71,6 +91,8 @@ enum Verb {
     },
 }
 
+/// Bytes of a file of certificates that is sent.
+const PEM_SIZE_MAX: u64 = 64 * 1024;
 const PASSWORD: &str = "Password (shown as you type; pipe it in to hide it): ";
 
 fn path(name: &str, what: &str) -> Outcome<String> {
@@ -93,7 +115,11 @@ impl Client {
                     let clients = read(&client, "/v1/clients").await?;
                     say.rows(
                         &clients["clients"],
-                        if output.quiet { &["name"] } else { &["name", "namespace", "for_owner", "has_key"] },
+                        if output.quiet {
+                            &["name"]
+                        } else {
+                            &["name", "namespace", "for_owner", "has_certificate", "has_key"]
+                        },
                     )
                 }
                 Verb::Add { name, namespace, for_owner } => {
@@ -125,6 +151,16 @@ impl Client {
                     confirm(&name, "can no longer call over CoAP, and is disconnected there at once", yes)?;
                     client.call(Method::DELETE, &path(&name, "/key")?, String::new(), &name).await?;
                     say.done("client", &name, "has no key")
+                }
+                Verb::Certificate { name, certificate } => {
+                    let pem = crate::files::read(&certificate, PEM_SIZE_MAX)?;
+                    client.call(Method::PUT, &path(&name, "/certificate")?, pem, &name).await?;
+                    say.done("client", &name, "signs in by certificate")
+                }
+                Verb::CertificateRemove { name, yes } => {
+                    confirm(&name, "can no longer sign in by certificate, and is disconnected at once", yes)?;
+                    client.call(Method::DELETE, &path(&name, "/certificate")?, String::new(), &name).await?;
+                    say.done("client", &name, "has no certificate")
                 }
                 Verb::Remove { name, yes } => {
                     confirm(&name, "can no longer connect, and is disconnected at once", yes)?;

@@ -86,7 +86,7 @@ async fn key_of(executor: &Executor, name: &str) -> Option<KnownKey> {
 fn drop_changed(console: &Console, commands: Sender<ThingsCommand>) {
     let runtime = tokio::runtime::Handle::current();
     console.on_client_changed(move |name, word| {
-        if word == ClientWord::Password {
+        if matches!(word, ClientWord::Password | ClientWord::Certificate) {
             return;
         }
         if let Err(TrySendError::Full(drop)) =

@@ -107,10 +107,10 @@ fn broker_limits(section: &Mqtt) -> broker::Limits {
     }
 }
 
-/// Ends the connections of clients that were removed or have another password.
+/// Ends the connections of clients that were removed or have another password or certificate.
 fn expel_changed(console: &Console, commands: Sender<Command>) {
     console.on_client_changed(move |name, word| {
-        let ends = matches!(word, ClientWord::Password | ClientWord::Removed);
+        let ends = matches!(word, ClientWord::Password | ClientWord::Certificate | ClientWord::Removed);
         if ends && commands.try_send(Command::Expel { name: name.to_owned() }).is_err() {
             tracing::warn!(name, "the broker has too much to do: the client stays until it connects again");
         }
@@ -118,7 +118,7 @@ fn expel_changed(console: &Console, commands: Sender<Command>) {
 }
 
 async fn doors(section: &Mqtt, tls: &TlsIdentity) -> Outcome<(Vec<Door>, Vec<(&'static str, SocketAddr)>)> {
-    let config = server_config(tls, ClientCertificates::NotAsked);
+    let config = server_config(tls, ClientCertificates::Any);
     let config = config.map_err(|error| Failure::new("internal", "TLS set-up").because(error))?;
     let mut config = Arc::unwrap_or_clone(config);
     // A client that names `mqtt` is served; most name nothing.

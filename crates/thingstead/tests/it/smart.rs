@@ -3,6 +3,7 @@
 mod apart;
 mod callers;
 mod carried;
+mod certificates;
 mod children;
 mod device;
 mod kinds;

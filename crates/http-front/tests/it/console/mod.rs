@@ -3,6 +3,7 @@
 mod people;
 
 mod claims;
+mod clients;
 mod described;
 mod doors;
 mod file_channel;

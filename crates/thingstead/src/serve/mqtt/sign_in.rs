@@ -1,19 +1,23 @@
-//! Who an MQTT client is: name and password against its account.
+//! Who an MQTT client is: name and password against its account, or the key of its certificate.
 //!
 //! Argon2id runs off the loop, two at a time, and a bounded number of clients wait for it. A password that fitted is
 //! remembered as a digest under a key of this run, so that a client that comes back often does not cost that again;
-//! whether the account is still as it was is read each time. Source: ADR 0243.
+//! whether the account is still as it was is read each time. Source: ADRs 0243, 0350.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use accounts::{
-    Asked, Checked, ClientAt, ClientSignedIn, PasswordHash, PrepareClient, Prepared, SettleClient,
+    Asked, CannotDecide, Checked, ClientAt, ClientSignedIn, HolderOfPin, KeyPin, PasswordHash, PrepareClient,
+    Prepared, SettleClient, SettleClientKey,
 };
+use certificate::Leaf;
 use crypto::{HashAlgorithm, Provider, Secret};
 use http_front::console::Passwords;
 use mqtt_front::{Admitted, Command, ReasonCode, SignIn};
 use net::executor::Executor;
+use store::Operation;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Sender;
 
@@ -79,37 +83,57 @@ impl SignInDesk {
 impl Desk {
     async fn who(&self, asked: SignIn) -> Result<Admitted, ReasonCode> {
         let SignIn { newcomer, user_name, password, .. } = asked;
+        if let (None, Some(certificate)) = (&password, &newcomer.client_certificate) {
+            return self.by_key(certificate, user_name, newcomer.from.ip()).await;
+        }
         let (Some(user_name), Some(password)) = (user_name, password) else {
             return Err(ReasonCode::BAD_USER_NAME_OR_PASSWORD);
         };
         let address = newcomer.from.ip();
         let client = ClientAt::new(&user_name, address);
-        let failed = |error: &dyn std::fmt::Debug| {
-            tracing::error!(?error, "a client's sign-in");
-            ReasonCode::SERVER_UNAVAILABLE
-        };
-        let prepared = self.executor.run(PrepareClient { client: client.clone() }).await;
-        let prepared = prepared.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
-        let against = match prepared {
+        let against = match self.run(PrepareClient { client: client.clone() }).await? {
             Prepared::Check(against) => against,
             Prepared::Wait(_) => return Err(ReasonCode::CONNECTION_RATE_EXCEEDED),
         };
         let checked = self.check(Secret::from(password.as_bytes()), against).await;
-        let by = Asked {
-            role: "mqtt",
-            by: String::new(),
-            address: Some(address),
-            correlation: self.executor.correlation(),
+        let asked = self.asked_from(address);
+        let settled = self.run(SettleClient { client, checked, asked }).await?;
+        admitted(settled, ReasonCode::BAD_USER_NAME_OR_PASSWORD)
+    }
+
+    /// Who has the key of this certificate, as TLS has shown that the client does.
+    async fn by_key(
+        &self,
+        certificate: &[u8],
+        user_name: Option<String>,
+        address: IpAddr,
+    ) -> Result<Admitted, ReasonCode> {
+        let digest = Leaf::from_der(certificate).and_then(|leaf| leaf.key_digest(&*self.provider));
+        // One that we cannot read, nobody could pin either.
+        let pin = KeyPin(digest.map_err(|_| ReasonCode::NOT_AUTHORIZED)?);
+        let holder = self.run(HolderOfPin { pin }).await?;
+        let asked = self.asked_from(address);
+        let settled = self.run(SettleClientKey { pin, holder, user_name, address, asked }).await?;
+        admitted(settled, ReasonCode::NOT_AUTHORIZED)
+    }
+
+    fn asked_from(&self, address: IpAddr) -> Asked {
+        let correlation = self.executor.correlation();
+        Asked { role: "mqtt", by: String::new(), address: Some(address), correlation }
+    }
+
+    async fn run<T, O>(&self, operation: O) -> Result<T, ReasonCode>
+    where
+        O: Operation<Reply = Result<T, CannotDecide>> + Send + Sync + 'static,
+        O::Effect: Send,
+        T: Send + 'static,
+    {
+        let failed = |error: &dyn std::fmt::Debug| {
+            tracing::error!(?error, "a client's sign-in");
+            ReasonCode::SERVER_UNAVAILABLE
         };
-        let settled = self.executor.run(SettleClient { client, checked, asked: by }).await;
-        match settled.map_err(|error| failed(&error))?.map_err(|error| failed(&error))? {
-            ClientSignedIn::Welcome { name, namespace, for_owner } => {
-                let (name, namespace) = (name.as_str().to_owned(), namespace.as_str().to_owned());
-                Ok(Admitted { name, namespace, for_owner })
-            }
-            ClientSignedIn::Wrong => Err(ReasonCode::BAD_USER_NAME_OR_PASSWORD),
-            ClientSignedIn::Wait => Err(ReasonCode::CONNECTION_RATE_EXCEEDED),
-        }
+        let done = self.executor.run(operation).await;
+        done.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
     }
 
     async fn check(&self, password: Secret, against: Option<PasswordHash>) -> Checked {
@@ -129,5 +153,16 @@ impl Desk {
             fitted.insert(digest);
         }
         checked
+    }
+}
+
+fn admitted(settled: ClientSignedIn, wrong: ReasonCode) -> Result<Admitted, ReasonCode> {
+    match settled {
+        ClientSignedIn::Welcome { name, namespace, for_owner } => {
+            let (name, namespace) = (name.as_str().to_owned(), namespace.as_str().to_owned());
+            Ok(Admitted { name, namespace, for_owner })
+        }
+        ClientSignedIn::Wrong => Err(wrong),
+        ClientSignedIn::Wait => Err(ReasonCode::CONNECTION_RATE_EXCEEDED),
     }
 }

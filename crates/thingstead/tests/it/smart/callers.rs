@@ -16,7 +16,7 @@ const PASSWORD: &str = "correct-h0rse\n";
 /// Nothing here takes so long on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-fn is_installed() -> bool {
+pub(super) fn is_installed() -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed = std::env::split_paths(&path).any(|folder| folder.join(LIBCOAP).is_file());
     if !installed {
@@ -33,7 +33,7 @@ fn libcoap(who: (&str, &str), words: &[&str], address: &str) -> Command {
 }
 
 /// What it says: the payload of an answer, or the code and payload of a refusal.
-fn said(who: (&str, &str), words: &[&str], address: &str) -> String {
+pub(super) fn said(who: (&str, &str), words: &[&str], address: &str) -> String {
     let output = libcoap(who, words, address).stdin(Stdio::null()).output().unwrap();
     [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat()
 }
@@ -96,7 +96,7 @@ fn hear_nothing(all: &[(&str, &str)], address: &str) {
 }
 
 /// Makes a client with a key.
-fn caller(owner: &Owner<'_>, name: &str) -> String {
+pub(super) fn caller(owner: &Owner<'_>, name: &str) -> String {
     owner.typed("client", &["add", name], PASSWORD);
     text(&owner.run("client", &["key", name])["key"]).to_owned()
 }

@@ -50,7 +50,7 @@ impl Owner<'_> {
     }
 }
 
-fn made(smart: &Smart, words: &[&str]) -> Value {
+pub(super) fn made(smart: &Smart, words: &[&str]) -> Value {
     let out = smart.world.path("made");
     program(&[&["maker", "osap", "--json", "--out", &out], words].concat())
 }

@@ -48,6 +48,16 @@ export const TEXTS: Readonly<Record<string, Entry>> = {
     why: 'It is not running, or the network is down.',
     attempts: ['Check that the server runs and its address in the configuration'],
   },
+  'certificate-refused': {
+    title: 'This is not a certificate that a client can be given',
+    why: 'One to four X.509 version 3 certificates in PEM are taken, of at most 8192 bytes each, and no private key beside them.',
+    attempts: ['Name the certificate alone, without its key and without those of its issuers'],
+  },
+  'certificate-taken': {
+    title: 'The key of this certificate is another client\'s',
+    why: 'A key says which client it is: it belongs to one.',
+    attempts: ['Make a key pair of its own for this client', 'Take it back from the other client first'],
+  },
   'claim-limit': {
     title: 'Too many refused claims from this system',
     why: 'The authority answers a system again only after a while when it was refused too often, or is busy.',

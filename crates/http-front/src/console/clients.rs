@@ -199,7 +199,9 @@ impl Console {
                 let is_gone: fn(&_) -> bool = |reply| matches!(reply, Ok(true));
                 self.desk().leave(&hub_caller(caller), party, change, is_gone).await
             }
-            ClientWord::Password | ClientWord::Key => self.executor().run(change).await,
+            ClientWord::Password | ClientWord::Key | ClientWord::Certificate => {
+                self.executor().run(change).await
+            }
         };
         match changed {
             Ok(Ok(true)) => {

@@ -124,7 +124,7 @@ impl Subscriber {
     }
 
     /// What it said until the end.
-    fn is_cut(mut self) -> String {
+    fn until_cut(mut self) -> String {
         let since = Instant::now();
         while self.0.try_wait().unwrap().is_none() {
             assert!(since.elapsed() < PATIENCE, "its connection has ended");
@@ -197,17 +197,17 @@ fn ends_at_once(owner: &Owner<'_>, shop: &Shop<'_>) {
     let first = Subscriber::of(shop, "meter");
     shop.gets_in(Some(("second", "second")), &[]);
     owner.run("client", &["certificate", "meter", &shop.path("second.pem")]);
-    assert!(first.is_cut().contains("not authori"));
+    assert!(first.until_cut().contains("not authori"));
     let second = Subscriber::of(shop, "second");
     assert_eq!(owner.refused("client", &["certificate-remove", "meter"], ""), "not-confirmed");
     owner.run("client", &["certificate-remove", "meter", "--yes"]);
-    assert!(second.is_cut().contains("not authori"));
+    assert!(second.until_cut().contains("not authori"));
     shop.gets_in(None, &["-u", "meter", "-P", PASSWORD]);
     // Free for another client, and free again when that is gone.
     owner.run("client", &["certificate", "other", &shop.path("meter.pem")]);
     let other = Subscriber::of(shop, "meter");
     owner.run("client", &["remove", "other", "--yes"]);
-    assert!(other.is_cut().contains("not authori"));
+    assert!(other.until_cut().contains("not authori"));
     owner.run("client", &["certificate", "meter", &shop.path("meter.pem")]);
     shop.gets_in(Some(("meter", "meter")), &[]);
 }

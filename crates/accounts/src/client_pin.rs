@@ -204,3 +204,34 @@ impl Operation for SettleClientKey {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::PasswordHash;
+    use crate::spaces::from_value;
+
+    /// A client as it was stored before there were pins.
+    #[derive(Encode)]
+    #[cbor(map)]
+    struct Before {
+        #[n(0)]
+        namespace: AccountName,
+        #[n(1)]
+        hash: PasswordHash,
+        #[n(2)]
+        made_unix_millis: u64,
+        #[n(3)]
+        known: Vec<Source>,
+    }
+
+    #[test]
+    fn a_client_that_was_stored_before_there_were_pins_has_none_and_is_nobodys_owner() {
+        let namespace = AccountName::from_typed("home").unwrap();
+        let hash = PasswordHash::new("$argon2id$test".into());
+        let before = Before { namespace: namespace.clone(), hash, made_unix_millis: 7, known: Vec::new() };
+        let client: Client = from_value(&to_value(&before)).unwrap();
+        assert_eq!((client.namespace, client.pins, client.for_owner), (namespace, Vec::new(), false));
+        assert_eq!(client.key, None);
+    }
+}

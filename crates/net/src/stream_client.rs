@@ -1,4 +1,4 @@
-//! Streams that a device opens: TCP, or TLS 1.3 to a key that it knows.
+//! Streams that a device opens: TCP, TLS 1.3 to a key that it knows, or TLS to a server whose certificate names it.
 //!
 //! Source: OSAP secure profile sections 2 and 12.
 
@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::https_client::Endpoint;
-use crate::tls::{TlsIdentity, TlsSetupError};
+use crate::tls::{TlsIdentity, TlsSetupError, config_under};
 
 /// What a stream has around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,13 +83,30 @@ pub async fn open_as(to: &Endpoint, cover: Cover, identity: Option<&TlsIdentity>
         }
         Cover::Tls { key } => {
             let config = client_config(key, identity).map_err(io::Error::other)?;
-            let name = ServerName::try_from(to.host.clone()).map_err(io::Error::other)?;
-            let stream = TlsConnector::from(Arc::new(config)).connect(name, socket).await?;
-            OpenStream::of_tls(stream, |stream, label| {
-                stream.get_ref().1.export_keying_material([0; 32], label, None)
-            })
+            inside_tls(to, socket, Arc::new(config)).await
         }
     }
+}
+
+/// Opens a stream inside TLS 1.3 or 1.2 to a server that shows a certificate for its host under one of `roots` (DER).
+///
+/// It has no time limit of its own: whoever waits drops it.
+///
+/// # Errors
+/// Those of name resolution, TCP and TLS; a certificate of another name or issuer is an error of TLS.
+pub async fn open_under(to: &Endpoint, roots: &[Vec<u8>]) -> io::Result<OpenStream> {
+    let config = Arc::new(config_under(roots, None).map_err(io::Error::other)?);
+    let socket = TcpStream::connect((to.host.as_str(), to.port)).await?;
+    socket.set_nodelay(true)?;
+    inside_tls(to, socket, config).await
+}
+
+async fn inside_tls(to: &Endpoint, socket: TcpStream, config: Arc<ClientConfig>) -> io::Result<OpenStream> {
+    let name = ServerName::try_from(to.host.clone()).map_err(io::Error::other)?;
+    let stream = TlsConnector::from(config).connect(name, socket).await?;
+    OpenStream::of_tls(stream, |stream, label| {
+        stream.get_ref().1.export_keying_material([0; 32], label, None)
+    })
 }
 
 /// The set-up of a client that takes a server by its key, or any server; without names of protocols.

@@ -166,6 +166,16 @@ pub fn client_config(
     roots: &[Vec<u8>],
     identity: Option<&TlsIdentity>,
 ) -> Result<Arc<ClientConfig>, TlsSetupError> {
+    let mut config = config_under(roots, identity)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// The same for whatever protocol is spoken inside.
+pub(crate) fn config_under(
+    roots: &[Vec<u8>],
+    identity: Option<&TlsIdentity>,
+) -> Result<ClientConfig, TlsSetupError> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|_| TlsSetupError::Library)?
@@ -175,8 +185,7 @@ pub fn client_config(
         None => builder.with_no_client_auth(),
     };
     config.resumption = rustls::client::Resumption::disabled();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
 /// What [`device_config`] makes.

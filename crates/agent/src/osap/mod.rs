@@ -32,5 +32,5 @@ pub use credential::CredentialKind;
 pub use factory::{FactoryCredential, SmartFactory};
 pub use orders::{Order, OrderKind};
 pub use output::{Offline, SmartEvent, SmartOutput, Target, Trouble};
-pub use settings::SmartSettings;
+pub use settings::{SmartSettings, wait_after};
 pub use smart_device::{BadStart, NotTaken, SmartDevice};

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use clock::Dice;
+
 /// What may differ between devices; the waits are those of the profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SmartSettings {
@@ -18,6 +20,16 @@ impl Default for SmartSettings {
     fn default() -> Self {
         Self { keep_alive_secs: 30, wait_unit: Duration::from_secs(2), event_count_max: 256 }
     }
+}
+
+/// How long a device waits that failed `failures` times in a row: so many times `unit`, give or take half, so that
+/// devices of one kind do not come back together.
+/// Source: section 11.
+pub fn wait_after(unit: Duration, failures: u32, dice: &mut Dice) -> Duration {
+    let full = unit * failures.min(FAILURE_COUNT_MAX);
+    let micros = u64::try_from(full.as_micros()).unwrap_or(u64::MAX);
+    // From half to one and a half times the full wait.
+    Duration::from_micros(micros / 2 + dice.below(micros.saturating_add(1)))
 }
 
 /// A stream has to stand after this, TLS included.

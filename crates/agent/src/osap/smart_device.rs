@@ -22,7 +22,7 @@ use super::orders::Orders;
 use super::output::{Offline, SmartEvent, SmartOutput, Target};
 use super::running::{Course, Offer, Running};
 use super::session::{DasSession, Link, is_sayable};
-use super::settings::{FAILURE_COUNT_MAX, SmartSettings};
+use super::settings::{FAILURE_COUNT_MAX, SmartSettings, wait_after};
 use super::state::Stored;
 
 /// Sub-devices behind a hub at most.
@@ -483,10 +483,7 @@ impl SmartDevice {
     /// One more failure: how long to wait.
     pub(crate) fn back_off(&mut self) -> Duration {
         self.failures = (self.failures + 1).min(FAILURE_COUNT_MAX);
-        let full = self.settings.wait_unit * self.failures;
-        let micros = u64::try_from(full.as_micros()).unwrap_or(u64::MAX);
-        // From half to one and a half times the full wait.
-        Duration::from_micros(micros / 2 + self.dice.below(micros.saturating_add(1)))
+        wait_after(self.settings.wait_unit, self.failures, &mut self.dice)
     }
 }
 

@@ -10,6 +10,7 @@ use assure_proto::BOOTSTRAP_SUFFIX;
 use clap::{Args, Subcommand};
 use net::https_client::Endpoint;
 
+use super::plain_device::PlainDevice;
 use super::smart::{self, Models};
 use super::stdout::print_line;
 use super::{Output, provider};
@@ -25,6 +26,7 @@ use crate::failure::{Failure, Outcome};
 ///   thingstead device run --state lamp --resolve 42=127.0.0.1:49684
 ///   thingstead device status --state lamp
 ///   thingstead device run --osap made/LOCK-7 --lbs 127.0.0.1:8666
+///   thingstead device run --mqtt 127.0.0.1:8883 --ca ca.pem --name meter --thing UUID < password
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Device {
@@ -35,7 +37,7 @@ pub(crate) struct Device {
 #[derive(Subcommand)]
 enum Verb {
     Make(Make),
-    Run(Run),
+    Run(Box<Run>),
     Status(Show),
     Log(Log),
     Reset(Reset),
@@ -96,16 +98,23 @@ impl Make {
 ///   enrol                         take the code of the label once more; the owner opens the window
 ///   status                        power off
 ///
+/// With --mqtt it is a plain MQTT 5 client that is a thing (docs/mqtt.md), and nothing that others could not write: it
+/// publishes values and events, and answers what it is asked. A temperature of its model moves by itself. It keeps the
+/// newest value of each property and 256 events until the broker has acknowledged them. Its lines are set, event,
+/// refuse, status and power off.
+///
 /// Examples:
 ///   thingstead device run --state lamp
 ///   thingstead device run --osap made/LOCK-7 --lbs 127.0.0.1:8666
 ///   thingstead device run --osap made/GATE-1 --lbs 127.0.0.1:8666 --child RADAR-1=radar --child LOCK-8=door-lock
+///   thingstead device run --mqtt 127.0.0.1:8883 --ca data/a/ca.pem --name meter --password meter.password \
+///       --thing 8f2c41d0-0000-4000-8000-0000000077aa --model sensor
 ///   thingstead device run --state lamp --resolve 42=127.0.0.1:49684 --retry-base 1 --json
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 struct Run {
     /// The folder that the device lives in.
-    #[arg(long, required_unless_present = "osap")]
+    #[arg(long, required_unless_present_any = ["osap", "mqtt"])]
     state: Option<PathBuf>,
     /// The folder of a smart device.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["state", "listen", "resolve", "suffix", "retry_base", "data"], requires = "lbs")]
@@ -113,8 +122,11 @@ struct Run {
     /// The load balancer of a smart device.
     #[arg(long, value_name = "HOST:PORT", requires = "osap")]
     lbs: Option<Endpoint>,
-    /// The wait of a smart device after its first failure; after the n-th it is n times this, give or take half.
-    #[arg(long, value_name = "SECS", default_value = "2", requires = "osap", value_parser = retry_base)]
+    #[command(flatten)]
+    plain: PlainDevice,
+    /// The wait of a smart device or a plain client after its first failure; after the n-th it is n times this, give or
+    /// take half.
+    #[arg(long, value_name = "SECS", default_value = "2", conflicts_with = "state", value_parser = retry_base)]
     wait_unit: f64,
     /// A sub-device behind a smart device that was made with --hub; may be given several times.
     #[arg(long, value_name = "SERIAL=MODEL", requires = "osap")]
@@ -181,7 +193,7 @@ impl Log {
     }
 }
 
-fn retry_base(text: &str) -> Result<f64, String> {
+pub(super) fn retry_base(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| "a number of seconds".to_owned())?;
     if (0.01..=3600.0).contains(&seconds) { Ok(seconds) } else { Err("from 0.01 to 3600 seconds".into()) }
 }
@@ -189,6 +201,9 @@ fn retry_base(text: &str) -> Result<f64, String> {
 impl Run {
     fn run(self, output: Output) -> Outcome {
         let json = output.json || self.jsonl;
+        if self.plain.is_meant() {
+            return self.plain.play(self.wait_unit, json);
+        }
         let state = match (self.osap, self.lbs, self.state) {
             (Some(folder), Some(lbs), _) => {
                 return smart::play((folder, self.child), lbs, self.wait_unit, json);

@@ -13,6 +13,7 @@ mod lbs;
 mod maker;
 mod network;
 mod owner;
+mod plain_device;
 mod risk;
 pub(crate) mod say;
 mod serve;

@@ -62,7 +62,7 @@ pub(super) struct MakeSmart {
     /// How many are made.
     #[arg(long, default_value_t = 1, conflicts_with = "serial", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
-    /// What it is: door-lock, camera, radar, or a file with a W3C Thing Model.
+    /// What it is: door-lock, camera, radar, sensor, or a file with a W3C Thing Model.
     #[arg(long, default_value = "door-lock")]
     model: String,
     /// It is a gateway with sub-devices behind it.
@@ -148,7 +148,7 @@ impl MakeSmart {
 }
 
 /// The text of a model in the program, or of a file.
-fn model_text(name: &str) -> Outcome<String> {
+pub(super) fn model_text(name: &str) -> Outcome<String> {
     if let Some(text) = models::text_of(name) {
         return Ok(text.to_owned());
     }

@@ -1,5 +1,5 @@
-//! `thingstead demo`: four devices from the factory line to their second owner, and three smart devices at the
-//! second owner's load balancer: over the real protocols, between real processes that share nothing but sockets
+//! `thingstead demo`: four devices from the factory line to their second owner, and three smart devices and a plain
+//! MQTT sensor at the second owner's load balancer and broker: over the real protocols, between real processes that share nothing but sockets
 //! and the folders of the air gap.
 
 mod devices;
@@ -7,6 +7,7 @@ mod peril;
 mod places;
 mod ports;
 mod refusals;
+mod sensor;
 mod servers;
 mod smart;
 pub(crate) mod stage;
@@ -28,7 +29,8 @@ use stage::Stage;
 /// Watch four devices live: made, claimed, bootstrapped, in service, handed to a new owner.
 ///
 /// Two smart devices (a door lock, a radar) then prove themselves to the second owner by OSAP; the lock is read
-/// and opened, and a stranger is refused, let in for a while, and refused again. A camera of the old protocol, which
+/// and opened. A plain MQTT 5 sensor connects to the second owner's broker, and its temperature is read. A stranger is
+/// refused at both, let in for a while, and refused again. A camera of the old protocol, which
 /// protects nothing, is let in by a listener of its own, marked, and the risk is shown.
 ///
 /// Starts a registration server, a bootstrap server, an identity server (no socket: two folders), two
@@ -61,7 +63,7 @@ pub(crate) struct Demo {
 }
 
 /// The steps a person sees, in order.
-const STEPS: u64 = 12;
+const STEPS: u64 = 14;
 
 /// Says which step is under way: a bar on a terminal, a line per step elsewhere.
 pub(crate) struct Progress {
@@ -205,11 +207,12 @@ impl Demo {
         // Killing is tried on the four: these have tests of their own.
         let smart = if stage.peril().is_none() && self.without.is_none() {
             let smart = smart::join(stage, servers, progress)?;
-            smart::use_and_share(stage, servers, &smart, progress)?;
+            let sensor = sensor::join(stage, servers, progress)?;
+            smart::use_and_share(stage, servers, (&smart, &sensor), progress)?;
             smart::show_the_old_one(stage, servers, &smart, progress)?;
-            smart
+            Some((smart, sensor))
         } else {
-            Vec::new()
+            None
         };
         progress.step("the first owner is refused, and what happened is read from the stored logs");
         servers.rest_identity();
@@ -220,7 +223,7 @@ impl Demo {
         refusals::by_the_authority(stage, servers, fleet)?;
         progress.done();
         progress.bar.finish_and_clear();
-        timeline::show(stage, &entries, fleet, &smart, output, progress.began.elapsed());
+        timeline::show(stage, &entries, fleet, smart.as_ref(), output, progress.began.elapsed());
         if self.keep {
             servers.wake(stage)?;
             keep(stage, servers);

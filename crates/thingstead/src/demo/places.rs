@@ -23,6 +23,7 @@ pub(crate) struct Ports {
     pub(crate) das: u16,
     pub(crate) lbs_compat: u16,
     pub(crate) das_compat: u16,
+    pub(crate) mqtt: u16,
     _block: Block,
 }
 
@@ -38,7 +39,7 @@ impl Ports {
     pub(crate) fn choose() -> Outcome<Self> {
         let block = Block::choose()?;
         let [maker_gateway, owner_gateway, registration_peers, registration_platform, others @ ..] =
-            block.ports::<15>();
+            block.ports::<16>();
         let [bootstrap_peers, bootstrap_platform, bootstrap_devices, owners @ ..] = others;
         Ok(Self {
             maker_gateway,
@@ -54,6 +55,7 @@ impl Ports {
             das: owners[5],
             lbs_compat: owners[6],
             das_compat: owners[7],
+            mqtt: owners[8],
             _block: block,
         })
     }
@@ -121,15 +123,16 @@ pub(crate) fn write_configurations(stage: &Stage, ports: &Ports) -> Outcome {
     Ok(())
 }
 
-/// What the second owner serves besides: smart devices.
+/// What the second owner serves besides: smart devices, and a broker.
 fn with_smart_devices(stage: &Stage, ports: &Ports) -> Outcome<String> {
     let inbox = stage.path(super::smart::INBOX);
     files::make_folder(&inbox)?;
     let (lbs, das) = (at(ports.lbs), at(ports.das));
+    let mqtt = at(ports.mqtt);
     let (old_lbs, old_das) = (at(ports.lbs_compat), at(ports.das_compat));
     Ok(format!(
         "[lbs]\nlisten = \"{lbs}\"\ncompat = \"{old_lbs}\"\ninbox = {}\n\
-         [das]\nlisten = \"{das}\"\ncompat = \"{old_das}\"\n",
+         [das]\nlisten = \"{das}\"\ncompat = \"{old_das}\"\n[mqtt]\nlisten = \"{mqtt}\"\n",
         quoted(inbox)
     ))
 }

@@ -119,6 +119,7 @@ impl Servers {
         ];
         all.push(("load balancer (osap)".into(), places::at(ports.lbs)));
         all.push(("access service (mqtts)".into(), places::at(ports.das)));
+        all.push(("broker (mqtts)".into(), places::at(ports.mqtt)));
         all.push(("old load balancer (osap type 1)".into(), places::at(ports.lbs_compat)));
         all.push(("old access service (mqtt)".into(), places::at(ports.das_compat)));
         for (owner, name) in OWNERS.into_iter().enumerate() {

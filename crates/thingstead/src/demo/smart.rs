@@ -14,11 +14,12 @@ use crate::serve::{config, single_certificate};
 
 use super::Progress;
 use super::places::{self, OWNERS};
+use super::sensor::{self, Sensor};
 use super::servers::{Servers, text};
 use super::stage::{Actor, PAUSE, Stage};
 
 /// Whose they are.
-const OWNER: usize = 1;
+pub(crate) const OWNER: usize = 1;
 /// Model and credential of each, as `maker osap` names them; `OLD` is no credential, but the old protocol.
 const KINDS: [(&str, &str); 3] = [("door-lock", "code"), ("radar", "key-pair"), ("camera", OLD)];
 const OLD: &str = "compat";
@@ -142,33 +143,40 @@ pub(crate) fn operator(stage: &Stage, servers: &Servers) -> Outcome<OperatorClie
 pub(crate) fn use_and_share(
     stage: &Stage,
     servers: &Servers,
-    devices: &[SmartDevice],
+    (devices, sensor): (&[SmartDevice], &Sensor),
     progress: &Progress,
 ) -> Outcome {
-    progress.step("the owner reads and opens the lock; a stranger is refused, let in, and refused again");
+    progress.step(
+        "the owner opens the lock and reads the sensor; a stranger is refused, let in, and refused again",
+    );
     let lock = &devices[0];
     let things = |verb: &[&str]| owner_says(stage, servers, "things", verb);
     let locked = things(&["read", &lock.thing, "locked", "--fresh"])?;
     expect(locked["value"] == json!(true), "the lock is read", &locked)?;
     let opened = things(&["call", &lock.thing, "open", r#"{"seconds":1}"#])?;
     expect(opened["opened"] == json!(true), "the lock is opened", &opened)?;
+    sensor::read(stage, servers, sensor)?;
     let stranger = Stranger::signed_in(stage, servers)?;
-    stranger.expect(lock, StatusCode::NOT_FOUND, "a stranger is refused")?;
-    let party = format!("person:{STRANGER}");
-    let grant = owner_says(
-        stage,
-        servers,
-        "grant",
-        &["add", &lock.thing, &party, "--act", "read", "--name", "battery"],
-    )?;
-    stranger.expect(lock, StatusCode::OK, "who was granted it reads it")?;
-    let id = grant["id"].as_str().unwrap_or_default();
-    owner_says(stage, servers, "grant", &["revoke", id])?;
-    stranger.expect(lock, StatusCode::NOT_FOUND, "who is granted it no more is refused")?;
+    for (thing, name) in [(&lock.thing, "battery"), (&sensor.thing, sensor::PROPERTY)] {
+        share(stage, servers, &stranger, (thing, name))?;
+    }
     let gone = format!("/v1/accounts/{STRANGER}");
     block_on(operator(stage, servers)?.call(Method::DELETE, &gone, "", STRANGER))?;
     progress.done();
     Ok(())
+}
+
+/// One property of a thing is lent to the stranger and taken back.
+fn share(stage: &Stage, servers: &Servers, stranger: &Stranger, of: (&str, &str)) -> Outcome {
+    let (thing, name) = of;
+    stranger.expect(of, StatusCode::NOT_FOUND, "a stranger is refused")?;
+    let party = format!("person:{STRANGER}");
+    let words = ["add", thing, &party, "--act", "read", "--name", name];
+    let grant = owner_says(stage, servers, "grant", &words)?;
+    stranger.expect(of, StatusCode::OK, "who was granted it reads it")?;
+    let id = grant["id"].as_str().unwrap_or_default();
+    owner_says(stage, servers, "grant", &["revoke", id])?;
+    stranger.expect(of, StatusCode::NOT_FOUND, "who is granted it no more is refused")
 }
 
 /// What people see of a device of the old protocol: a mark on it, no other is marked, and a risk.
@@ -198,7 +206,7 @@ fn expect(is_so: bool, what: &str, said: &Value) -> Outcome {
 }
 
 /// A command of the owner, with what it printed.
-fn owner_says(stage: &Stage, servers: &Servers, group: &str, verb: &[&str]) -> Outcome<Value> {
+pub(crate) fn owner_says(stage: &Stage, servers: &Servers, group: &str, verb: &[&str]) -> Outcome<Value> {
     let data = text(&stage.path(OWNERS[OWNER]));
     let at = places::at(servers.ports.owner_platforms[OWNER]);
     let mut arguments = vec![group, "--data", &data, "--server", &at, "--json"];
@@ -250,8 +258,8 @@ impl Stranger {
         called.map_err(|error| Failure::new("cannot-reach", self.endpoint.to_string()).because(error))
     }
 
-    fn expect(&self, lock: &SmartDevice, wanted: StatusCode, what: &str) -> Outcome {
-        let path = format!("/things/{}/properties/battery", lock.thing);
+    fn expect(&self, (thing, name): (&str, &str), wanted: StatusCode, what: &str) -> Outcome {
+        let path = format!("/things/{thing}/properties/{name}");
         let status = self.call(Method::GET, &path, String::new())?.status();
         if status == wanted {
             return Ok(());

@@ -12,6 +12,7 @@ use crate::serve::single_certificate;
 
 use super::devices::{Device, Fleet, KINDS};
 use super::places::{self, OWNERS};
+use super::sensor::Sensor;
 use super::servers::{Servers, text};
 use super::smart::SmartDevice;
 use super::stage::{PAUSE, Stage};
@@ -67,13 +68,15 @@ pub(crate) fn show(
     stage: &Stage,
     entries: &[Entry],
     fleet: &Fleet,
-    smart: &[SmartDevice],
+    others: Option<&(Vec<SmartDevice>, Sensor)>,
     output: Output,
     elapsed: Duration,
 ) {
     if output.json {
         let mut document = as_json(entries, fleet, elapsed);
-        document["smart"] = smart.iter().map(SmartDevice::to_json).collect();
+        let (smart, sensor) = others.map(|(smart, sensor)| (smart.as_slice(), sensor)).unzip();
+        document["smart"] = smart.unwrap_or_default().iter().map(SmartDevice::to_json).collect();
+        document["sensor"] = sensor.map(Sensor::to_json).into();
         if let Some(peril) = stage.peril() {
             document["peril"] = peril.to_json();
         }
@@ -93,6 +96,7 @@ pub(crate) fn show(
             seconds(first, last)
         ));
     }
+    let Some((smart, sensor)) = others else { return end(elapsed) };
     for device in smart {
         let life = if device.is_old {
             "old protocol: let in by a listener of its own, marked, a risk in the list"
@@ -101,6 +105,12 @@ pub(crate) fn show(
         };
         print_line(format_args!("{:<14}{}  {life}", device.title, device.thing));
     }
+    let life = "plain MQTT 5: connected, read, shared";
+    print_line(format_args!("{:<14}{}  {life}", sensor.title, sensor.thing));
+    end(elapsed);
+}
+
+fn end(elapsed: Duration) {
     print_line(format_args!("all of them lived through it in {:.1} s", elapsed.as_secs_f64()));
 }
 

@@ -124,6 +124,11 @@ fn every_device_lives_its_whole_life_in_order_and_no_secret_is_written_anywhere(
         assert_eq!(second["owner_sequence_number"], 2, "{uuid}");
     }
     assert_eq!(smart_devices(&played), ["Door lock", "Radar", "Camera"]);
+    let document: Value = serde_json::from_str(&played.stdout).unwrap();
+    assert_eq!(
+        (&document["sensor"]["title"], &document["sensor"]["client"]),
+        (&"Sensor".into(), &"sensor".into())
+    );
     assert_eq!(processes_naming(&folder.0), Vec::<String>::new());
     secrets::are_nowhere_in(&folder.join("play"), &[&played.stdout, &played.stderr]);
 }
@@ -149,6 +154,8 @@ fn the_demo_says_a_line_for_each_device_and_leaves_nothing_behind() {
         });
         assert_eq!(lines.count(), 1, "{title}: {said}");
     }
+    let sensor = |line: &&str| line.starts_with("Sensor") && line.contains("connected, read, shared");
+    assert_eq!(said.lines().filter(sensor).count(), 1, "{said}");
     assert!(said.trim_end().lines().last().unwrap().starts_with("all of them lived through it in"));
     let left: Vec<_> = fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(left, Vec::<std::path::PathBuf>::new());

@@ -7,10 +7,12 @@ mod certificates;
 mod children;
 mod device;
 mod kinds;
+mod mosquitto;
 mod mqtt;
 mod mutual;
 mod old;
 mod owner;
+mod plain;
 mod played;
 
 use std::fs;

@@ -9,10 +9,11 @@ use crate::failure::{Failure, Outcome};
 use crate::files;
 
 /// The models in the program: name and text.
-pub(crate) const MODELS: [(&str, &str); 3] = [
+pub(crate) const MODELS: [(&str, &str); 4] = [
     ("door-lock", include_str!("models/door-lock.json")),
     ("camera", include_str!("models/camera.json")),
     ("radar", include_str!("models/radar.json")),
+    ("sensor", include_str!("models/sensor.json")),
 ];
 /// The file of a device's model, in its folder.
 pub(crate) const MODEL_FILE: &str = "model.json";

@@ -59,6 +59,27 @@ impl Play {
         by_name(&self.model.properties, name).map(|part| &part.place)
     }
 
+    /// The place of an operation by its name.
+    pub(super) fn action(&self, name: &str) -> Option<&Place> {
+        by_name(&self.model.actions, name).map(|part| &part.place)
+    }
+
+    /// The name of a property by its place.
+    pub(super) fn name_of(&self, place: &Place) -> Option<&str> {
+        self.model.properties.iter().find(|part| part.place == *place).map(|part| part.name.as_str())
+    }
+
+    /// The value of a property by its name.
+    pub(super) fn value_of(&self, name: &str) -> Option<&Value> {
+        self.values.get(self.property(name)?)
+    }
+
+    /// All values by their names.
+    pub(super) fn named_values(&self) -> impl Iterator<Item = (String, Value)> + '_ {
+        let value = |part: &Part| Some((part.name.clone(), self.values.get(&part.place)?.clone()));
+        self.model.properties.iter().filter_map(value)
+    }
+
     /// The place of an event by its name.
     pub(super) fn event(&self, name: &str) -> Option<&Place> {
         by_name(&self.model.events, name).map(|part| &part.place)

@@ -27,7 +27,7 @@ use super::models::Model;
 use super::play::Play;
 use super::said;
 use super::storage::{CERTIFICATE_FILE, SmartStorage};
-use super::streams::{StreamSaid, Streams};
+use super::streams::{StreamSaid, Streams, Ways};
 use crate::device::voice::{Said, Voice};
 use crate::failure::{Failure, Outcome};
 use crate::files;
@@ -61,6 +61,7 @@ struct SubDevice {
 struct Running<'a> {
     device: SmartDevice,
     storage: SmartStorage,
+    ways: Ways,
     streams: Streams,
     play: Play,
     children: BTreeMap<Serial, SubDevice>,
@@ -99,11 +100,12 @@ pub(crate) async fn run(setup: Setup, provider: Arc<dyn Provider>, voice: &Voice
             .with("lbs", setup.lbs.to_string()),
     );
     let identity = identity_of(&setup.folder, &device)?;
-    let (streams, said) = Streams::new(setup.lbs, identity);
+    let ways = Ways { lbs: setup.lbs, identity };
+    let (streams, said) = Streams::new();
     let (carriage, carried) = Carriage::new();
     let children = BTreeMap::new();
     let mut running =
-        Running { device, storage, streams, play, children, carriage, clock, voice, is_off: false };
+        Running { device, storage, ways, streams, play, children, carriage, clock, voice, is_off: false };
     running.tell_all_values();
     for (serial, model) in setup.children {
         let taken = running.child(serial, model, Some(true));
@@ -184,7 +186,9 @@ impl Running<'_> {
     fn drain(&mut self) -> Outcome {
         while let Some(output) = self.device.next_output() {
             match output {
-                SmartOutput::Open { stream, target } => self.streams.open(stream, target),
+                SmartOutput::Open { stream, target } => {
+                    self.streams.open(stream, self.ways.clone().to(target));
+                }
                 SmartOutput::Transmit { stream, bytes } => self.streams.transmit(stream, bytes),
                 SmartOutput::Close { stream } => self.streams.close(stream),
                 SmartOutput::Persist { write, bytes } => {

@@ -15,7 +15,7 @@ const fn name_of(kind: CredentialKind) -> &'static str {
     }
 }
 
-fn seconds(millis: u64) -> String {
+pub(super) fn seconds(millis: u64) -> String {
     format!("{}.{} s", millis / 1000, millis % 1000 / 100)
 }
 

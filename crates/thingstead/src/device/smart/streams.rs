@@ -1,6 +1,7 @@
 //! The streams of a smart device on real sockets.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::io;
 use std::time::Duration;
 
@@ -29,34 +30,50 @@ pub(super) enum StreamSaid {
 
 /// All streams of a device: one at a time, and those that are still saying their last words.
 pub(super) struct Streams {
-    lbs: Endpoint,
-    /// What is shown to the load balancer where it asks.
-    identity: Option<TlsIdentity>,
     said: Sender<StreamSaid>,
     /// What goes out, bounded by what the device may have unacknowledged.
     open: HashMap<u64, UnboundedSender<Vec<u8>>>,
 }
 
-impl Streams {
-    pub(super) fn new(lbs: Endpoint, identity: Option<TlsIdentity>) -> (Self, Receiver<StreamSaid>) {
-        let (said, receiver) = channel(SAID_COUNT_MAX);
-        (Self { lbs, identity, said, open: HashMap::new() }, receiver)
-    }
+/// Where a device of OSAP finds what it looks for.
+#[derive(Clone)]
+pub(super) struct Ways {
+    pub(super) lbs: Endpoint,
+    /// What is shown to the load balancer where it asks.
+    pub(super) identity: Option<TlsIdentity>,
+}
 
-    pub(super) fn open(&mut self, stream: u64, target: Target) {
+impl Ways {
+    /// Opens a stream to `target`.
+    pub(super) async fn to(self, target: Target) -> io::Result<OpenStream> {
         let (to, cover, identity) = match target {
             Target::Lbs { is_tls, tls_key } => {
                 let cover = if is_tls { Cover::Tls { key: tls_key } } else { Cover::Plain };
-                (self.lbs.clone(), cover, self.identity.clone())
+                (self.lbs, cover, self.identity)
             }
             Target::Das { address, port, tls_key } => {
                 let cover = tls_key.map_or(Cover::Plain, |key| Cover::Tls { key: Some(key) });
                 (Endpoint { host: address, port }, cover, None)
             }
         };
+        open_as(&to, cover, identity.as_ref()).await
+    }
+}
+
+impl Streams {
+    pub(super) fn new() -> (Self, Receiver<StreamSaid>) {
+        let (said, receiver) = channel(SAID_COUNT_MAX);
+        (Self { said, open: HashMap::new() }, receiver)
+    }
+
+    pub(super) fn open(
+        &mut self,
+        stream: u64,
+        opening: impl Future<Output = io::Result<OpenStream>> + Send + 'static,
+    ) {
         let (sender, outgoing) = unbounded_channel();
         self.open.insert(stream, sender);
-        tokio::spawn(carry(stream, to, (cover, identity), outgoing, self.said.clone()));
+        tokio::spawn(carry(stream, opening, outgoing, self.said.clone()));
     }
 
     pub(super) fn transmit(&self, stream: u64, bytes: Vec<u8>) {
@@ -82,12 +99,10 @@ impl Streams {
 
 async fn carry(
     stream: u64,
-    to: Endpoint,
-    (cover, identity): (Cover, Option<TlsIdentity>),
+    opening: impl Future<Output = io::Result<OpenStream>>,
     mut outgoing: UnboundedReceiver<Vec<u8>>,
     said: Sender<StreamSaid>,
 ) {
-    let opening = open_as(&to, cover, identity.as_ref());
     let opened = tokio::select! {
         opened = opening => opened,
         // Given up before it stood.

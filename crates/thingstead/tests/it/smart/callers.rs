@@ -39,11 +39,11 @@ pub(super) fn said(who: (&str, &str), words: &[&str], address: &str) -> String {
 }
 
 /// One that observes, until it ends.
-struct Observer {
+pub(super) struct Observer {
     child: Child,
     /// Values, which it writes on standard output, and refusals, which it does not.
     told: PipeReader,
-    seen: String,
+    pub(super) seen: String,
 }
 
 impl Drop for Observer {
@@ -56,14 +56,18 @@ impl Drop for Observer {
 
 impl Observer {
     fn of(who: (&str, &str), address: &str) -> Self {
-        let mut command = libcoap(who, &["-s", "300"], address);
+        Self::run(libcoap(who, &["-s", "300"], address))
+    }
+
+    /// Starts a program that goes on.
+    pub(super) fn run(mut command: Command) -> Self {
         let (told, says) = pipe().unwrap();
         command.stdin(Stdio::null()).stdout(says.try_clone().unwrap()).stderr(says);
         let child = command.spawn().unwrap();
         Self { child, told, seen: String::new() }
     }
 
-    fn until(&mut self, wanted: &str) {
+    pub(super) fn until(&mut self, wanted: &str) {
         let mut byte = [0];
         while !self.seen.contains(wanted) {
             assert_eq!(self.told.read(&mut byte).unwrap(), 1, "{wanted} is told: {}", self.seen);

@@ -45,10 +45,14 @@ impl Played {
     }
 
     fn spawn(smart: &Smart, serial: &str, lbs: std::net::SocketAddr, words: &[&str]) -> Self {
-        let mut command = Command::new(PROGRAM);
         let (folder, lbs) = (smart.world.path(&format!("made/{serial}")), lbs.to_string());
-        command.args(["device", "run", "--json", "--wait-unit", "0.1", "--osap", &folder, "--lbs", &lbs]);
-        command.args(words);
+        Self::start(&[&["--osap", &folder, "--lbs", &lbs], words].concat())
+    }
+
+    /// `device run` with these arguments.
+    pub(super) fn start(words: &[&str]) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.args(["device", "run", "--json", "--wait-unit", "0.1"]).args(words);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel();
@@ -81,6 +85,15 @@ impl Played {
             let line = line.unwrap_or_else(|_| panic!("no {count} of {event}: {:#?}", self.said));
             self.said.push(line);
         }
+    }
+
+    /// As a service is stopped; what it said, and its exit status.
+    pub(super) fn stop(mut self) -> (Vec<Value>, Option<i32>) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let status = self.child.wait().unwrap();
+        self.said.extend(self.lines.iter());
+        (std::mem::take(&mut self.said), status.code())
     }
 
     /// As the power goes: no word to anybody.

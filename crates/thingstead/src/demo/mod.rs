@@ -1,6 +1,6 @@
 //! `thingstead demo`: four devices from the factory line to their second owner, and three smart devices and a plain
-//! MQTT sensor at the second owner's load balancer and broker: over the real protocols, between real processes that share nothing but sockets
-//! and the folders of the air gap.
+//! MQTT sensor at the second owner's load balancer and broker: over the real protocols, between real processes that
+//! share nothing but sockets and the folders of the air gap.
 
 mod devices;
 mod peril;
@@ -30,8 +30,8 @@ use stage::Stage;
 ///
 /// Two smart devices (a door lock, a radar) then prove themselves to the second owner by OSAP; the lock is read
 /// and opened. A plain MQTT 5 sensor connects to the second owner's broker, and its temperature is read. A stranger is
-/// refused at both, let in for a while, and refused again. A camera of the old protocol, which
-/// protects nothing, is let in by a listener of its own, marked, and the risk is shown.
+/// refused at both, let in for a while, and refused again. A camera of the old protocol, which protects nothing, is let
+/// in by a listener of its own, marked, and the risk is shown.
 ///
 /// Starts a registration server, a bootstrap server, an identity server (no socket: two folders), two
 /// management systems and four devices (shared secret, P-256, P-384, RSA-2048), each a process of its own.

@@ -1,7 +1,8 @@
 //! Callers of things over CoAP and DTLS, at a real server: a client that others wrote, with a key of its own.
 
-use std::io::{PipeReader, Read as _, pipe};
+use std::io::{BufReader, Read as _, pipe};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -42,7 +43,7 @@ pub(super) fn said(who: (&str, &str), words: &[&str], address: &str) -> String {
 pub(super) struct Observer {
     child: Child,
     /// Values, which it writes on standard output, and refusals, which it does not.
-    told: PipeReader,
+    told: Receiver<u8>,
     pub(super) seen: String,
 }
 
@@ -61,17 +62,20 @@ impl Observer {
 
     /// Starts a program that goes on.
     pub(super) fn run(mut command: Command) -> Self {
-        let (told, says) = pipe().unwrap();
+        let (output, says) = pipe().unwrap();
+        let output = BufReader::new(output);
         command.stdin(Stdio::null()).stdout(says.try_clone().unwrap()).stderr(says);
         let child = command.spawn().unwrap();
+        let (tell, told) = channel();
+        std::thread::spawn(move || output.bytes().map_while(Result::ok).all(|byte| tell.send(byte).is_ok()));
         Self { child, told, seen: String::new() }
     }
 
     pub(super) fn until(&mut self, wanted: &str) {
-        let mut byte = [0];
         while !self.seen.contains(wanted) {
-            assert_eq!(self.told.read(&mut byte).unwrap(), 1, "{wanted} is told: {}", self.seen);
-            self.seen.push(char::from(byte[0]));
+            let byte = self.told.recv_timeout(PATIENCE);
+            let byte = byte.unwrap_or_else(|_| panic!("{wanted} is told: {}", self.seen));
+            self.seen.push(char::from(byte));
         }
     }
 

@@ -20,7 +20,7 @@ use mqtt_proto::{
 };
 use net::executor::Executor;
 use net::now::Clock;
-use serde_json::{Value, json};
+use serde_json::Value;
 use store::{Memory, Range, Table as _};
 use things_desk::mqtt::ThingsDesk;
 use tokio::sync::mpsc::{Receiver, Sender, channel, unbounded_channel};
@@ -32,21 +32,13 @@ pub(crate) fn topic(thing: Uuid, rest: &str) -> String {
     format!("things/{thing}/{rest}")
 }
 
+/// The cases that every front is held against, and the model of the thing they are about.
+pub(crate) fn table() -> Value {
+    serde_json::from_str(include_str!("../../../../conformance/same_answer.json")).unwrap()
+}
+
 fn model() -> ThingModel {
-    ThingModel::new(json!({
-        "title": "Front door",
-        "properties": {
-            "battery": {"type": "integer", "minimum": 0, "maximum": 100, "readOnly": true},
-            "mode": {"type": "string", "enum": ["home", "away"]},
-            "secret": {"type": "string"},
-        },
-        "actions": {"unlock": {
-            "input": {"type": "object", "properties": {"seconds": {"type": "integer", "minimum": 1}}},
-            "output": {"type": "string"},
-        }},
-        "events": {"tamper": {"data": {"type": "string"}}},
-    }))
-    .unwrap()
+    ThingModel::new(table()["model"].clone()).unwrap()
 }
 
 /// A message as a client saw it.

@@ -1,5 +1,5 @@
-//! One table of cases at the desk, over MQTT and over CoAP: the same outcome, by the same rule. That HTTP says what the
-//! desk says is shown where HTTP is: `same_answer_at_the_desk_and_over_http`.
+//! One table of cases (`conformance/same_answer.json`) at the desk, over MQTT and over CoAP: the same outcome, by the same
+//! rule. HTTP is held against the same table where HTTP is: `the_same_table_of_cases_over_http`.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use things_desk::{Outcome, code_of};
 
 use crate::callers::{Callers, get, post, put};
-use crate::house::{House, How, LOCK, message, obedient, topic};
+use crate::house::{House, How, LOCK, message, obedient, table, topic};
 
 const NOT_THERE: Uuid = Uuid([8; 16]);
 
@@ -26,65 +26,48 @@ enum Ask {
 }
 
 struct Case {
-    who: &'static str,
+    who: String,
     thing: Uuid,
-    name: &'static str,
+    name: String,
     ask: Ask,
     /// `done`, or the code of the refusal.
-    outcome: &'static str,
+    outcome: String,
 }
 
-fn case(who: &'static str, name: &'static str, ask: Ask, outcome: &'static str) -> Case {
-    Case { who, thing: LOCK, name, ask, outcome }
+/// The cases of the table that every front is held against.
+fn cases(when: &str) -> Vec<Case> {
+    table()[when].as_array().unwrap().iter().map(Case::of).collect()
 }
 
-/// While the device is away.
-fn away() -> Vec<Case> {
-    let read = || Ask::Read { fresh: false };
-    let call = || Ask::Call(json!({"seconds": 1}));
-    vec![
-        case("granted", "battery", read(), "done"),
-        case("stranger", "battery", read(), "not-here"),
-        case("stranger", "mode", Ask::Write(json!("home")), "not-here"),
-        case("stranger", "unlock", call(), "not-here"),
-        case("stranger", "battery", Ask::ObserveProperty, "not-here"),
-        Case { thing: NOT_THERE, ..case("granted", "battery", read(), "not-here") },
-        Case { thing: NOT_THERE, ..case("granted", "unlock", call(), "not-here") },
-        Case { thing: NOT_THERE, ..case("granted", "tamper", Ask::ObserveEvent, "not-here") },
-        case("granted", "none", read(), "no-such-name"),
-        case("granted", "none", Ask::Write(json!(1)), "no-such-name"),
-        case("granted", "none", call(), "no-such-name"),
-        case("granted", "none", Ask::ObserveProperty, "no-such-name"),
-        case("granted", "none", Ask::ObserveEvent, "no-such-name"),
-        case("reader", "none", read(), "not-granted"),
-        case("reader", "secret", read(), "not-granted"),
-        case("reader", "battery", Ask::Write(json!(1)), "not-granted"),
-        case("reader", "unlock", call(), "not-granted"),
-        case("reader", "battery", Ask::ObserveProperty, "not-granted"),
-        case("granted", "mode", Ask::Write(json!("elsewhere")), "value-refused"),
-        case("granted", "unlock", Ask::Call(json!({"seconds": 0})), "value-refused"),
-        case("granted", "battery", Ask::Write(json!(1)), "not-so-described"),
-        case("granted", "mode", read(), "never-reported"),
-        case("granted", "battery", Ask::Read { fresh: true }, "device-offline"),
-        case("granted", "secret", Ask::Write(json!("x".repeat(70_000))), "value-refused"),
-        case("granted", "battery", Ask::ObserveProperty, "done"),
-        case("granted", "tamper", Ask::ObserveEvent, "done"),
-    ]
+fn observing(outcome: &str) -> Case {
+    let case = json!({ "who": "granted", "name": "battery", "ask": "observe-property", "outcome": outcome });
+    Case::of(&case)
 }
 
-/// While it is there, and says no to actions.
-fn there() -> Vec<Case> {
-    vec![
-        case("granted", "mode", Ask::Write(json!("away")), "done"),
-        case("granted", "battery", Ask::Read { fresh: true }, "done"),
-        case("granted", "unlock", Ask::Call(json!({"seconds": 1})), "device-refused"),
-        case("reader", "mode", Ask::Write(json!("away")), "not-granted"),
-    ]
+impl Case {
+    fn of(told: &Value) -> Self {
+        let text = |name: &str| told[name].as_str().unwrap().to_owned();
+        let input = || match told["long_input"].as_u64() {
+            Some(size) => json!("x".repeat(usize::try_from(size).unwrap())),
+            None => told["input"].clone(),
+        };
+        let ask = match text("ask").as_str() {
+            "read" => Ask::Read { fresh: false },
+            "read-fresh" => Ask::Read { fresh: true },
+            "write" => Ask::Write(input()),
+            "call" => Ask::Call(input()),
+            "observe-property" => Ask::ObserveProperty,
+            "observe-event" => Ask::ObserveEvent,
+            other => panic!("nobody asks so: {other}"),
+        };
+        let thing = if told["thing"] == "none" { NOT_THERE } else { LOCK };
+        Self { who: text("who"), thing, name: text("name"), ask, outcome: text("outcome") }
+    }
 }
 
 impl Case {
     fn interest(&self) -> Interest {
-        let names = Pick::Set(BTreeSet::from([self.name.to_owned()]));
+        let names = Pick::Set(BTreeSet::from([self.name.clone()]));
         match self.ask {
             Ask::ObserveEvent => Interest { thing: self.thing, properties: Pick::Nothing, events: names },
             _ => Interest { thing: self.thing, properties: names, events: Pick::Nothing },
@@ -101,7 +84,7 @@ impl Case {
     }
 
     async fn at_the_desk(&self, house: &House) -> String {
-        let (thing, name) = (self.thing, self.name.to_owned());
+        let (thing, name) = (self.thing, self.name.clone());
         let command = match self.ask.clone() {
             Ask::Read { fresh } => Command::Read { thing, name, fresh },
             Ask::Write(value) => Command::Write { thing, name, value, wait_millis: 10_000 },
@@ -119,12 +102,12 @@ impl Case {
     }
 
     fn party(&self) -> Party {
-        Party::Client(self.who.into())
+        Party::Client(self.who.clone())
     }
 
     /// By which rule it is decided.
     async fn rule(&self, house: &House) -> Option<Rule> {
-        let (party, name) = (Some(self.party()), self.name.to_owned());
+        let (party, name) = (Some(self.party()), self.name.clone());
         let who = Command::Who { party, thing: self.thing, act: self.act(), name };
         match house.desk.call(Party::Owner, who).await {
             Ok(Reply::May(judged)) => Some(judged[0].rule),
@@ -133,7 +116,7 @@ impl Case {
     }
 
     async fn over_mqtt(&self, house: &mut House, conn: u64) -> String {
-        let name = self.name;
+        let name = &self.name;
         let (rest, payload) = match &self.ask {
             Ask::Read { fresh } => {
                 (format!("properties/{name}/get"), if *fresh { "fresh" } else { "" }.into())
@@ -159,7 +142,7 @@ impl Case {
     }
 
     async fn over_coap(&self, callers: &mut Callers, port: u16) -> String {
-        let (thing, name) = (self.thing, self.name);
+        let (thing, name) = (self.thing, &self.name);
         let property = format!("/things/{thing}/properties/{name}");
         let request = match &self.ask {
             Ask::Read { fresh: false } => get(&property),
@@ -201,20 +184,20 @@ fn reason_for(outcome: &str) -> &'static str {
 async fn compare(house: &mut House, callers: &mut Callers, cases: Vec<Case>) {
     for case in cases {
         let label = format!("{} {} {:?}", case.who, case.name, case.act());
-        let conn = house.connect(case.who, &How::default()).await;
+        let conn = house.connect(&case.who, &How::default()).await;
         house.subscribe(conn, "answers/same", QoS::AtLeastOnce).await;
-        let port = callers.connect(case.who).await;
+        let port = callers.connect(&case.who).await;
         let rule = case.rule(house).await;
         let is_allowed = rule.as_ref().is_some_and(|rule| *rule != Rule::Default);
-        let is_of_rights = ["not-here", "not-granted"].contains(&case.outcome);
+        let is_of_rights = ["not-here", "not-granted"].contains(&&*case.outcome);
         assert_eq!(is_allowed, !is_of_rights, "{label}: {rule:?}");
         assert_eq!(case.at_the_desk(house).await, case.outcome, "at the desk: {label}");
         let is_observation = matches!(case.ask, Ask::ObserveProperty | Ask::ObserveEvent);
-        let over_mqtt = if is_observation { reason_for(case.outcome) } else { case.outcome };
+        let over_mqtt = if is_observation { reason_for(&case.outcome) } else { &case.outcome };
         assert_eq!(case.over_mqtt(house, conn).await, over_mqtt, "over MQTT: {label}");
         assert_eq!(case.over_coap(callers, port).await, case.outcome, "over CoAP: {label}");
         house.break_off(conn).await;
-        callers.drop_all_of(case.who);
+        callers.drop_all_of(&case.who);
         callers.settle().await;
     }
 }
@@ -227,15 +210,15 @@ async fn same_answer_at_the_desk_over_mqtt_and_over_coap() {
     house.raise("shaken").await;
     house.grant("granted", &[Act::Read, Act::Write, Act::Call, Act::Observe], &[]).await;
     house.grant("reader", &[Act::Read], &["battery"]).await;
-    compare(&mut house, &mut callers, away()).await;
+    compare(&mut house, &mut callers, cases("away")).await;
     obedient(&house.desk, house.desk.attach(LOCK), |order| match &order.what {
         hub::What::Call { .. } => Err((7, "jammed".into())),
         hub::What::Set { .. } => Ok(None),
         hub::What::Query { .. } => Ok(Some(json!(81))),
     });
-    compare(&mut house, &mut callers, there()).await;
+    compare(&mut house, &mut callers, cases("there")).await;
     // As many observe it as may.
-    let battery = case("granted", "battery", Ask::ObserveProperty, "try-later");
+    let battery = observing("try-later");
     let mut watches = Vec::new();
     while let Ok(watch) = house.desk.watch(battery.party(), battery.interest()).await {
         watches.push(watch);
@@ -250,7 +233,7 @@ async fn revoked_while_observing_is_heard_at_once_everywhere() {
     let mut callers = Callers::before(&house.desk, house.clock);
     let grant = house.grant("panel", &[Act::Observe], &["battery"]).await;
     let (conn, port) = (house.connect("panel", &How::default()).await, callers.connect("panel").await);
-    let battery = case("panel", "battery", Ask::ObserveProperty, "done");
+    let battery = Case { who: "panel".into(), ..observing("done") };
     let mut watch = house.desk.watch(battery.party(), battery.interest()).await.unwrap();
     house.subscribe(conn, &topic(LOCK, "properties/battery"), QoS::AtLeastOnce).await;
     assert_eq!(battery.over_coap(&mut callers, port).await, "done");

@@ -10,6 +10,7 @@ mod file_channel;
 mod polls;
 mod records;
 mod rights;
+mod same_answer;
 pub(crate) mod schema;
 mod sessions;
 mod things;

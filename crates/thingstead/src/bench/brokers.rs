@@ -54,7 +54,8 @@ impl Reference {
                 Self::Rumqttd => "rumqttd is not installed: `cargo install rumqttd`".into(),
             }));
         };
-        let file = folder.join(format!("{}.conf", self.name()));
+        // rumqttd reads no file of another name.
+        let file = folder.join("broker.toml");
         std::fs::write(&file, configuration).map_err(|error| internal(self.name(), error))?;
         let mut command = Command::new(program);
         command.arg("-c").arg(&file);

@@ -13,3 +13,11 @@ pub(crate) mod voice;
 pub(crate) mod audit_log;
 mod control_lines;
 mod said;
+
+/// Waits until then; for ever, when there is no such time.
+async fn until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

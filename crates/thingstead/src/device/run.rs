@@ -7,7 +7,6 @@
 //! write goes out before the write is safe.
 //! Source: decision G 34; TS-M14; ADR 0087.
 
-use std::future::pending;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +28,7 @@ use super::control_lines::{self, KNOWN, Line};
 use super::said;
 use super::sealed_state::SealedState;
 use super::servers::Servers;
+use super::until;
 use super::user_data::UserData;
 use super::voice::{Said, Voice};
 use crate::failure::{Failure, Outcome};
@@ -293,12 +293,5 @@ impl Running<'_> {
             .with("configured", agent.is_configured())
             .with("write", self.state.number())
             .with("channels", channels)
-    }
-}
-
-async fn until(at: Option<tokio::time::Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => pending().await,
     }
 }

@@ -17,7 +17,6 @@ mod saying;
 mod standing;
 mod waiting;
 
-use std::future::pending;
 use std::time::Duration;
 
 use agent::osap::wait_after;
@@ -36,13 +35,14 @@ use net::stream_client::open_under;
 use osap_things::{Node, Place};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::Receiver;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::lines::{self, Line};
 use super::models::Model;
 use super::play::Play;
 use super::said;
 use super::streams::{StreamSaid, Streams};
+use crate::device::until;
 use crate::device::voice::{Said, Voice};
 use crate::failure::{Failure, Outcome};
 use room::Room;
@@ -333,12 +333,5 @@ impl Running<'_> {
         }
         let (why, detail) = standing::why(end);
         self.failed(why, &detail);
-    }
-}
-
-async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => pending().await,
     }
 }

@@ -4,7 +4,6 @@
 //! goes out before the write is safe.
 
 use std::collections::BTreeMap;
-use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +27,7 @@ use super::play::Play;
 use super::said;
 use super::storage::{CERTIFICATE_FILE, SmartStorage};
 use super::streams::{StreamSaid, Streams, Ways};
+use crate::device::until;
 use crate::device::voice::{Said, Voice};
 use crate::failure::{Failure, Outcome};
 use crate::files;
@@ -410,12 +410,5 @@ impl Running<'_> {
             .with("online", is_online)
             .with("waiting_events", waiting)
             .with("values", values)
-    }
-}
-
-async fn until(at: Option<tokio::time::Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => pending().await,
     }
 }

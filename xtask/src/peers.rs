@@ -28,14 +28,21 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("make", "make"),
     ("cc", "gcc"),
+    ("autoreconf", "autoconf"),
+    ("automake", "automake"),
 ];
 
 /// Debian packages without a program of their own, and a file that shows they are there.
 const LIBRARIES: &[(&str, &str)] = &[("/usr/include/openssl/ssl.h", "libssl-dev")];
 
-/// What the Python peers need.
-const PYTHON_PACKAGES: &[&str] =
-    &["aiocoap==0.4.17", "cryptography", "paho-mqtt==2.2.0", "openapi-spec-validator==0.9.0"];
+/// What the Python peers need, and the modules that show that it is there.
+const PYTHON_PACKAGES: (&[&str], &str) = (
+    &["aiocoap==0.4.17", "cryptography", "paho-mqtt==2.2.0", "openapi-spec-validator==0.9.0"],
+    "aiocoap, cryptography, openapi_spec_validator, paho.mqtt",
+);
+
+/// What aiocoap needs for DTLS: tinydtls, which is built from C sources, and so can fail apart.
+const TINYDTLS: (&[&str], &str) = (&["DTLSSocket==0.2.3"], "DTLSSocket");
 
 /// Installs what is missing where that is possible (Debian, as root), and says what is missing elsewhere.
 ///
@@ -52,7 +59,8 @@ pub(crate) fn install(repository: &Repository) -> Outcome {
         }
     }
     let built = [
-        make_python(repository),
+        make_python(repository).and_then(|()| pip(repository, PYTHON_PACKAGES)),
+        pip(repository, TINYDTLS),
         dtls::build(repository),
         node::install(repository),
         wot::install(repository),
@@ -66,8 +74,10 @@ pub(crate) fn install(repository: &Repository) -> Outcome {
         let state = if is_installed(program) { "there" } else { "missing" };
         println!("  {program:<20} {state} ({package})");
     }
-    let python = if has_python(repository) { "there" } else { "missing" };
-    println!("  {:<20} {python} (Python, in {})", "aiocoap", repository.relative(&environment(repository)));
+    for (name, (_, modules)) in [("aiocoap", PYTHON_PACKAGES), ("tinydtls", TINYDTLS)] {
+        let state = if has_modules(repository, modules) { "there" } else { "missing" };
+        println!("  {name:<20} {state} (Python, in {})", repository.relative(&environment(repository)));
+    }
     let node = if node::is_new_enough(repository) { "there" } else { "missing" };
     println!("  {:<20} {node} (Node {}.{} or later)", "node", node::OLDEST.0, node::OLDEST.1);
     let wot = if wot::is_there(repository) { "there" } else { "missing" };
@@ -107,7 +117,17 @@ fn missing_packages() -> Vec<&'static str> {
     let programs = PROGRAMS.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package);
     let libraries =
         LIBRARIES.iter().filter(|(file, _)| !Path::new(file).is_file()).map(|(_, package)| *package);
-    programs.chain(libraries).collect()
+    let headers = (!has_headers()).then_some("python3-dev");
+    programs.chain(libraries).chain(headers).collect()
+}
+
+/// Whether the machine's Python can build modules; one that is not there cannot be asked.
+fn has_headers() -> bool {
+    const ASKED: &str =
+        "import os, sysconfig as s; assert os.path.isfile(s.get_path('include') + '/Python.h')";
+    let mut python = std::process::Command::new("python3");
+    python.args(["-c", ASKED]);
+    output_of(python).map_or(true, |output| output.status.success())
 }
 
 fn can_install() -> bool {
@@ -133,14 +153,15 @@ fn apt_get(repository: &Repository, packages: &[&str]) -> Result<(), String> {
     Err(format!("apt-get: {}", String::from_utf8_lossy(&output.stderr).trim()))
 }
 
-fn has_python(repository: &Repository) -> bool {
+/// Whether the Python of the peers has these modules.
+fn has_modules(repository: &Repository, modules: &str) -> bool {
     let mut python = repository.command(environment(repository).join("bin/python"));
-    python.args(["-c", "import aiocoap, cryptography, openapi_spec_validator, paho.mqtt"]);
+    python.args(["-c", &format!("import {modules}")]);
     output_of(python).is_ok_and(|output| output.status.success())
 }
 
 fn make_python(repository: &Repository) -> Result<(), String> {
-    if has_python(repository) {
+    if environment(repository).join("bin/python").is_file() {
         return Ok(());
     }
     if !is_installed("python3") {
@@ -148,8 +169,15 @@ fn make_python(repository: &Repository) -> Result<(), String> {
     }
     let mut make = repository.command("python3");
     make.args(["-m", "venv"]).arg(environment(repository));
-    stdout_of(make)?;
+    stdout_of(make).map(drop)
+}
+
+/// Installs what is missing into the Python of the peers.
+fn pip(repository: &Repository, (packages, modules): (&[&str], &str)) -> Result<(), String> {
+    if has_modules(repository, modules) {
+        return Ok(());
+    }
     let mut pip = repository.command(environment(repository).join("bin/python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PYTHON_PACKAGES);
-    stdout_of(pip).map(|_| ())
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
+    stdout_of(pip).map(drop)
 }

@@ -1,5 +1,5 @@
 //! Other implementations use things: over MQTT Paho, MQTT.js, Mosquitto's clients, and Mosquitto as a bridge; over CoAP
-//! and DTLS libcoap on GnuTLS.
+//! and DTLS libcoap on GnuTLS, and aiocoap on tinydtls.
 //!
 //! A peer that is not installed is skipped with a line on standard output; with `CI=true` it fails the test.
 
@@ -87,14 +87,15 @@ fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance/peers").join(name)
 }
 
+fn has_python(modules: &str) -> bool {
+    let mut check = Command::new("python3");
+    check.args(["-c", &format!("import {modules}")]).stderr(Stdio::null());
+    check.status().is_ok_and(|status| status.success())
+}
+
 #[test]
 fn paho_uses_things_and_is_one() {
-    let has_paho = || {
-        let mut check = Command::new("python3");
-        check.args(["-c", "import paho.mqtt.properties"]).stderr(Stdio::null());
-        check.status().is_ok_and(|status| status.success())
-    };
-    if !peer("paho-mqtt", has_paho()) {
+    if !peer("paho-mqtt", has_python("paho.mqtt.properties")) {
         return;
     }
     let mut server = Server::start("things_tcp");
@@ -302,4 +303,16 @@ fn libcoap_uses_things_over_dtls() {
 
     drop(observes);
     assert!(!both(&mut wrong).contains("44"));
+}
+
+#[test]
+fn aiocoap_uses_things_over_dtls() {
+    if !peer("aiocoap with tinydtls", has_python("aiocoap, DTLSSocket")) {
+        return;
+    }
+    let mut server = Server::start("things_udp");
+    let port = server.port.clone();
+    let mut aiocoap = Command::new("python3");
+    aiocoap.arg(script("aiocoap_things.py")).args([&port, &LOCK.to_string()]);
+    assert_eq!(server.run(&mut aiocoap), "all right");
 }

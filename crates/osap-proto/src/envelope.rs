@@ -14,7 +14,6 @@ mod vectors;
 mod window;
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::vec::Vec;
 
 use crypto::{Aead, AeadKey, Provider, Secret};
@@ -32,6 +31,8 @@ const FORM: u8 = 0x10;
 /// Form, phase and counter.
 const HEAD_SIZE: usize = 10;
 const TAG_SIZE: usize = 16;
+/// A general part with two numbers of 20 digits.
+const GENERAL_SIZE_MAX: usize = 54;
 /// An envelope of an empty plaintext would have this size, in bytes; a shorter one is none.
 const SIZE_MIN: usize = HEAD_SIZE + 2 + TAG_SIZE;
 /// Counters are below this.
@@ -67,17 +68,32 @@ pub struct General {
 }
 
 impl General {
-    /// The plaintext of an envelope.
+    /// The plaintext of an envelope, with room for the rest of it: a plaintext that has to move leaves a copy.
     pub(crate) fn plaintext(self, application: &[u8]) -> Vec<u8> {
-        let general = format!("{{\"Seq\":{},\"Ts\":{}}}", self.seq, self.ts);
-        let size = u16::try_from(general.len()).expect("two numbers have less than 60 digits");
-        // The tag is put behind it: a plaintext that has to move leaves a copy.
-        let mut plain = Vec::with_capacity(2 + general.len() + application.len() + TAG_SIZE);
-        plain.extend_from_slice(&size.to_be_bytes());
-        plain.extend_from_slice(general.as_bytes());
+        let size = 2 + GENERAL_SIZE_MAX + application.len() + HEAD_SIZE + TAG_SIZE;
+        let mut plain = Vec::with_capacity(size);
+        plain.extend_from_slice(b"\0\0{\"Seq\":");
+        push_number(&mut plain, self.seq);
+        plain.extend_from_slice(b",\"Ts\":");
+        push_number(&mut plain, self.ts);
+        plain.push(b'}');
+        let size = u16::try_from(plain.len() - 2).expect("two numbers have 40 digits at most");
+        plain[..2].copy_from_slice(&size.to_be_bytes());
         plain.extend_from_slice(application);
         plain
     }
+}
+
+/// In decimal digits.
+fn push_number(text: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    while number > 0 || start == digits.len() {
+        start -= 1;
+        digits[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+    text.extend_from_slice(&digits[start..]);
 }
 
 /// Parts a plaintext; `None` when its general part cannot be read.
@@ -99,13 +115,18 @@ fn as_we_write_it(general: &[u8]) -> Option<General> {
     rest.is_empty().then_some(General { seq, ts })
 }
 
-/// A number without needless zeros, and what stands behind the byte that ends it.
+/// A number of at most 19 digits without needless zeros, and what stands behind the byte that ends it.
 fn number_before(text: &[u8], end: u8) -> Option<(u64, &[u8])> {
-    let length = text.iter().position(|byte| *byte == end)?;
-    let (digits, rest) = (&text[..length], &text[length + 1..]);
-    let is_plain = matches!(digits, [b'0'] | [b'1'..=b'9', ..]) && digits.iter().all(u8::is_ascii_digit);
-    let value = |value: u64, digit: &u8| value.checked_mul(10)?.checked_add(u64::from(digit - b'0'));
-    if is_plain { Some((digits.iter().try_fold(0, value)?, rest)) } else { None }
+    let mut value = 0;
+    for (length, byte) in text.iter().enumerate().take(20) {
+        if byte.is_ascii_digit() && length < 19 {
+            value = value * 10 + u64::from(byte - b'0');
+        } else {
+            let is_number = *byte == end && (length == 1 || (length > 1 && text[0] != b'0'));
+            return is_number.then(|| (value, &text[length + 1..]));
+        }
+    }
+    None
 }
 
 /// hello(D): of one CONNECT.
@@ -143,26 +164,41 @@ impl PhaseKeys {
         Self { key, iv: Iv::new(&iv) }
     }
 
-    fn seal(&self, phase: u8, counter: u64, topic: &[u8], mut plain: Vec<u8>) -> Option<Vec<u8>> {
-        let mut envelope = Vec::with_capacity(HEAD_SIZE + plain.len() + TAG_SIZE);
-        envelope.extend_from_slice(&[FORM, phase]);
-        envelope.extend_from_slice(&counter.to_be_bytes());
-        self.key.seal(&self.iv.nonce(counter), &extra(topic, &envelope), &mut plain).ok()?;
-        envelope.extend_from_slice(&plain);
-        Some(envelope)
+    /// The envelope of a plaintext of [`General::plaintext`], in the room that it has.
+    fn seal(&self, phase: u8, counter: u64, topic: &[u8], mut text: Vec<u8>) -> Option<Vec<u8>> {
+        let mut head = [FORM, phase, 0, 0, 0, 0, 0, 0, 0, 0];
+        head[2..].copy_from_slice(&counter.to_be_bytes());
+        let nonce = self.iv.nonce(counter);
+        with_extra(topic, &head, |extra| self.key.seal(&nonce, extra, &mut text)).ok()?;
+        let size = text.len();
+        text.resize(size + HEAD_SIZE, 0);
+        text.copy_within(..size, HEAD_SIZE);
+        text[..HEAD_SIZE].copy_from_slice(&head);
+        Some(text)
     }
 
     /// The plaintext of an envelope of at least [`SIZE_MIN`] bytes.
     fn open(&self, counter: u64, topic: &[u8], envelope: &[u8]) -> Option<Secret> {
         let (head, sealed) = envelope.split_at_checked(HEAD_SIZE)?;
-        let mut text = sealed.to_vec();
-        self.key.open(&self.iv.nonce(counter), &extra(topic, head), &mut text).ok()?;
+        let (nonce, mut text) = (self.iv.nonce(counter), sealed.to_vec());
+        with_extra(topic, head, |extra| self.key.open(&nonce, extra, &mut text)).ok()?;
         Some(Secret::new(text))
     }
 }
 
-fn extra(topic: &[u8], head: &[u8]) -> Vec<u8> {
-    [b"osap-h1 pub\0", topic, &[0], head].concat()
+/// With what is authenticated beside the text; topics are short, and only the others need the heap.
+fn with_extra<T>(topic: &[u8], head: &[u8], with: impl FnOnce(&[u8]) -> T) -> T {
+    let parts = [b"osap-h1 pub\0", topic, &[0], head];
+    let size = parts.iter().map(|part| part.len()).sum();
+    let mut place = [0; 192];
+    let Some(extra) = place.get_mut(..size) else { return with(&parts.concat()) };
+    let mut rest = &mut *extra;
+    for part in parts {
+        let (to, after) = rest.split_at_mut(part.len());
+        to.copy_from_slice(part);
+        rest = after;
+    }
+    with(extra)
 }
 
 /// Seals the will of a CONNECT: the only envelope under the secret of the CONNECT itself.

@@ -129,3 +129,35 @@ fn ts_m19_a_sender_leaves_a_phase_after_a_day() {
         [FORM, 1, 0, 0, 0, 0, 0, 0, 0, 1]
     );
 }
+
+#[test]
+fn general_parts_are_read_alike_whether_they_need_a_reader_of_json() {
+    for number in [0, 9, 10, 9_999_999_999_999_999_999, 10_000_000_000_000_000_000, u64::MAX] {
+        let general = General { seq: number, ts: u64::MAX - number };
+        let plain = general.plaintext(b"body");
+        assert_eq!(split(&plain), Some((general, &b"body"[..])));
+        let spaced = alloc::format!("{{ \"Ts\": {}, \"Seq\": {number} }}", general.ts);
+        let size = u16::try_from(spaced.len()).unwrap().to_be_bytes();
+        assert_eq!(split(&[&size[..], spaced.as_bytes()].concat()), Some((general, &b""[..])));
+    }
+    for wrong in ["01", "", "-1", "1.0", "18446744073709551616", "1 1"] {
+        let general = alloc::format!("{{\"Seq\":{wrong},\"Ts\":1}}");
+        let size = u16::try_from(general.len()).unwrap().to_be_bytes();
+        assert_eq!(split(&[&size[..], general.as_bytes()].concat()), None, "{wrong}");
+    }
+}
+
+#[test]
+fn topics_of_any_length_are_bound_to_what_is_sealed() {
+    let (mut sealer, mut opener) = pair();
+    for length in [0, 168, 169, 170, 60_000] {
+        let topic = alloc::vec![b't'; length];
+        let sealed = sealer.seal(&topic, GENERAL, b"body", Moment::START).unwrap();
+        let opened = opener.receive(&topic, &sealed, Moment::START).unwrap();
+        assert_eq!((opened.general, opened.application()), (GENERAL, &b"body"[..]));
+    }
+    let (topic, mut other) = ([b't'; 300], [b't'; 300]);
+    other[299] = b'u';
+    let sealed = sealer.seal(&topic, GENERAL, b"body", Moment::START).unwrap();
+    assert_eq!(opener.receive(&other, &sealed, Moment::START), Err(Unopened::Bad));
+}

@@ -161,6 +161,8 @@ catalogue! {
         ["leave out --fresh: what it said last is kept", "try again when it is back"]
     "grant-refused" 2 "no grant was made" "it would allow nothing, or nobody"
         ["name a party other than the owner, an act, and times that lie ahead"]
+    "grant-unknown" 3 "there is no such grant" "it was taken back, or went with its thing, account or client"
+        ["see what is granted: `thingstead grant list`"]
     "code-refused" 2 "this is no code of a label" "a character is missing, wrong or has changed places: the last one tells"
         ["read it again: 13 letters and digits in groups of four", "take a picture of the label instead"]
     "enrolment-refused" 2 "the device was not put on record" "what it would prove itself with cannot be used"
@@ -238,6 +240,8 @@ catalogue! {
     "token-missing" 3 "the page was older than the session"
         "it holds the token of an earlier sign-in"
         ["load the page again, then repeat"]
+    "too-large" 2 "the request is too long" "a body has at most a few times the length of what it may hold; the rest was not read"
+        ["send less: docs/things.md has the limits"]
     "too-many-tries" 4 "too many tries"
         "after some failed tries nobody can sign in from this address for a while, whatever the name"
         ["wait as long as it says", "an administrator can unlock the account"]

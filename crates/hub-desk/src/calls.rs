@@ -159,7 +159,7 @@ impl HubDesk {
         }
         match done.reply {
             Revoked::Done(_) => Ok(Reply::Done),
-            Revoked::Unknown => Err(Refusal::NoSuchName),
+            Revoked::Unknown => Err(Refusal::NoSuchGrant),
             Revoked::NoClock => Err(Refusal::Fault(Fault::NoClock)),
             Revoked::BadRecord => Err(Refusal::Fault(Fault::BadRecord)),
         }

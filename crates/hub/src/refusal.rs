@@ -15,6 +15,8 @@ pub enum Refusal {
     NotPermitted,
     /// The thing has no property, action or event of this name, or nothing of this number.
     NoSuchName,
+    /// There is no such grant, or none any more.
+    NoSuchGrant,
     /// The property cannot be written.
     ReadOnly,
     /// The property cannot be read.

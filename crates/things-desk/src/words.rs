@@ -11,6 +11,7 @@ pub const fn code_of(refusal: &Refusal) -> &'static str {
         Refusal::NotHere => "not-here",
         Refusal::NotPermitted => "not-granted",
         Refusal::NoSuchName => "no-such-name",
+        Refusal::NoSuchGrant => "grant-unknown",
         Refusal::ReadOnly | Refusal::WriteOnly | Refusal::NotObservable => "not-so-described",
         Refusal::NoValue => "never-reported",
         Refusal::BadValue(_) | Refusal::TooLarge => "value-refused",

@@ -143,6 +143,11 @@ export const TEXTS: Readonly<Record<string, Entry>> = {
     why: 'It would allow nothing, or nobody.',
     attempts: ['Name a party other than the owner, an act, and times that lie ahead'],
   },
+  'grant-unknown': {
+    title: 'There is no such grant',
+    why: 'It was taken back, or went with its thing, account or client.',
+    attempts: ['See what is granted: `thingstead grant list`'],
+  },
   'image-not-built': {
     title: 'No new image was built',
     why: 'Nothing about the device has changed, or it takes no such messages.',
@@ -282,6 +287,11 @@ export const TEXTS: Readonly<Record<string, Entry>> = {
     title: 'The page was older than the session',
     why: 'It holds the token of an earlier sign-in.',
     attempts: ['Load the page again, then repeat'],
+  },
+  'too-large': {
+    title: 'The request is too long',
+    why: 'A body has at most a few times the length of what it may hold; the rest was not read.',
+    attempts: ['Send less: docs/things.md has the limits'],
   },
   'too-many-tries': {
     title: 'Too many tries',

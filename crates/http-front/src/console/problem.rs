@@ -53,6 +53,7 @@ const STATUSES: &[(&str, StatusCode)] = &[
     ("device-refused", StatusCode::CONFLICT),
     ("device-silent", StatusCode::GATEWAY_TIMEOUT),
     ("grant-refused", StatusCode::UNPROCESSABLE_ENTITY),
+    ("grant-unknown", StatusCode::NOT_FOUND),
     ("image-not-built", StatusCode::CONFLICT),
     ("internal", StatusCode::INTERNAL_SERVER_ERROR),
     ("last-administrator", StatusCode::CONFLICT),
@@ -80,6 +81,7 @@ const STATUSES: &[(&str, StatusCode)] = &[
     ("thing-exists", StatusCode::CONFLICT),
     ("thing-full", StatusCode::CONFLICT),
     ("token-missing", StatusCode::FORBIDDEN),
+    ("too-large", StatusCode::PAYLOAD_TOO_LARGE),
     ("too-many-tries", StatusCode::TOO_MANY_REQUESTS),
     ("transfer-refused", StatusCode::FORBIDDEN),
     ("try-later", StatusCode::SERVICE_UNAVAILABLE),
@@ -139,17 +141,22 @@ fn code_of(operation: &str, status: StatusCode) -> &'static str {
         (_, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND) => "not-here",
         (_, StatusCode::FORBIDDEN) if operation.starts_with("owner.") => "not-here",
         (_, StatusCode::FORBIDDEN | StatusCode::CONFLICT) => "refused",
+        (_, StatusCode::PAYLOAD_TOO_LARGE) => "too-large",
         (_, StatusCode::SERVICE_UNAVAILABLE) => "try-later",
         (_, _) => "internal",
     }
 }
 
-/// Gives an empty failure its words, for callers that are no machines of aSSURE 11.
+/// Gives a failure without words of ours its words, for callers that are no machines of aSSURE 11.
 pub(super) fn with_words(operation: &str, response: Response) -> Response {
     use axum::body::HttpBody as _;
     let status = response.status();
     let fails = status.is_client_error() || status.is_server_error();
-    if !fails || response.body().size_hint().exact() != Some(0) {
+    let is_worded = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == KIND);
+    let is_empty = response.body().size_hint().exact() == Some(0);
+    // A body beyond the limit is refused before any handler sees it.
+    let is_of_the_framework = status == StatusCode::PAYLOAD_TOO_LARGE && !is_worded;
+    if !fails || !(is_empty || is_of_the_framework) {
         return response;
     }
     let mut worded = problem(code_of(operation, status));

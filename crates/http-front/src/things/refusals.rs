@@ -15,6 +15,7 @@ pub(super) fn answer(why: Refusal) -> Response {
         Refusal::NotHere => problem("not-here"),
         Refusal::NotPermitted => problem("not-granted"),
         Refusal::NoSuchName => problem("no-such-name"),
+        Refusal::NoSuchGrant => problem("grant-unknown"),
         Refusal::ReadOnly => problem_because("not-so-described", "the property is read only"),
         Refusal::WriteOnly => problem_because("not-so-described", "the property is write only"),
         Refusal::NotObservable => problem_because("not-so-described", "the property cannot be observed"),

@@ -10,7 +10,7 @@ use crate::words::Outcome;
 /// The code for a refusal. Whoever was granted nothing learns nothing.
 pub(super) const fn code_for(refusal: &Refusal) -> Code {
     match refusal {
-        Refusal::NotHere | Refusal::NoSuchName | Refusal::NoValue => Code::NOT_FOUND,
+        Refusal::NotHere | Refusal::NoSuchName | Refusal::NoSuchGrant | Refusal::NoValue => Code::NOT_FOUND,
         Refusal::NotPermitted => Code::FORBIDDEN,
         Refusal::ReadOnly | Refusal::WriteOnly | Refusal::NotObservable => Code::METHOD_NOT_ALLOWED,
         Refusal::BadValue(_) | Refusal::TooLarge => Code::UNPROCESSABLE_ENTITY,

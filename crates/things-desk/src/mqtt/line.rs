@@ -234,9 +234,11 @@ enum Subscription {
 pub(super) const fn reason_of(refusal: &Refusal) -> ReasonCode {
     match refusal {
         Refusal::NotHere | Refusal::NotPermitted => ReasonCode::NOT_AUTHORIZED,
-        Refusal::NoSuchName | Refusal::ReadOnly | Refusal::WriteOnly | Refusal::NotObservable => {
-            ReasonCode::TOPIC_NAME_INVALID
-        }
+        Refusal::NoSuchName
+        | Refusal::NoSuchGrant
+        | Refusal::ReadOnly
+        | Refusal::WriteOnly
+        | Refusal::NotObservable => ReasonCode::TOPIC_NAME_INVALID,
         Refusal::BadValue(_) | Refusal::TooLarge => ReasonCode::PAYLOAD_FORMAT_INVALID,
         Refusal::Full | Refusal::Busy => ReasonCode::QUOTA_EXCEEDED,
         Refusal::NoValue

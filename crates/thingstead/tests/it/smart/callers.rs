@@ -176,7 +176,7 @@ pub(super) fn use_a_thing(smart: &Smart, owner: &Owner<'_>, thing: &str) {
     observer.is_cut();
     owner.run("client", &["remove", "stranger", "--yes"]);
     // What was granted to it went with it; all is as it was before.
-    assert_eq!(owner.refused("grant", &["revoke", text(&grant["id"])], ""), "no-such-name");
+    assert_eq!(owner.refused("grant", &["revoke", text(&grant["id"])], ""), "grant-unknown");
     owner.run("things", &["call", thing, "lock", "--wait", "20"]);
 }
 

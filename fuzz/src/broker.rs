@@ -331,7 +331,7 @@ impl Run {
     }
 
     fn deliver(&mut self) {
-        while let Some((link, publication)) = self.broker.next_direct() {
+        while let Some((_, link, publication)) = self.broker.next_direct() {
             let client = self.lines.iter().find(|(_, line)| line.link == link).map(|(client, _)| *client);
             if let Some(client) = client {
                 self.came(client, &publication);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use store::{Batch, Position};
+use store::{Batch, Key, Position};
 
 use crate::entry::{Entry, FORMAT};
 
@@ -41,7 +41,8 @@ pub(crate) struct Writing {
     pub(crate) change_count: u64,
     is_taken: bool,
     values: Vec<Vec<u8>>,
-    records: Batch,
+    /// What each record is to be, `None` to be deleted: of what is written twice the last counts.
+    records: BTreeMap<Key, Option<Vec<u8>>>,
     record_bytes: usize,
     /// Bytes of the batch that was taken and is not stored.
     taken_bytes: usize,
@@ -83,16 +84,21 @@ impl Writing {
         entry.put(self.entries());
     }
 
-    pub(crate) fn put(&mut self, key: store::Key, value: Vec<u8>) {
-        self.change_count += 1;
-        self.record_bytes += value.len();
-        self.records.put(key, value);
+    pub(crate) fn put(&mut self, key: Key, value: Vec<u8>) {
+        self.record(key, Some(value));
     }
 
-    pub(crate) fn delete(&mut self, key: store::Key) {
+    pub(crate) fn delete(&mut self, key: Key) {
+        self.record(key, None);
+    }
+
+    fn record(&mut self, key: Key, value: Option<Vec<u8>>) {
+        let (name_size, value_size) = (key.name.len(), value.as_ref().map_or(0, Vec::len));
         self.change_count += 1;
-        self.record_bytes += key.name.len();
-        self.records.delete(key);
+        self.record_bytes += name_size + value_size;
+        if let Some(before) = self.records.insert(key, value) {
+            self.record_bytes -= name_size + before.map_or(0, |value| value.len());
+        }
     }
 
     fn entry_bytes(&self) -> usize {
@@ -126,7 +132,14 @@ impl Writing {
         self.record_bytes = 0;
         let append = std::mem::take(&mut self.values);
         self.taken_count = append.len() as u64;
-        Some(StoreBatch { number, append, records: std::mem::take(&mut self.records), trim })
+        let mut records = Batch::default();
+        for (key, value) in std::mem::take(&mut self.records) {
+            match value {
+                Some(value) => records.put(key, value),
+                None => records.delete(key),
+            };
+        }
+        Some(StoreBatch { number, append, records, trim })
     }
 
     /// Up to where nobody needs the journal any more.

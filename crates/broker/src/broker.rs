@@ -44,7 +44,7 @@ pub struct Broker {
     pub(crate) queue_bytes: usize,
     pub(crate) absences: Deadlines<u32>,
     pub(crate) writing: Writing,
-    pub(crate) direct: VecDeque<(Link, Publication)>,
+    pub(crate) direct: VecDeque<(SessionKey, Link, Publication)>,
     pub(crate) ready: VecDeque<SessionKey>,
     /// Memory of routing, kept between messages.
     pub(crate) routes: Vec<Route>,
@@ -279,6 +279,11 @@ impl Broker {
         let Some(session) = self.session_mut(key) else { return };
         session.link = None;
         session.will = None;
+        if absence.session().is_some() {
+            // A farewell may have changed it. Source: MQTT 5.0 section 3.14.2.2.2.
+            let left = absence.ends().map(|ends| millis(ends.since(now.moment)).div_ceil(1000));
+            session.expiry_secs = left.map_or(u32::MAX, |secs| u32::try_from(secs).unwrap_or(u32::MAX));
+        }
         let mut absence = absence;
         if !self.drain(key, &mut absence, now) {
             self.absent(key, absence, now, true);
@@ -333,7 +338,7 @@ impl Broker {
         let realm = self.realm_mut(session.realm);
         realm.sessions.remove(&session.client_id);
         for filter in session.subscriptions.keys() {
-            crate::subscribe::remove_route(realm, filter, session.version, key);
+            crate::subscribe::remove_route(realm, filter, key);
         }
         if session.is_durable {
             self.writing.delete(session_key(key.serial));

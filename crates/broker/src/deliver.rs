@@ -15,8 +15,8 @@ const JOURNAL_SLACK: u64 = 16 * 1024 * 1024;
 const RENEWED_BYTES_MAX: usize = 1024 * 1024;
 
 impl Broker {
-    /// The next message of QoS 0 for a connection. Drain after every input.
-    pub fn next_direct(&mut self) -> Option<(Link, Publication)> {
+    /// The next message of QoS 0 for a session, and the connection that the session had. Drain after every input.
+    pub fn next_direct(&mut self) -> Option<(SessionKey, Link, Publication)> {
         self.direct.pop_front()
     }
 

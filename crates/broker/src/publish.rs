@@ -11,7 +11,7 @@ use crate::session::{Item, SessionKey, size_of};
 use crate::trie::{Route, Share};
 use crate::{Broker, Place};
 
-/// An entry of the journal names so many targets at most.
+/// An entry of the journal names so many targets at most, each with its identifiers counted.
 const TARGETS_PER_ENTRY_MAX: usize = 4_096;
 
 /// What became of a message.
@@ -188,7 +188,7 @@ impl Broker {
         let sessions = &self.sessions;
         let is_connected = |route: &Route| {
             let session = sessions[route.key.slot as usize].as_deref();
-            session.is_some_and(|session| session.link.is_some())
+            session.is_some_and(|session| session.key == route.key && session.link.is_some())
         };
         let pick = |share: &Share| pick(share, is_connected);
         self.realms[realm as usize].trie.find(&publication.message.topic, &pick, &mut routes, &mut shared);
@@ -257,7 +257,7 @@ impl Broker {
             match session.link {
                 Some(link) => {
                     self.counters.messages_out += 1;
-                    self.direct.push_back((link, copy));
+                    self.direct.push_back((key, link, copy));
                 }
                 None => self.counters.dropped_absent += 1,
             }
@@ -323,7 +323,17 @@ impl Broker {
 
     /// Writes who waits for the message.
     fn write_targets(&mut self, routing: &Routing<'_>) {
-        for targets in self.targets.chunks(TARGETS_PER_ENTRY_MAX) {
+        let mut rest = self.targets.as_slice();
+        while !rest.is_empty() {
+            let mut weight = 0;
+            let is_within = |target: &&Target| {
+                weight += 1 + target.ids.len();
+                weight <= TARGETS_PER_ENTRY_MAX
+            };
+            // One alone has fewer identifiers than a session has subscriptions.
+            let count = rest.iter().take_while(is_within).count().max(1);
+            let (targets, others) = rest.split_at(count);
+            rest = others;
             let out = self.writing.entries();
             put_message(routing.number, routing.ends_unix_millis, targets, routing.publication, out);
         }

@@ -23,11 +23,15 @@ pub struct SessionKey {
 
 /// What a message costs beside its bytes.
 const OVERHEAD: usize = 96;
+/// What each identifier of a subscription costs that goes with it.
+const ID_SIZE: usize = 4;
 
 /// Bytes that `publication` counts for.
 pub(crate) fn size_of(publication: &Publication) -> usize {
     let message = &publication.message;
-    OVERHEAD + message.topic.len() + message.payload.len() + message.properties.as_properties().len()
+    let properties = message.properties.as_properties().len();
+    let ids = publication.subscription_ids.len() * ID_SIZE;
+    OVERHEAD + message.topic.len() + message.payload.len() + properties + ids
 }
 
 /// A message that waits for a session, or is under way to it.

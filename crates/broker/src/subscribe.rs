@@ -16,15 +16,24 @@ impl Broker {
     /// Makes subscriptions; a reason for each filter, in order. Retained messages follow.
     pub fn subscribe(&mut self, key: SessionKey, request: &SubscribeRequest, now: Now) -> Vec<ReasonCode> {
         let mut reasons = Vec::new();
+        let mut is_changed = false;
         for (filter, options) in &request.subscriptions {
             let subscription = Subscription { options: *options, id: request.identifier };
+            is_changed |= !self.has_subscription(key, filter, subscription);
             reasons.push(match self.subscribe_one(key, filter, subscription, now) {
                 Ok(()) => granted(*options),
                 Err(reason) => reason,
             });
         }
-        self.store_subscriptions(key, now);
+        if is_changed {
+            self.store_subscriptions(key, now);
+        }
         reasons
+    }
+
+    /// Whether a session has just this subscription already.
+    fn has_subscription(&self, key: SessionKey, filter: &str, wanted: Subscription) -> bool {
+        self.session(key).is_some_and(|session| session.subscriptions.get(filter) == Some(&wanted))
     }
 
     fn subscribe_one(
@@ -71,7 +80,7 @@ impl Broker {
     /// Makes or replaces a subscription in session and tree; `text` is a valid filter.
     pub(crate) fn add_subscription(&mut self, key: SessionKey, text: &str, subscription: Subscription) {
         let Some(session) = self.session_mut(key) else { return };
-        let Some(filter) = TopicFilter::parse(text, session.version) else { return };
+        let Some(filter) = parse_kept(text) else { return };
         let realm = session.realm;
         if session.subscriptions.insert(text.into(), subscription).is_none() {
             session.filter_bytes += text.len();
@@ -98,7 +107,9 @@ impl Broker {
                 false => ReasonCode::NO_SUBSCRIPTION_EXISTED,
             });
         }
-        self.store_subscriptions(key, now);
+        if reasons.contains(&ReasonCode::SUCCESS) {
+            self.store_subscriptions(key, now);
+        }
         reasons
     }
 
@@ -108,8 +119,8 @@ impl Broker {
             return false;
         }
         session.filter_bytes -= filter.len();
-        let (realm, version) = (session.realm, session.version);
-        remove_route(self.realm_mut(realm), filter, version, key);
+        let realm = session.realm;
+        remove_route(self.realm_mut(realm), filter, key);
         true
     }
 
@@ -121,8 +132,13 @@ impl Broker {
     }
 }
 
-pub(crate) fn remove_route(realm: &mut Realm, filter: &str, version: Version, key: SessionKey) {
-    if let Some(filter) = TopicFilter::parse(filter, version) {
+/// A filter as a session keeps it. Only MQTT 5.0 has shares, and who had one may come back with 3.1.1.
+pub(crate) fn parse_kept(filter: &str) -> Option<TopicFilter<'_>> {
+    TopicFilter::parse(filter, Version::V5)
+}
+
+pub(crate) fn remove_route(realm: &mut Realm, filter: &str, key: SessionKey) {
+    if let Some(filter) = parse_kept(filter) {
         realm.trie.remove(filter.share(), filter.filter(), key);
     }
 }

@@ -7,6 +7,7 @@ use mqtt_proto::{PacketId, Publication, QoS, ReasonCode, SubscriptionOptions, To
 
 use crate::entry::Entry;
 use crate::session::{Session, SessionKey, Subscription};
+use crate::subscribe::parse_kept;
 use crate::trie::Route;
 use crate::{Broker, Place};
 
@@ -93,7 +94,7 @@ impl Broker {
         }
         let mut routes = Vec::new();
         for (text, one) in &session.subscriptions {
-            let filter = TopicFilter::parse(text, session.version);
+            let filter = parse_kept(text);
             let is_own = |filter: &TopicFilter<'_>| filter.share().is_none() && filter.matches(topic);
             if Place::of(text) == Place::Free && filter.as_ref().is_some_and(is_own) {
                 routes.push(Route { key, options: one.options, id: one.id });

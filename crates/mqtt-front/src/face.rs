@@ -305,12 +305,11 @@ impl MqttFace {
             session_expiry_secs: request.session_expiry_secs,
             will: request.will.as_ref(),
         };
-        let joined = loop {
-            match self.broker.connect(Link(slot.into()), joining, now) {
-                Err(NotJoined::Held(Link(holder))) => self.take_over(holder as u32, now),
-                other => break other,
-            }
-        };
+        let mut joined = self.broker.connect(Link(slot.into()), joining, now);
+        if let Err(NotJoined::Held(Link(holder))) = joined {
+            self.take_over(holder as u32, now);
+            joined = self.broker.connect(Link(slot.into()), joining, now);
+        }
         self.spread(now);
         let Some(line) = self.lines[slot as usize].as_deref_mut() else { return };
         match joined {

@@ -87,10 +87,9 @@ impl MqttFace {
     /// Hands on what the broker has for connections.
     pub(crate) fn spread(&mut self, now: Now) {
         let limit = self.limits.slow_bytes_max;
-        while let Some((Link(slot), publication)) = self.broker.next_direct() {
-            let Some(line) = self.lines.get_mut(slot as usize).and_then(Option::as_deref_mut) else {
-                continue;
-            };
+        while let Some((key, Link(slot), publication)) = self.broker.next_direct() {
+            let line = self.lines.get_mut(slot as usize).and_then(Option::as_deref_mut);
+            let Some(line) = line.filter(|line| line.key == Some(key)) else { continue };
             if line.fresh_bytes + line.waiting_bytes + line.held_bytes > limit {
                 self.counters.dropped_slow += 1;
                 continue;

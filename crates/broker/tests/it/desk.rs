@@ -185,7 +185,7 @@ impl Desk {
     }
 
     pub(crate) fn drain(&mut self) {
-        while let Some((Link(link), publication)) = self.broker.next_direct() {
+        while let Some((_, Link(link), publication)) = self.broker.next_direct() {
             if let Some(line) = self.lines.get_mut(&link) {
                 line.came.push(publication);
             }

@@ -139,7 +139,8 @@ impl Server {
 
     /// Accepts the client: CONNACK, then what its stored session has under way, then what it sent meanwhile.
     ///
-    /// A client whose maximum packet size does not hold CONNACK is closed with `End::Unsendable` instead.
+    /// A client whose maximum packet size does not hold CONNACK is closed with `End::Unsendable` instead; its session
+    /// comes back as after every connection, without its will.
     ///
     /// # Errors
     /// [`NotAccepted`]; the client still waits for an answer.
@@ -165,32 +166,35 @@ impl Server {
             accept.why,
             accept.user_properties,
         );
-        if let Err(error) = sent {
-            self.end(Stop::from(error).end(), now);
-            return Ok(());
-        }
         let Phase::Deciding(opening) = core::mem::replace(&mut self.phase, Phase::Over) else {
             return Err(NotAccepted::NotAsked);
         };
         self.phase = Phase::Open(Open {
             session_expiry_secs: opening.session_expiry_secs,
-            will: opening.will,
+            // Nobody who got no CONNACK was ever there.
+            will: opening.will.filter(|_| sent.is_ok()),
             method: opening.method,
             again: Again::No,
             keep_alive: (keep_alive_secs > 0).then(|| Duration::from_secs(u64::from(keep_alive_secs))),
             requests: BTreeMap::new(),
         });
         self.last_heard = now;
-        if let Some(session) = accept.session {
-            self.resume(session, now);
+        let is_resumed = accept.session.is_some();
+        accept.session.into_iter().for_each(|session| self.flow.restore(session));
+        if let Err(error) = sent {
+            // Whoever gave it the session gets it back, as after every connection.
+            self.end(Stop::from(error).end(), now);
+            return Ok(());
+        }
+        if is_resumed {
+            self.resume(now);
         }
         let early = core::mem::take(&mut self.early);
         self.receive(&early, now);
         Ok(())
     }
 
-    fn resume(&mut self, session: SavedSession, now: Moment) {
-        self.flow.restore(session);
+    fn resume(&mut self, now: Moment) {
         match self.flow.resume(self.outbox.bytes()) {
             Ok(steps) => steps.into_iter().for_each(|step| self.outbox.event(step.into())),
             Err(error) => self.end(Stop::from(error).end(), now),

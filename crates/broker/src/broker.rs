@@ -364,6 +364,20 @@ impl Broker {
         self.absences.next()
     }
 
+    /// The connection of a session.
+    #[must_use]
+    pub fn link(&self, key: SessionKey) -> Option<Link> {
+        self.session(key)?.link
+    }
+
+    /// Forgets all sessions whose client identifiers begin with `prefix`, in every namespace, with what waits for them.
+    /// None of their wills is published.
+    pub fn forget_all(&mut self, prefix: &str) {
+        let of_them = self.sessions.iter().flatten().filter(|session| session.client_id.starts_with(prefix));
+        let keys: Vec<SessionKey> = of_them.map(|session| session.key).collect();
+        keys.into_iter().for_each(|key| self.end(key));
+    }
+
     /// Says that a session's client may be told things only when batch `batch` is stored.
     pub(crate) fn depend(&mut self, key: SessionKey, batch: u64) {
         if let Some(session) = self.session_mut(key) {

@@ -47,4 +47,4 @@ pub use publish::Taken;
 pub use records::{JOURNAL_NAME, MESSAGES, RETAINED, SESSIONS};
 pub use recovery::{Stored, Unreadable};
 pub use session::{Link, SessionKey};
-pub use things::{KeptFilter, granted_qos};
+pub use things::{HandedUp, KeptFilter, granted_qos};

@@ -79,6 +79,8 @@ pub(crate) struct Session {
     pub(crate) depends: u64,
     /// Of QoS 2 from the client, ours and not released.
     pub(crate) owned: BTreeSet<PacketId>,
+    /// Of QoS 2 from the client, put to the hub and not judged yet.
+    pub(crate) judging: BTreeSet<PacketId>,
     /// Of QoS 2 to the client, received and not at their end.
     pub(crate) unreleased: BTreeSet<PacketId>,
     /// The oldest batch that `owned` and `unreleased` are in.
@@ -109,6 +111,7 @@ impl Session {
             is_durable: false,
             depends: 0,
             owned: BTreeSet::new(),
+            judging: BTreeSet::new(),
             unreleased: BTreeSet::new(),
             flow_batch: None,
             held: BTreeMap::new(),

@@ -22,7 +22,38 @@ pub struct KeptFilter {
     pub id: Option<NonZeroU32>,
 }
 
+/// Whether a message of QoS 2 goes to the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandedUp {
+    /// Yes: say [`Broker::handed_up`] when it is judged.
+    Now,
+    /// No, it is a repetition: the hub has it and has not judged it yet.
+    Before,
+    /// No, it is a repetition of one that was taken: acknowledge it.
+    Taken,
+}
+
 impl Broker {
+    /// Whether a message of QoS 2 on a topic of the hub is to be put to it: once, also when its client comes back and
+    /// repeats it before it is judged.
+    pub fn hand_up(&mut self, key: SessionKey, id: PacketId) -> HandedUp {
+        let Some(session) = self.session_mut(key) else { return HandedUp::Now };
+        if session.owned.contains(&id) {
+            HandedUp::Taken
+        } else if session.judging.insert(id) {
+            HandedUp::Now
+        } else {
+            HandedUp::Before
+        }
+    }
+
+    /// Takes note that a message of QoS 2 is judged; if it is taken, [`Broker::own`] follows.
+    pub fn handed_up(&mut self, key: SessionKey, id: PacketId) {
+        if let Some(session) = self.session_mut(key) {
+            session.judging.remove(&id);
+        }
+    }
+
     /// Keeps a filter on topics of the hub with its session; whether it is new there. No message is routed by it.
     ///
     /// # Errors

@@ -155,6 +155,10 @@ impl MqttFace {
                 self.let_go();
             }
             Command::Expel { name } => self.expel(&name, now),
+            Command::Forget { name } => {
+                self.expel(&name, now);
+                self.broker.forget_all(&session_name(&name, ""));
+            }
             Command::Things(command) => self.on_things_command(command, now),
         }
     }
@@ -295,8 +299,7 @@ impl MqttFace {
         }
         let assigned = request.client_id.is_empty().then(|| self.new_name());
         let client_id = assigned.as_deref().unwrap_or(&request.client_id);
-        // A name of an account has no slash: no account reaches a session of another.
-        let session = format!("{}/{client_id}", who.name);
+        let session = session_name(&who.name, client_id);
         let joining = Joining {
             namespace: &who.namespace,
             client_id: &session,
@@ -361,4 +364,9 @@ impl MqttFace {
         let bytes: [u8; 12] = self.dice.bytes();
         bytes.iter().fold(String::from("auto-"), |name, byte| format!("{name}{byte:02x}"))
     }
+}
+
+/// The name of an account has no slash: no account reaches a session of another.
+fn session_name(account: &str, client_id: &str) -> String {
+    format!("{account}/{client_id}")
 }

@@ -3,11 +3,10 @@
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use broker::{KeptFilter, Place, SessionKey, granted_qos};
+use broker::{HandedUp, KeptFilter, Place, SessionKey, granted_qos};
 use clock::Now;
 use mqtt_proto::{
-    Incoming, PacketId, Publication, QoS, ReasonCode, RetainHandling, SubscribeRequest, UnsubscribeRequest,
-    Version,
+    Incoming, PacketId, Publication, QoS, ReasonCode, RetainHandling, SubscribeRequest, Version,
 };
 
 use crate::face::RETRY_TIME;
@@ -118,17 +117,24 @@ impl MqttFace {
     }
 
     /// Passes on which filters of the hub are no longer wanted.
-    pub(crate) fn on_unsubscribe(&mut self, slot: u32, request: &UnsubscribeRequest) {
+    pub(crate) fn on_unsubscribe<'a>(&mut self, slot: u32, gone: impl Iterator<Item = &'a str>) {
         let Some(conn) = self.line(slot).map(|line| line.conn) else { return };
-        for filter in request.filters.iter().filter(|filter| Place::of(filter) == Place::Things) {
+        for filter in gone.filter(|filter| Place::of(filter) == Place::Things) {
             self.drop_untold(slot, filter);
-            self.tell_owner(ThingsEvent::Unsubscribe { conn, filter: filter.clone() });
+            self.tell_owner(ThingsEvent::Unsubscribe { conn, filter: filter.to_owned() });
         }
     }
 
-    /// Passes on a message to the hub.
-    pub(crate) fn on_things(&mut self, slot: u32, key: SessionKey, incoming: &Incoming) {
+    /// Passes on a message to the hub, unless it is a repetition of one that the hub has.
+    pub(crate) fn on_things(&mut self, slot: u32, key: SessionKey, incoming: &Incoming, now: Now) {
         let Some(conn) = self.line(slot).map(|line| line.conn) else { return };
+        if let Some(id) = incoming.id.filter(|_| incoming.publication.qos == QoS::ExactlyOnce) {
+            match self.broker.hand_up(key, id) {
+                HandedUp::Now => {}
+                HandedUp::Before => return,
+                HandedUp::Taken => return self.answer_publish(slot, id, ReasonCode::SUCCESS, None, now),
+            }
+        }
         let Some(things) = self.things_of(slot) else { return };
         let client = Arc::clone(&things.client);
         let asked = Asked { conn, key, id: incoming.id, publication: incoming.publication.clone() };
@@ -145,14 +151,19 @@ impl MqttFace {
             }
             ThingsCommand::Taken { conn, key, id, qos, reason, why } => {
                 let Some(id) = id else { return };
-                if qos == QoS::ExactlyOnce && !reason.is_failure() {
-                    self.broker.own(key, id);
+                if qos == QoS::ExactlyOnce {
+                    self.broker.handed_up(key, id);
+                    if !reason.is_failure() {
+                        self.broker.own(key, id);
+                    }
                 }
                 let slot = self.by_conn.get(&conn).copied();
                 if let Some(slot) = slot.filter(|slot| self.line(*slot).is_some_and(|it| it.key == Some(key)))
                 {
                     self.answer_publish(slot, id, reason, why, now);
                     self.touch(slot);
+                } else if qos == QoS::ExactlyOnce {
+                    self.answer_repeated(key, id, reason, now);
                 }
             }
             ThingsCommand::Tell { conn, filter, mark, publication } => {
@@ -161,6 +172,14 @@ impl MqttFace {
                 }
             }
             ThingsCommand::Ended { conn, filter, why } => self.ended(conn, &filter, why, now),
+            ThingsCommand::Overrun { conn } => {
+                if let Some(slot) = self.by_conn.get(&conn).copied()
+                    && let Some(line) = self.line(slot)
+                {
+                    line.server.disconnect(ReasonCode::QUOTA_EXCEEDED, None, now.moment);
+                    self.touch(slot);
+                }
+            }
             ThingsCommand::Answer { key, publication } => {
                 if !self.broker.tell(key, &publication, now) {
                     self.counters.unheard_answers += 1;
@@ -186,6 +205,19 @@ impl MqttFace {
         }
         let answered = line.server.acknowledge(id, reason, why, now.moment);
         debug_assert!(answered.is_ok() || !line.server.is_open(), "the message waits for its answer");
+    }
+
+    /// Answers a message of QoS 2 on the connection that came after its own, if it was repeated there already.
+    fn answer_repeated(&mut self, key: SessionKey, id: PacketId, reason: ReasonCode, now: Now) {
+        let slot = self.broker.link(key).map(|link| link.0 as u32);
+        let Some((slot, line)) = slot.and_then(|slot| Some((slot, self.line(slot)?))) else { return };
+        if reason.is_failure() && line.server.version() == Version::V3_1_1 {
+            line.server.disconnect(reason, None, now.moment);
+        } else {
+            // One that is not repeated yet is answered then.
+            let _unasked = line.server.acknowledge(id, reason, None, now.moment);
+        }
+        self.touch(slot);
     }
 
     fn tell(&mut self, slot: u32, untold: Untold) {

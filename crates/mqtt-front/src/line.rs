@@ -15,13 +15,17 @@ pub struct FaceLimits {
     /// Bytes that wait for one client, here and at the socket, over which messages of QoS 0 for it are dropped and
     /// counted; 2 MiB.
     pub slow_bytes_max: usize,
+    /// Bytes of QoS 0 that one event may bring to one client, such as the retained messages for a new subscription,
+    /// before it could read any; 16 MiB.
+    pub at_once_bytes_max: usize,
     /// Bytes that wait for one client until something is stored; 8 MiB. Beyond: closed.
     pub held_bytes_max: usize,
 }
 
 impl Default for FaceLimits {
     fn default() -> Self {
-        Self { slow_bytes_max: 2 * 1024 * 1024, held_bytes_max: 8 * 1024 * 1024 }
+        const MIB: usize = 1024 * 1024;
+        Self { slow_bytes_max: 2 * MIB, at_once_bytes_max: 16 * MIB, held_bytes_max: 8 * MIB }
     }
 }
 

@@ -99,8 +99,14 @@ pub enum Command {
         /// Where its values begin in the journal, if it has any.
         first: Option<Position>,
     },
-    /// Ends the connections of an account that was removed or has another password.
+    /// Ends the connections of an account that has another password.
     Expel {
+        /// The account.
+        name: String,
+    },
+    /// Ends the connections of an account that was removed, and forgets its sessions: whoever gets the name later has
+    /// none of what waits there.
+    Forget {
         /// The account.
         name: String,
     },

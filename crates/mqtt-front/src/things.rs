@@ -188,6 +188,11 @@ pub enum ThingsCommand {
         /// In one word, said in 5.0 as the user property `ended`.
         why: &'static str,
     },
+    /// A client asks faster than it can be served: its connection is closed.
+    Overrun {
+        /// The connection.
+        conn: u64,
+    },
     /// An answer to a message of the session: sent to it alone, as far as its own filters match the topic.
     Answer {
         /// The session.

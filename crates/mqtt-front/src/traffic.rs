@@ -41,7 +41,9 @@ impl MqttFace {
                 ServerOutput::Unsubscribe(request) => {
                     let Some(key) = key else { continue };
                     let reasons = self.broker.unsubscribe(key, &request, now);
-                    self.on_unsubscribe(slot, &request);
+                    let all = request.filters.iter().zip(&reasons);
+                    let gone = all.filter(|(_, reason)| **reason == ReasonCode::SUCCESS);
+                    self.on_unsubscribe(slot, gone.map(|(filter, _)| filter.as_str()));
                     let answered = line_of(self, slot)
                         .map(|line| line.server.unsubscribed(request.id, &reasons, None, now.moment));
                     debug_assert!(
@@ -62,7 +64,7 @@ impl MqttFace {
             Taken::Yes { is_matched: true } => ReasonCode::SUCCESS,
             Taken::Yes { is_matched: false } => ReasonCode::NO_MATCHING_SUBSCRIBERS,
             Taken::Refused(reason) => reason,
-            Taken::Things => return self.on_things(slot, key, incoming),
+            Taken::Things => return self.on_things(slot, key, incoming, now),
         };
         if let Some(id) = incoming.id {
             self.answer_publish(slot, id, reason, None, now);
@@ -86,11 +88,11 @@ impl MqttFace {
 
     /// Hands on what the broker has for connections.
     pub(crate) fn spread(&mut self, now: Now) {
-        let limit = self.limits.slow_bytes_max;
+        let (limit, at_once) = (self.limits.slow_bytes_max, self.limits.at_once_bytes_max);
         while let Some((key, Link(slot), publication)) = self.broker.next_direct() {
             let line = self.lines.get_mut(slot as usize).and_then(Option::as_deref_mut);
             let Some(line) = line.filter(|line| line.key == Some(key)) else { continue };
-            if line.fresh_bytes + line.waiting_bytes + line.held_bytes > limit {
+            if line.waiting_bytes + line.held_bytes > limit || line.fresh_bytes > at_once {
                 self.counters.dropped_slow += 1;
                 continue;
             }

@@ -59,14 +59,16 @@ pub(crate) fn retained(topic: &str, payload: &str, qos: QoS) -> Publication {
 /// How somebody connects.
 #[derive(Clone, Debug)]
 pub(crate) struct How {
+    pub(crate) version: Version,
     pub(crate) namespace: &'static str,
     pub(crate) clean: bool,
     pub(crate) expiry_secs: u32,
     pub(crate) will: Option<LastWill>,
 }
 
-pub(crate) const FOR_NOW: How = How { namespace: "home", clean: true, expiry_secs: 0, will: None };
-pub(crate) const KEPT: How = How { namespace: "home", clean: false, expiry_secs: 3600, will: None };
+pub(crate) const FOR_NOW: How =
+    How { version: Version::V5, namespace: "home", clean: true, expiry_secs: 0, will: None };
+pub(crate) const KEPT: How = How { clean: false, expiry_secs: 3600, ..FOR_NOW };
 
 impl Desk {
     pub(crate) fn new(limits: Limits) -> Self {
@@ -95,7 +97,7 @@ impl Desk {
         let who = Joining {
             namespace: how.namespace,
             client_id: name,
-            version: Version::V5,
+            version: how.version,
             clean_start: how.clean,
             session_expiry_secs: how.expiry_secs,
             will: how.will.as_ref(),

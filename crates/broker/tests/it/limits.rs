@@ -1,7 +1,7 @@
 //! Each limit: at it, over it, and what is counted.
 
 use broker::{Limits, NotJoined, Taken};
-use mqtt_proto::{Publication, ReasonCode};
+use mqtt_proto::{Publication, ReasonCode, SubscriptionOptions};
 
 use crate::desk::{Desk, FOR_NOW, KEPT, Q0, Q1, at, message, retained, yes};
 
@@ -144,4 +144,54 @@ fn messages_that_must_be_stored_are_refused_while_too_much_waits() {
     desk.store_all();
     assert_eq!(desk.publish(publisher, &message("a", "1", Q1)), yes(true));
     assert_eq!(desk.broker.counters().refused_unstored, 2);
+}
+
+#[test]
+fn what_is_stored_of_a_session_is_stored_once_and_only_when_it_changed() {
+    let mut desk = desk(|_| {});
+    let client = desk.connect("c", &KEPT);
+    for number in 0..100 {
+        desk.subscribe(client, &format!("{number:0>100}"), Q1);
+    }
+    let all = desk.broker.gauges().unstored_bytes;
+    assert!(all < 2 * 100 * 110, "the last record counts: {all}");
+    desk.store_all();
+    for number in 0..1_000 {
+        assert_eq!(desk.unsubscribe(client, "nothing"), ReasonCode::NO_SUBSCRIPTION_EXISTED);
+        desk.subscribe(client, &format!("{:0>100}", number % 100), Q1);
+    }
+    assert_eq!(desk.broker.gauges().unstored_bytes, 0, "nothing changed");
+    for _ in 0..100 {
+        desk.unsubscribe(client, &format!("{:0>100}", 7));
+        desk.subscribe(client, &format!("{:0>100}", 7), Q1);
+    }
+    assert!(desk.broker.gauges().unstored_bytes <= all);
+    desk.store_all();
+    let mut desk = desk.crash(Limits::default());
+    let client = desk.connect("c", &KEPT);
+    desk.publish(client, &message(&format!("{:0>100}", 7), "x", Q1));
+    assert_eq!(desk.came(client).len(), 1);
+}
+
+#[test]
+fn identifiers_that_go_with_a_message_count_and_are_written_in_portions() {
+    let mut desk = desk(|limits| limits.queue_bytes_total_max = usize::MAX);
+    let publisher = desk.connect("p", &FOR_NOW);
+    let levels = |number: u32| (0..10).map(|bit| if number >> bit & 1 == 1 { "+" } else { "a" }).collect();
+    for name in 0..160 {
+        let client = desk.connect(&format!("c{name}"), &KEPT);
+        for number in 0..1_000 {
+            let levels: Vec<&str> = levels(number);
+            desk.subscribe_with(client, &levels.join("/"), SubscriptionOptions::plain(Q1), Some(number + 1));
+        }
+        desk.leave(client, false);
+    }
+    desk.store_all();
+    desk.publish(publisher, &message("a/a/a/a/a/a/a/a/a/a", "x", Q1));
+    assert!(desk.broker.gauges().queue_bytes > 160 * 4_000, "{:?}", desk.broker.gauges());
+    let batch = desk.broker.take_batch().unwrap();
+    let longest = batch.append.iter().map(Vec::len).max().unwrap();
+    assert!(longest < 560 * 1024, "{longest}");
+    let client = desk.connect("c7", &KEPT);
+    assert_eq!(desk.copies(client)[0].subscription_ids.len(), 1_000);
 }

@@ -1,6 +1,6 @@
 //! Sessions come, go and come back.
 
-use broker::{Limits, Link, NotJoined};
+use broker::{HandedUp, Limits, Link, NotJoined};
 use mqtt_proto::{LastWill, Publication, ReasonCode};
 
 use crate::desk::{Desk, FOR_NOW, How, KEPT, Q0, Q1, Q2, at, default, id, message, retained};
@@ -211,4 +211,53 @@ fn what_is_under_way_when_a_subscription_ends_is_delivered_to_its_end() {
     desk.acknowledge(reader);
     desk.acknowledge(reader);
     assert_eq!(desk.broker.gauges().queue_bytes, 0);
+}
+
+#[test]
+fn an_expiry_that_was_changed_at_the_farewell_holds_after_a_restart() {
+    for (first, then) in [(60, 3_000), (3_000, 60)] {
+        let mut desk = default();
+        let reader = desk.connect("r", &How { expiry_secs: first, ..KEPT });
+        desk.lines.get_mut(&reader).unwrap().expiry_secs = then;
+        desk.leave(reader, false);
+        desk.store_all();
+        let mut desk = desk.crash(Limits::default());
+        desk.pass(at(u64::from(then) - 1));
+        assert_eq!(desk.broker.gauges().sessions, 1);
+        desk.pass(at(u64::from(then)));
+        assert_eq!(desk.broker.gauges().sessions, 0);
+    }
+}
+
+#[test]
+fn sessions_of_an_account_are_forgotten_in_every_namespace() {
+    let mut desk = default();
+    let away = How { namespace: "away", will: will("a", 100), ..KEPT };
+    for (name, how) in [("lamp/1", &KEPT), ("lamp/2", &away), ("lamp", &KEPT), ("lamps/1", &KEPT)] {
+        let link = desk.connect(name, how);
+        desk.leave(link, true);
+    }
+    desk.broker.forget_all("lamp/");
+    assert_eq!((desk.broker.gauges().sessions, desk.broker.counters().wills), (2, 0));
+    desk.store_all();
+    let desk = desk.crash(Limits::default());
+    assert_eq!(desk.broker.gauges().sessions, 2);
+}
+
+#[test]
+fn a_message_of_qos_2_goes_to_the_hub_once() {
+    let mut desk = default();
+    let link = desk.connect("c", &KEPT);
+    let key = desk.lines[&link].key;
+    assert_eq!(desk.broker.hand_up(key, id(1)), HandedUp::Now);
+    desk.leave(link, false);
+    desk.connect("c", &KEPT);
+    assert_eq!(desk.broker.hand_up(key, id(1)), HandedUp::Before);
+    desk.broker.handed_up(key, id(1));
+    assert_eq!(desk.broker.hand_up(key, id(1)), HandedUp::Now, "it was refused");
+    desk.broker.handed_up(key, id(1));
+    desk.broker.own(key, id(1));
+    assert_eq!(desk.broker.hand_up(key, id(1)), HandedUp::Taken);
+    desk.broker.released(key, id(1));
+    assert_eq!(desk.broker.hand_up(key, id(1)), HandedUp::Now, "the identifier is free again");
 }

@@ -1,5 +1,7 @@
 //! Shared subscriptions.
 
+use mqtt_proto::{ReasonCode, Version};
+
 use crate::desk::{FOR_NOW, How, KEPT, Q0, Q1, Q2, at, default, message};
 
 #[test]
@@ -96,4 +98,37 @@ fn a_message_under_way_to_a_member_is_that_members_alone() {
         assert!(desk.came(here).is_empty(), "nor when the other's session is over");
         assert_eq!(desk.broker.gauges().queue_bytes, 0);
     }
+}
+
+#[test]
+fn a_share_goes_with_its_member_also_when_that_came_back_with_3_1_1() {
+    let old = How { version: Version::V3_1_1, ..KEPT };
+    let mut desk = default();
+    let (publisher, other) = (desk.connect("p", &FOR_NOW), desk.connect("other", &FOR_NOW));
+    desk.subscribe(other, "$share/g/a", Q1);
+    let member = desk.connect("m", &KEPT);
+    desk.subscribe(member, "$share/g/a", Q1);
+    desk.leave(member, false);
+    let member = desk.connect("m", &old);
+    for _ in 0..4 {
+        desk.publish(publisher, &message("a", "x", Q1));
+    }
+    assert_eq!((desk.came(member).len(), desk.came(other).len()), (2, 2));
+    assert_eq!(desk.unsubscribe(member, "$share/g/a"), ReasonCode::SUCCESS);
+    for _ in 0..4 {
+        desk.publish(publisher, &message("a", "x", Q1));
+    }
+    assert_eq!((desk.came(member).len(), desk.came(other).len()), (0, 4));
+
+    desk.leave(member, false);
+    let member = desk.connect("m", &KEPT);
+    desk.subscribe(member, "$share/g/a", Q1);
+    desk.leave(member, false);
+    let member = desk.connect("m", &old);
+    desk.leave(member, false);
+    desk.connect("m", &How { clean: true, ..old });
+    for _ in 0..4 {
+        desk.publish(publisher, &message("a", "x", Q1));
+    }
+    assert_eq!(desk.came(other).len(), 4, "nothing goes to whoever has the place of the session that ended");
 }

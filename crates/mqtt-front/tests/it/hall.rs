@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use broker::{Broker, JOURNAL_NAME, Limits, MESSAGES, RETAINED, SESSIONS, StoreBatch, Stored};
 use clock::{Dice, Moment, Now, Timestamp};
-use mqtt_front::{Admitted, Command, Event, FaceLimits, MqttFace, Newcomer, Output, SignIn};
+use mqtt_front::{Admitted, Command, Event, FaceLimits, MqttFace, Newcomer, Output, SignIn, ThingsEvent};
 use mqtt_proto::{
     Client, ClientOutput, ConnectOptions, PacketId, Password, Publication, QoS, ReasonCode, SavedSession,
     ServerSettings, SignIn as Credentials, SubscriptionOptions, Version,
@@ -41,6 +41,8 @@ pub(crate) struct Hall {
     /// Batches that are not stored yet, when nobody stores them at once.
     pub(crate) batch: Option<StoreBatch>,
     pub(crate) stores_at_once: bool,
+    /// What is for a hub, when nobody denies it at once.
+    pub(crate) hub: Option<Vec<ThingsEvent>>,
     next_conn: u64,
 }
 
@@ -91,6 +93,7 @@ impl Hall {
             asked: Vec::new(),
             batch: None,
             stores_at_once: true,
+            hub: None,
             next_conn: 1,
         }
     }
@@ -130,7 +133,11 @@ impl Hall {
     }
 
     pub(crate) fn admit(&mut self, conn: u64, name: &str) {
-        let who = Admitted { name: name.into(), namespace: "home".into(), for_owner: false };
+        self.admit_to(conn, name, "home");
+    }
+
+    pub(crate) fn admit_to(&mut self, conn: u64, name: &str, namespace: &str) {
+        let who = Admitted { name: name.into(), namespace: namespace.into(), for_owner: false };
         self.face.command(Command::Admit { conn, who }, self.now);
         self.run();
     }
@@ -180,9 +187,10 @@ impl Hall {
                 }
             }
             Output::Event(Event::SignIn(asked)) => self.asked.push(*asked),
-            // Nobody may anything here: no hub is asked.
             Output::Event(Event::Things(event)) => {
-                if let Some(denied) = event.denied() {
+                if let Some(hub) = &mut self.hub {
+                    hub.push(event);
+                } else if let Some(denied) = event.denied() {
                     self.face.command(Command::Things(denied), self.now);
                 }
             }

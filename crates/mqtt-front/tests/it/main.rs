@@ -6,5 +6,6 @@ mod foreign;
 mod hall;
 mod killed;
 mod limits;
+mod sessions;
 mod signing_in;
 mod traffic;

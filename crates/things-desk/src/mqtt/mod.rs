@@ -127,10 +127,8 @@ impl ThingsDesk {
             }
             // It is the first event of its connection, and has room; the others do not come here.
             ThingsEvent::Resume { .. } | ThingsEvent::Told { .. } | ThingsEvent::Gone { .. } => {}
-            ThingsEvent::Unsubscribe { .. } => {
-                // Waits in the way of others rather than being lost: the line works on.
-                open.line.send(event).await.ok();
-            }
+            // It must not be lost, and nobody else is to wait for it: with the connection all filters go.
+            ThingsEvent::Unsubscribe { .. } => self.ground.say(ThingsCommand::Overrun { conn }).await,
         }
     }
 }

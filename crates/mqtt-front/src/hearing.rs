@@ -13,6 +13,9 @@ use crate::face::RETRY_TIME;
 use crate::things::{Asked, AskedFilters, LineThings, Untold, Want, farewell};
 use crate::{Event, MqttFace, Output, ThingsClient, ThingsCommand, ThingsEvent};
 
+/// Bytes of filters that one connection may have put to the owner; those of one SUBSCRIBE more are refused.
+const ASKED_BYTES_MAX: usize = 512 * 1024;
+
 impl MqttFace {
     fn tell_owner(&mut self, event: ThingsEvent) {
         self.outputs.push_back(Output::Event(Event::Things(event)));
@@ -78,8 +81,15 @@ impl MqttFace {
         let Some(conn) = self.line(slot).map(|line| line.conn) else { return };
         let Some(things) = self.things_of(slot) else { return };
         let (id, client) = (request.id, Arc::clone(&things.client));
-        things.asked.insert(id, AskedFilters { request, reasons });
+        let asked = AskedFilters { request, reasons };
+        let is_too_much = things.asked_bytes + asked.size() > ASKED_BYTES_MAX;
+        things.asked_bytes += asked.size();
+        things.asked.insert(id, asked);
         match wants.is_empty() {
+            _ if is_too_much => {
+                let refused = wants.iter().map(|_| Some(ReasonCode::QUOTA_EXCEEDED)).collect();
+                self.subscribed(slot, id, refused, now);
+            }
             true => self.subscribed(slot, id, Vec::new(), now),
             false => self.tell_owner(ThingsEvent::Subscribe { conn, client, request: id, wants }),
         }
@@ -95,8 +105,10 @@ impl MqttFace {
     fn subscribed(&mut self, slot: u32, id: PacketId, refused: Vec<Option<ReasonCode>>, now: Now) {
         let Some(line) = self.line(slot) else { return };
         let Some(key) = line.key else { return };
-        let asked = line.things.as_mut().and_then(|things| things.asked.remove(&id));
-        let Some(AskedFilters { request, reasons }) = asked else { return };
+        let Some(things) = line.things.as_mut() else { return };
+        let Some(asked) = things.asked.remove(&id) else { return };
+        things.asked_bytes -= asked.size();
+        let AskedFilters { request, reasons } = asked;
         let mut refused = refused.into_iter();
         let mut answers = Vec::new();
         for ((text, options), reason) in request.subscriptions.iter().zip(reasons) {

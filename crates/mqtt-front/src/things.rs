@@ -210,6 +210,13 @@ pub(crate) struct AskedFilters {
     pub(crate) reasons: Vec<Option<ReasonCode>>,
 }
 
+impl AskedFilters {
+    /// Bytes of its filters.
+    pub(crate) fn size(&self) -> usize {
+        self.request.subscriptions.iter().map(|(text, _)| text.len() + 32).sum()
+    }
+}
+
 /// A message that waits for quota or for a client that reads.
 #[derive(Debug)]
 pub(crate) struct Untold {
@@ -223,6 +230,8 @@ pub(crate) struct Untold {
 pub(crate) struct LineThings {
     pub(crate) client: Arc<ThingsClient>,
     pub(crate) asked: HashMap<PacketId, AskedFilters>,
+    /// Bytes of the filters in `asked`.
+    pub(crate) asked_bytes: usize,
     pub(crate) untold: VecDeque<Untold>,
     /// Of QoS 1, not acknowledged.
     pub(crate) flying: HashMap<PacketId, (Arc<str>, u64)>,
@@ -233,6 +242,7 @@ impl LineThings {
         Self {
             client: Arc::new(client),
             asked: HashMap::new(),
+            asked_bytes: 0,
             untold: VecDeque::new(),
             flying: HashMap::new(),
         }

@@ -1,7 +1,7 @@
 //! Clients that do not read, and stores that do not store.
 
-use mqtt_front::FaceLimits;
-use mqtt_proto::Version;
+use mqtt_front::{Command, FaceLimits, ThingsCommand};
+use mqtt_proto::{Publication, Version};
 use store::Memory;
 
 use crate::hall::{Hall, Q0, Q1, at, how, kept};
@@ -51,4 +51,50 @@ fn answers_wait_for_the_store_in_order_and_too_many_end_the_connection() {
         hall.run();
     }
     assert!(!hall.guests[&publisher].is_open, "closed when what was held has left");
+}
+
+#[test]
+fn retained_messages_come_whole_to_a_client_that_reads() {
+    let limits = FaceLimits { slow_bytes_max: 1_000, at_once_bytes_max: 20_000, ..FaceLimits::default() };
+    let mut hall = Hall::over(Memory::new(), at(0), limits);
+    let publisher = hall.connect("p", &how(Version::V5));
+    for number in 0..100 {
+        let topic = format!("all/{number}");
+        let retained = Publication::new(&topic, &[b'x'; 100], Q1).unwrap();
+        let retained = Publication { retain: true, ..retained };
+        hall.guests.get_mut(&publisher).unwrap().client.publish(retained, hall.now.moment).unwrap();
+        hall.run();
+    }
+    let reader = hall.connect("r", &how(Version::V5));
+    hall.subscribe(reader, "#", Q0);
+    assert_eq!(hall.came(reader).len(), 100);
+    assert_eq!(hall.face.counters().dropped_slow, 0);
+}
+
+#[test]
+fn many_filters_may_wait_for_the_hub_and_too_many_bytes_of_them_are_refused() {
+    let mut hall = Hall::new();
+    let conn = hall.connect("panel", &how(Version::V5));
+    hall.hub = Some(Vec::new());
+    let filter = |number: u32| format!("things/00000000-0000-4000-8000-{number:012}/#");
+    for number in 0..100 {
+        hall.subscribe(conn, &filter(number), Q1);
+    }
+    assert_eq!(hall.hub.as_ref().unwrap().len(), 100, "each has a thing of its own");
+    let long = "x".repeat(60_000);
+    for _ in 0..20 {
+        hall.subscribe(conn, &format!("things/{long}"), Q1);
+    }
+    assert!(hall.guests[&conn].is_open, "{:?}", hall.told(conn));
+    let events = hall.hub.take().unwrap();
+    for event in events {
+        let mqtt_front::ThingsEvent::Subscribe { request, wants, .. } = event else { continue };
+        let refused = wants.iter().map(|_| None).collect();
+        let granted = ThingsCommand::Subscribed { conn, request, refused };
+        hall.face.command(Command::Things(granted), hall.now);
+    }
+    hall.run();
+    let told = hall.told(conn);
+    assert!(told.iter().filter(|told| *told == "subscribed [1]").count() >= 100, "{told:?}");
+    assert!(told.contains(&"subscribed [151]".to_owned()), "{told:?}");
 }

@@ -118,7 +118,7 @@ fn repeated(version: Version, is_late: bool) {
     let first = asked(&mut hall);
     assert_eq!(first.len(), 1);
     let saved = hall.break_off(client);
-    let mut judge = |hall: &mut Hall| {
+    let judge = |hall: &mut Hall| {
         first.clone().into_iter().for_each(|one| hall.face.command(Command::Things(one), hall.now));
         hall.run();
     };

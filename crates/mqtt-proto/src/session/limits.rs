@@ -49,7 +49,7 @@ impl Default for Limits {
             alias_bytes_max: 64 * 1024,
             own_alias_count_max: 16,
             inflight_max: 64,
-            request_count_max: 16,
+            request_count_max: 256,
             connect_size_max: 128 * 1024,
             early_size_max: 64 * 1024,
             authentication_round_max: 8,

@@ -152,7 +152,7 @@ async fn serve(driver: StreamDriver<Command, Event>, face: MqttFace, desks: Desk
     if let Some((number, first)) = last.filter(|(number, _)| *number > broker.last_stored()) {
         broker.stored(number, first);
     }
-    if let Some(store) = store {
+    if let Some(mut store) = store {
         let kept = tokio::task::spawn_blocking(move || store.store_rest(&mut broker, untold));
         if !matches!(kept.await, Ok(true)) {
             tracing::error!("what the broker had to store last could not be stored");

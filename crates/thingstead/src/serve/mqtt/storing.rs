@@ -26,6 +26,8 @@ const PAGE_SIZE: usize = 256;
 pub(crate) struct BrokerStore {
     records: Arc<dyn Table>,
     journal: Box<dyn Journal>,
+    /// The batch whose values the journal has already, and where: only its records are tried again.
+    appended: Option<(u64, Position)>,
 }
 
 fn failed(error: impl std::fmt::Debug) -> Failure {
@@ -43,7 +45,7 @@ impl BrokerStore {
         let key = storage::sealing_key(&folder.join("seal.key"), true)?;
         let segments = Segments::open(folder.join("messages")).map_err(failed)?;
         let journal = SealedJournal::new(segments, provider, key.expose(), dice).map_err(failed)?;
-        Ok(Self { records, journal: Box::new(journal) })
+        Ok(Self { records, journal: Box::new(journal), appended: None })
     }
 
     /// The broker that goes on from what is stored.
@@ -75,11 +77,13 @@ impl BrokerStore {
     }
 
     /// Stores a batch; the position of its first value.
-    fn try_store(&self, batch: &StoreBatch) -> Result<Option<Position>, String> {
-        let mut first = None;
-        if !batch.append.is_empty() {
+    fn try_store(&mut self, batch: &StoreBatch) -> Result<Option<Position>, String> {
+        let mut first = self.appended.filter(|(number, _)| *number == batch.number).map(|(_, first)| first);
+        if first.is_none() && !batch.append.is_empty() {
             let appended = self.journal.append(MESSAGES, JOURNAL_NAME, &batch.append);
-            first = Some(appended.map_err(|error: JournalError| format!("{error:?}"))?);
+            let appended = appended.map_err(|error: JournalError| format!("{error:?}"))?;
+            self.appended = Some((batch.number, appended));
+            first = Some(appended);
         }
         if !batch.records.is_empty() {
             let committed = self.records.commit(&Snapshot::default(), &batch.records);
@@ -95,7 +99,7 @@ impl BrokerStore {
     }
 
     /// Stores what a broker that has stopped still has; whether all of it is stored.
-    pub(crate) fn store_rest(&self, broker: &mut Broker, untold: Option<StoreBatch>) -> bool {
+    pub(crate) fn store_rest(&mut self, broker: &mut Broker, untold: Option<StoreBatch>) -> bool {
         let mut next = untold;
         loop {
             let Some(batch) = next.take().or_else(|| broker.take_batch()) else { return true };
@@ -147,7 +151,7 @@ impl Writer {
 }
 
 fn write(
-    store: BrokerStore,
+    mut store: BrokerStore,
     mut line: UnboundedReceiver<StoreBatch>,
     commands: &Sender<Command>,
     last: &Mutex<Option<(u64, Option<Position>)>>,

@@ -240,8 +240,6 @@ catalogue! {
     "token-missing" 3 "the page was older than the session"
         "it holds the token of an earlier sign-in"
         ["load the page again, then repeat"]
-    "too-large" 2 "the request is too long" "a body has at most a few times the length of what it may hold; the rest was not read"
-        ["send less: docs/things.md has the limits"]
     "too-many-tries" 4 "too many tries"
         "after some failed tries nobody can sign in from this address for a while, whatever the name"
         ["wait as long as it says", "an administrator can unlock the account"]

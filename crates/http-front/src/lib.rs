@@ -16,6 +16,7 @@ pub mod shelf;
 mod answer;
 mod caller;
 mod request_log;
+mod source_limit;
 mod ta_client;
 mod things;
 

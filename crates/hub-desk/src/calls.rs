@@ -173,18 +173,8 @@ impl HubDesk {
         answer: oneshot::Receiver<Answer>,
         wait: Duration,
     ) -> Option<Answer> {
-        let answer = tokio::time::timeout(wait, answer).await;
-        if answer.is_err() {
-            self.desk.lines.with(thing, |line| {
-                if let Some(waiters) = line.waiting.get_mut(&order) {
-                    waiters.retain(|waiter| !waiter.settled.is_closed());
-                    if waiters.is_empty() {
-                        line.waiting.remove(&order);
-                    }
-                }
-            });
-        }
-        answer.ok()?.ok()
+        let _gone = Gone { desk: self, thing, order };
+        tokio::time::timeout(wait, answer).await.ok()?.ok()
     }
 
     fn put_down(&self, thing: Uuid, order: u64, query: Option<String>) -> oneshot::Receiver<Answer> {
@@ -272,5 +262,25 @@ impl HubDesk {
         note(taken);
         self.settled(thing, id, answer, wait).await;
         self.run(ReadOperation { thing, name, number: view.number, party }).await
+    }
+}
+
+/// Takes away who waits for an order no more: the wait is over, or whoever asked has hung up.
+struct Gone<'a> {
+    desk: &'a HubDesk,
+    thing: Uuid,
+    order: u64,
+}
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        self.desk.desk.lines.look(self.thing, |line| {
+            if let Some(waiters) = line.waiting.get_mut(&self.order) {
+                waiters.retain(|waiter| !waiter.settled.is_closed());
+                if waiters.is_empty() {
+                    line.waiting.remove(&self.order);
+                }
+            }
+        });
     }
 }

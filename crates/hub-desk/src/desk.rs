@@ -33,6 +33,8 @@ pub(crate) struct Desk {
     pub(crate) lines: Lines,
     generations: AtomicU64,
     pub(crate) queries: AtomicU64,
+    /// Rises whenever a thing was removed.
+    pub(crate) removals: AtomicU64,
     /// Told the serial of a smart device that is not to be connected any more.
     pub(crate) shut: OnceLock<Tell>,
 }
@@ -73,6 +75,7 @@ impl HubDesk {
             lines: Lines::default(),
             generations: AtomicU64::new(0),
             queries: AtomicU64::new(0),
+            removals: AtomicU64::new(0),
             shut: OnceLock::new(),
         };
         Self { desk: Arc::new(desk) }
@@ -160,6 +163,8 @@ impl HubDesk {
 
     /// Judges one subscription anew; one that cannot be judged ends.
     pub(crate) async fn judge(&self, queue: &Arc<Queue>) {
+        // The later of two judgements counts: they do not pass each other.
+        let _turn = queue.judging.lock().await;
         match self.run(queue.judge_again()).await {
             Ok(standing) => queue.stand(standing),
             Err(_) => queue.end(),
@@ -240,6 +245,12 @@ impl HubDesk {
             Some(device.since.unwrap_or(Timestamp::from_unix_millis(0)))
         };
         self.desk.lines.look(thing, since).flatten()
+    }
+
+    /// Another number after every removal of a thing: what [`HubDesk::find`] found before may be another's now.
+    #[must_use]
+    pub fn removals(&self) -> u64 {
+        self.desk.removals.load(Ordering::Acquire)
     }
 
     /// The thing behind a device.

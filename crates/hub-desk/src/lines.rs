@@ -9,6 +9,7 @@ use model::Uuid;
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use crate::pump::Load;
 use crate::watch::Queue;
 
 /// How an order ended.
@@ -30,7 +31,7 @@ pub(crate) struct Device {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PumpAgain {
     No,
-    Yes,
+    Yes(Load),
 }
 
 /// Whoever waits for the answer to one order.

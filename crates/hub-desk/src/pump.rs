@@ -14,7 +14,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Which values go along.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Load {
     /// Queued operations and every value that is wanted.
     Everything,
@@ -27,9 +27,14 @@ impl HubDesk {
     pub(crate) fn start_pump(&self, thing: Uuid, load: Load) {
         let start = self.desk.lines.look(thing, |line| {
             let device = line.device.as_mut()?;
-            if device.pump.is_some() {
-                device.pump = Some(PumpAgain::Yes);
-                return None;
+            match device.pump {
+                None => {}
+                // Somebody wants everything looked for: that stands.
+                Some(PumpAgain::Yes(Load::Everything)) => return None,
+                Some(_) => {
+                    device.pump = Some(PumpAgain::Yes(load));
+                    return None;
+                }
             }
             device.pump = Some(PumpAgain::No);
             Some((device.orders.clone(), device.generation))
@@ -75,8 +80,12 @@ impl HubDesk {
                 }
                 permit.send(order);
             }
-            if count < room && self.may_stop(thing, generation) {
-                return;
+            if count < room {
+                match self.look_again(thing, generation) {
+                    None => return,
+                    Some(Load::Everything) => behind = behind.or(Some(0)),
+                    Some(Load::Operations) => {}
+                }
             }
         }
     }
@@ -90,23 +99,21 @@ impl HubDesk {
         is_there.unwrap_or(false)
     }
 
-    /// Whether nobody asked for another look; then the next one starts a pump of its own.
-    fn may_stop(&self, thing: Uuid, generation: u64) -> bool {
-        let may = self.desk.lines.look(thing, |line| {
-            let Some(device) = line.device.as_mut().filter(|device| device.generation == generation) else {
-                return true;
-            };
+    /// What somebody asked to be looked for once more; when nobody did, the next one starts a pump of its own.
+    fn look_again(&self, thing: Uuid, generation: u64) -> Option<Load> {
+        let again = self.desk.lines.look(thing, |line| {
+            let device = line.device.as_mut().filter(|device| device.generation == generation)?;
             match device.pump {
-                Some(PumpAgain::Yes) => {
+                Some(PumpAgain::Yes(load)) => {
                     device.pump = Some(PumpAgain::No);
-                    false
+                    Some(load)
                 }
                 Some(PumpAgain::No) | None => {
                     device.pump = None;
-                    true
+                    None
                 }
             }
         });
-        may.unwrap_or(true)
+        again.flatten()
     }
 }

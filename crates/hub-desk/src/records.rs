@@ -1,5 +1,7 @@
 //! What the load balancer has on record of smart devices, for the owner of their things.
 
+use std::sync::atomic::Ordering;
+
 use admission::{
     AddWithThing, AdmittedDevice, AllowCompat, Block, CannotDecide, CloseWindow, CompatAllowed, Credentials,
     Enrol, Enrolled, ForbidCompat, NoCredential, NotAdded, OpenWindow, ReadDevice, RemoveWithThing,
@@ -141,6 +143,7 @@ impl HubDesk {
     pub(crate) async fn remove(&self, thing: Uuid, origin: hub::Origin) -> Result<(), Refusal> {
         let remove = RemoveWithThing(RemoveThing { thing, origin });
         let done = self.desk.executor.commit(remove).await.map_err(not_run)?;
+        self.desk.removals.fetch_add(1, Ordering::Release);
         for effect in done.effects {
             self.carry(effect).await;
         }

@@ -23,6 +23,8 @@ pub(crate) struct Queue {
     interest: Interest,
     waiting: Mutex<Waiting>,
     news: Notify,
+    /// Held while it is judged.
+    pub(crate) judging: tokio::sync::Mutex<()>,
 }
 
 struct Waiting {
@@ -37,7 +39,8 @@ impl Queue {
     pub(crate) fn new(party: Party, interest: Interest, standing: Standing) -> Self {
         let waiting =
             Waiting { standing, values: BTreeMap::new(), events: VecDeque::new(), gap: 0, is_over: false };
-        Self { party, interest, waiting: Mutex::new(waiting), news: Notify::new() }
+        let (waiting, judging) = (Mutex::new(waiting), tokio::sync::Mutex::new(()));
+        Self { party, interest, waiting, news: Notify::new(), judging }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {

@@ -13,7 +13,7 @@ use ledger::BadRecord;
 use minicbor::{Decode, Encode};
 use model::Uuid;
 use serde_json::Value;
-use store::{Batch, Decision, Operation, ReadSet, Snapshot, decided};
+use store::{Batch, Decision, Key, Operation, ReadSet, Snapshot, decided};
 
 use crate::access::{admit, admit_reads, affordance};
 use crate::asked::Asked;
@@ -263,9 +263,25 @@ pub struct Invoke {
 }
 
 impl Invoke {
-    /// The oldest kept operation, which makes room for this one.
-    fn oldest(&self) -> store::Range {
-        numbered(OPERATION, self.thing, None, 1)
+    /// So many of the oldest kept operations.
+    fn oldest(&self, count: usize) -> store::Range {
+        numbered(OPERATION, self.thing, None, count)
+    }
+
+    /// The oldest operation that has ended: it makes room for this one. Mostly that is the oldest of all, and the others
+    /// are asked for only when it is not.
+    fn ended(&self, snapshot: &Snapshot, at: Timestamp) -> Result<Result<Option<Key>, ReadSet>, BadRecord> {
+        for range in [self.oldest(1), self.oldest(CALLS_KEPT_MAX)] {
+            if !snapshot.covers_range(&range) {
+                return Ok(Err(ReadSet::default().with_range(range)));
+            }
+            for (key, record) in &snapshot.page(&range).records {
+                if Call::from_value(&record.value)?.is_over(at) {
+                    return Ok(Ok(Some(key.clone())));
+                }
+            }
+        }
+        Ok(Ok(None))
     }
 
     fn is_full(&self, snapshot: &Snapshot) -> Result<bool, BadRecord> {
@@ -290,12 +306,8 @@ impl Invoke {
         let mut batch = Batch::default();
         let mut head = OrderHead::read(snapshot, self.thing)?;
         if self.is_full(snapshot)? {
-            if let Some((key, record)) = snapshot.page(&self.oldest()).records.first() {
-                if !Call::from_value(&record.value)?.is_over(at) {
-                    return Err(Refusal::Full);
-                }
-                batch.delete(key.clone());
-            }
+            let ended = self.ended(snapshot, at)?.ok().flatten();
+            batch.delete(ended.ok_or(Refusal::Full)?);
         } else {
             head.kept += 1;
         }
@@ -339,8 +351,10 @@ impl Operation for Invoke {
     }
 
     fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, Effect> {
-        if self.is_full(snapshot) == Ok(true) && !snapshot.covers_range(&self.oldest()) {
-            return Decision::Need(ReadSet::default().with_range(self.oldest()));
+        if let (Ok(true), Some(at)) = (self.is_full(snapshot), now.utc)
+            && let Ok(Err(missing)) = self.ended(snapshot, at)
+        {
+            return Decision::Need(missing);
         }
         match self.invoke(snapshot, now) {
             Ok((batch, view, effects)) => Decision::Done { batch, reply: Ok(view), effects },

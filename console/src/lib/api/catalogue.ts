@@ -288,11 +288,6 @@ export const TEXTS: Readonly<Record<string, Entry>> = {
     why: 'It holds the token of an earlier sign-in.',
     attempts: ['Load the page again, then repeat'],
   },
-  'too-large': {
-    title: 'The request is too long',
-    why: 'A body has at most a few times the length of what it may hold; the rest was not read.',
-    attempts: ['Send less: docs/things.md has the limits'],
-  },
   'too-many-tries': {
     title: 'Too many tries',
     why: 'After some failed tries nobody can sign in from this address for a while, whatever the name.',

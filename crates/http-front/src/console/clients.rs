@@ -125,10 +125,12 @@ pub(super) struct ClientKeyJson<'a> {
 
 /// `PUT /v1/clients/{name}/key`: 200, 404, 503. Each time another one: the last one counts.
 async fn draw_key(State(console): State<Arc<Console>>, caller: Caller, Path(name): Path<String>) -> Response {
+    let Ok(name) = AccountName::from_typed(&name) else { return problem("client-unknown") };
+    let name = name.as_str();
     let key = CallerKey::drawn(&console.executor().bytes());
-    let changed = console.change_client(&caller, &name, ClientChange::Key(key.clone())).await;
+    let changed = console.change_client(&caller, name, ClientChange::Key(key.clone())).await;
     match (changed.status().is_success(), std::str::from_utf8(key.secret().expose())) {
-        (true, Ok(key)) => json("draw a key", StatusCode::OK, &ClientKeyJson { name: &name, key }),
+        (true, Ok(key)) => json("draw a key", StatusCode::OK, &ClientKeyJson { name, key }),
         (true, Err(error)) => fault("draw a key", &error),
         (false, _) => changed,
     }

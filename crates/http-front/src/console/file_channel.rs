@@ -13,6 +13,7 @@
 //! The last two ask for nothing but `Authorization: Bearer TOKEN`, and answer every other token with 404.
 //! Source: OSAP 3; ADR 0280; RFC 9110 section 14, RFC 9530; offsets as in draft-ietf-httpbis-resumable-upload.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -438,21 +439,20 @@ fn insert(response: &mut Response, name: HeaderName, text: &str) {
 fn content_from(console: &Console, file: &FileView, from: u64) -> Response {
     let (pieces, content) = Lines::pair();
     let (shelf, wanted) = (Arc::clone(&console.shelf), file.clone());
-    tokio::task::spawn_blocking(move || {
+    tokio::spawn(async move {
         let mut at = from;
         loop {
-            match shelf.read(&wanted, at, PIECE_SIZE) {
+            // A thread for a piece: one that waited for a slow reader would be missing to everybody else.
+            let (shelf, wanted) = (Arc::clone(&shelf), wanted.clone());
+            let reading = tokio::task::spawn_blocking(move || shelf.read(&wanted, at, PIECE_SIZE));
+            let piece = match reading.await.map_err(io::Error::other).and_then(|read| read) {
                 Ok(piece) if piece.is_empty() => return,
-                Ok(piece) => {
-                    at += piece.len() as u64;
-                    if pieces.blocking_send(Bytes::from(piece)).is_err() {
-                        return;
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(%error, "a file could not be read");
-                    return;
-                }
+                Ok(piece) => piece,
+                Err(error) => return tracing::error!(%error, "a file could not be read"),
+            };
+            at += piece.len() as u64;
+            if pieces.send(Bytes::from(piece)).await.is_err() {
+                return;
             }
         }
     });

@@ -20,7 +20,7 @@ use super::Console;
 use super::caller::{Caller, SignedInAs, Who, on_behalf_of};
 use super::operations::{self, Need, Operation};
 use super::problem::{problem, with_words};
-use crate::answer::{fault, not_run};
+use crate::answer::{fault, not_run, to_its_end};
 
 /// The name of the session's cookie.
 pub(super) const COOKIE: &str = "__Host-thingstead";
@@ -109,7 +109,14 @@ pub(super) async fn gate(State(console): State<Arc<Console>>, mut request: Reque
     if let Some(caller) = &caller {
         request.extensions_mut().insert(caller.clone());
     }
-    let mut response = on_behalf_of(caller, next.run(request)).await;
+    let is_change = caller.is_some() && method != Method::GET;
+    let work = next.run(request);
+    let mut response = if is_change {
+        // What follows a commit belongs to it, also when whoever asked has hung up.
+        on_behalf_of(caller, async { to_its_end(work).await }).await
+    } else {
+        on_behalf_of(caller, work).await
+    };
     if words {
         response = with_words(operation.id, response);
     }

@@ -28,7 +28,8 @@ pub(crate) mod sign_in;
 mod stream;
 
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use accounts::{Asked, OfferActivation, Offered, ReadSettings, Settings, TrimAudit};
 use axum::Router;
@@ -45,6 +46,7 @@ use serde::de::DeserializeOwned;
 use crate::answer::{content, fault};
 use crate::management::{ManagementServer, ROLE};
 use crate::shelf::Shelf;
+use crate::source_limit::SourceLimit;
 use crate::things::polls::Polled;
 pub(crate) use audit::in_query;
 use axum::http::StatusCode;
@@ -103,6 +105,8 @@ pub struct Console {
     things_elsewhere: RwLock<Vec<Elsewhere>>,
     /// What long polls told last.
     polled: Polled,
+    /// Activation links that were tried.
+    activations: Mutex<SourceLimit>,
 }
 
 /// Another protocol on which things are spoken, for the forms of their descriptions.
@@ -113,6 +117,9 @@ pub enum Elsewhere {
     /// CoAP over DTLS, likewise.
     Coaps(u16),
 }
+
+/// Activation links that one source may try in an hour.
+const ACTIVATION_COUNT_MAX: u32 = 20;
 
 /// What the console shows of the program around it.
 #[derive(Debug)]
@@ -207,6 +214,7 @@ impl Console {
             client_changed: RwLock::default(),
             things_elsewhere: RwLock::default(),
             polled: Polled::default(),
+            activations: Mutex::new(SourceLimit::new(ACTIVATION_COUNT_MAX)),
         })
     }
 
@@ -331,6 +339,12 @@ impl Console {
 
     pub(crate) fn provider(&self) -> &dyn Provider {
         &*self.server.owner().keys.provider
+    }
+
+    /// Counts a try of an activation link; says how long to wait when there were too many.
+    fn tries_activation(&self, from: IpAddr) -> Result<(), Duration> {
+        let now = self.executor().now().moment;
+        self.activations.lock().unwrap_or_else(PoisonError::into_inner).admit(from, now)
     }
 
     fn admits(&self, address: IpAddr) -> bool {

@@ -81,7 +81,6 @@ const STATUSES: &[(&str, StatusCode)] = &[
     ("thing-exists", StatusCode::CONFLICT),
     ("thing-full", StatusCode::CONFLICT),
     ("token-missing", StatusCode::FORBIDDEN),
-    ("too-large", StatusCode::PAYLOAD_TOO_LARGE),
     ("too-many-tries", StatusCode::TOO_MANY_REQUESTS),
     ("transfer-refused", StatusCode::FORBIDDEN),
     ("try-later", StatusCode::SERVICE_UNAVAILABLE),
@@ -141,22 +140,17 @@ fn code_of(operation: &str, status: StatusCode) -> &'static str {
         (_, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND) => "not-here",
         (_, StatusCode::FORBIDDEN) if operation.starts_with("owner.") => "not-here",
         (_, StatusCode::FORBIDDEN | StatusCode::CONFLICT) => "refused",
-        (_, StatusCode::PAYLOAD_TOO_LARGE) => "too-large",
         (_, StatusCode::SERVICE_UNAVAILABLE) => "try-later",
         (_, _) => "internal",
     }
 }
 
-/// Gives a failure without words of ours its words, for callers that are no machines of aSSURE 11.
+/// Gives an empty failure its words, for callers that are no machines of aSSURE 11.
 pub(super) fn with_words(operation: &str, response: Response) -> Response {
     use axum::body::HttpBody as _;
     let status = response.status();
     let fails = status.is_client_error() || status.is_server_error();
-    let is_worded = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == KIND);
-    let is_empty = response.body().size_hint().exact() == Some(0);
-    // A body beyond the limit is refused before any handler sees it.
-    let is_of_the_framework = status == StatusCode::PAYLOAD_TOO_LARGE && !is_worded;
-    if !fails || !(is_empty || is_of_the_framework) {
+    if !fails || response.body().size_hint().exact() != Some(0) {
         return response;
     }
     let mut worded = problem(code_of(operation, status));

@@ -130,7 +130,7 @@ pub(super) struct ActivateJson {
     password: Typed,
 }
 
-/// `POST /v1/activation`: 201, 400, 409, 410, 422, 503.
+/// `POST /v1/activation`: 201, 400, 409, 410, 422, 429, 503.
 async fn activate(
     State(console): State<Arc<Console>>,
     Extension(peer): Extension<TlsPeer>,
@@ -141,6 +141,10 @@ async fn activate(
         Ok(_) => return problem("activation-ended"),
         Err(refusal) => return refusal,
     };
+    // Anybody may try: each try hashes a password and is in the audit log.
+    if let Err(wait) = console.tries_activation(peer.address.ip()) {
+        return problem_until("too-many-tries", wait);
+    }
     let Ok(name) = AccountName::from_typed(&asked.account) else { return problem("name-refused") };
     let password = match asked.password.new_password() {
         Ok(password) => password,

@@ -12,6 +12,8 @@ use clock::Moment;
 use crypto::Secret;
 use tokio::sync::Semaphore;
 
+use crate::source_limit::network;
+
 /// Wrong passphrases from one source within [`FAILURE_WINDOW`] before it has to wait.
 /// Source: ruling A-SECDEV-01.
 const FAILURE_COUNT_MAX: u32 = 5;
@@ -118,6 +120,7 @@ impl Users {
 
     /// Checks a passphrase. An unknown name costs the same time as a wrong passphrase.
     pub(super) async fn sign_in(&self, name: &str, passphrase: Secret, from: IpAddr, now: Moment) -> SignIn {
+        let from = network(from);
         if let Some(wait) = self.must_wait(from, now) {
             return SignIn::Wait(wait);
         }
@@ -127,6 +130,10 @@ impl Users {
         let (Some(hash), true) = (hash, fits) else { return self.failed(from, now) };
         // The semaphore is never closed; if it were, nobody could sign in.
         let Ok(_place) = Arc::clone(&self.hashing).acquire_owned().await else { return SignIn::Wrong };
+        // Others may have failed from there while this one waited for its place.
+        if let Some(wait) = self.must_wait(from, now) {
+            return SignIn::Wait(wait);
+        }
         let verified = tokio::task::spawn_blocking(move || {
             Argon2::default().verify_password(passphrase.expose(), &hash).is_ok()
         });
@@ -186,6 +193,20 @@ mod tests {
             users.sign_in("ann", Secret::from(&b"correct horse"[..]), [10, 0, 0, 1].into(), at(3));
         assert_eq!(elsewhere.await, SignIn::Welcome);
         assert_eq!(tries(&users, "ann", b"correct horse", 1 + 30 * 60).await, SignIn::Welcome);
+    }
+
+    #[tokio::test]
+    async fn tries_at_the_same_time_and_from_one_network_count_together() {
+        let users = Arc::new(users());
+        let mut tries = tokio::task::JoinSet::new();
+        for host in 0..3 * FAILURE_COUNT_MAX {
+            let users = Arc::clone(&users);
+            let from = IpAddr::V6((0x2001_0db8_u128 << 96 | u128::from(host)).into());
+            tries.spawn(async move { users.sign_in("ta", Secret::from(&b"wrong"[..]), from, at(0)).await });
+        }
+        let all = tries.join_all().await;
+        let wrong = all.iter().filter(|one| **one == SignIn::Wrong).count();
+        assert!(wrong < FAILURE_COUNT_MAX as usize + HASH_COUNT_MAX, "{wrong}");
     }
 
     #[test]

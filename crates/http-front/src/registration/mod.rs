@@ -8,7 +8,6 @@ mod owner_flow;
 mod query;
 mod recovery_flow;
 mod settling;
-mod source_limit;
 mod ta_api;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -20,7 +19,7 @@ use net::executor::Executor;
 use tokio::sync::Notify;
 
 use crate::BootstrapClient;
-use source_limit::SourceLimit;
+use crate::source_limit::SourceLimit;
 
 pub use maker_api::maker_api;
 pub use operator_api::operator_api;
@@ -30,6 +29,8 @@ pub use ta_api::ta_api;
 
 /// The name of this server in the audit log.
 const ROLE: &str = "registration";
+/// Registrations of one source in an hour. Source: ruling A-ASSURE-33.
+const REGISTRATION_COUNT_MAX: u32 = 60;
 
 /// Writes the files of the outbox to the gap; says what went wrong.
 pub type FlushOutbox = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
@@ -72,7 +73,7 @@ impl RegistrationServer {
         identity: GapPartner,
         flush_outbox: FlushOutbox,
     ) -> Self {
-        let registrations = Mutex::new(SourceLimit::default());
+        let registrations = Mutex::new(SourceLimit::new(REGISTRATION_COUNT_MAX));
         let unsettled = [AtomicUsize::new(0), AtomicUsize::new(0)];
         let (woken, settling, has_settled) =
             (Notify::new(), tokio::sync::Mutex::default(), AtomicBool::new(false));

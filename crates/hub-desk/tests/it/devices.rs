@@ -1,6 +1,7 @@
 //! What devices get, and what they say.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use hub::{Answered, Command, OperationState, Outcome, Party, Reply, What};
 use hub_desk::ORDER_LINE_LENGTH;
@@ -68,4 +69,25 @@ async fn a_slow_device_gets_every_operation_once() {
     }
     assert!(device.orders.try_recv().is_err());
     assert_eq!(seen.len(), count);
+}
+
+#[tokio::test]
+async fn a_value_that_is_wanted_while_operations_are_brought_is_brought_too() {
+    let house = House::new().await;
+    let mut device = house.desk.attach(LOCK);
+    tokio::task::yield_now().await;
+    // The line is full, and what did not fit is brought as it empties.
+    for _ in 0..ORDER_LINE_LENGTH + 2 {
+        house.call(Party::Owner, House::unlock(0)).await.unwrap();
+    }
+    house.call(Party::Owner, House::write("mode", json!("away"), 0)).await.unwrap();
+    let mut calls = 0;
+    loop {
+        let order = tokio::time::timeout(Duration::from_secs(20), device.orders.recv()).await;
+        match order.expect("the value is brought").unwrap().what {
+            What::Set { .. } => break,
+            _ => calls += 1,
+        }
+    }
+    assert!(calls <= ORDER_LINE_LENGTH + 2);
 }

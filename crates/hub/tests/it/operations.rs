@@ -125,3 +125,21 @@ fn the_oldest_ended_operation_makes_room_and_an_open_one_does_not() {
     assert_eq!(look(&house, last).state, OperationState::Queued);
     assert_eq!(house.record_counts()[5], CALLS_KEPT_MAX + 1, "with the head");
 }
+
+#[test]
+fn an_open_operation_does_not_keep_ended_ones_from_making_room() {
+    let house = House::new();
+    let first = ring(&house, true).number;
+    let second = ring(&house, true).number;
+    for _ in 2..CALLS_KEPT_MAX {
+        ring(&house, false);
+    }
+    answer(&house, second, Ok(None));
+    ring(&house, false);
+    assert_eq!(look(&house, first).state, OperationState::Sent);
+    let gone = ReadOperation { thing: LOCK, name: "ring".into(), number: second, party: Party::Owner };
+    assert_eq!(house.run(&gone).unwrap_err(), Refusal::NoSuchName);
+    assert_eq!(house.record_counts()[5], CALLS_KEPT_MAX + 1, "with the head");
+    let one_more = invoke(&house, "ring", Value::Null, false);
+    assert_eq!(house.run(&one_more).unwrap_err(), Refusal::Full, "no other has ended");
+}

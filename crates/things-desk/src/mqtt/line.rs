@@ -32,6 +32,8 @@ pub(super) struct Line {
     pub(super) places: Arc<Semaphore>,
     /// The thing that the client is, once it was looked for and found.
     pub(super) thing: Option<Uuid>,
+    /// How many things had been removed then: an id may be given again, to another device.
+    removals: u64,
     filters: HashMap<Arc<str>, AbortHandle>,
     /// What runs for the filters; ends with the connection.
     hearing: JoinSet<()>,
@@ -41,7 +43,7 @@ impl Line {
     pub(super) fn new(ground: Ground, conn: u64, client: Arc<ThingsClient>, window: Arc<Semaphore>) -> Self {
         let places = Arc::new(Semaphore::new(ASKED_COUNT_MAX));
         let (filters, hearing) = (HashMap::new(), JoinSet::new());
-        Self { ground, conn, client, window, places, thing: None, filters, hearing }
+        Self { ground, conn, client, window, places, thing: None, removals: 0, filters, hearing }
     }
 
     pub(super) async fn run(mut self, mut events: Receiver<ThingsEvent>) {
@@ -171,9 +173,11 @@ impl Line {
 
     /// Whether the client is the device of this thing.
     pub(super) async fn is_own(&mut self, thing: Uuid) -> Result<bool, Refusal> {
-        if self.thing != Some(thing) {
+        let removals = self.ground.desk.removals();
+        if self.thing != Some(thing) || self.removals != removals {
             let binding = Binding::Mqtt { client: self.client.name.clone() };
             self.thing = self.ground.desk.find(binding).await?;
+            self.removals = removals;
         }
         Ok(self.thing == Some(thing))
     }

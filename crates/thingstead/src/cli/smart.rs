@@ -38,7 +38,7 @@ enum Born {
 ///
 /// Examples:
 ///   thingstead maker osap --out made --realm lbs.example.org --model camera
-///   thingstead maker osap --out made --kind psk --serial LOCK-7 --count 1
+///   thingstead maker osap --out made --kind psk --serial LOCK-7
 ///   thingstead maker osap --out made --kind key-pair --pin data/a/lbs.pin
 ///   thingstead maker osap --out made --realm lbs.example.org --compat
 #[derive(Args)]

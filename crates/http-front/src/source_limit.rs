@@ -1,4 +1,4 @@
-//! How often one network may register management systems.
+//! How often one network may do something that anybody may try.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -6,21 +6,26 @@ use std::time::Duration;
 
 use clock::Moment;
 
-/// Registrations of one source within [`WINDOW`].
-const COUNT_MAX: u32 = 60;
-/// The window of [`COUNT_MAX`].
+/// Attempts are counted for so long.
 const WINDOW: Duration = Duration::from_secs(60 * 60);
 /// Sources that are remembered. Beyond: the one whose window began first is forgotten.
 const SOURCE_COUNT_MAX: usize = 10_000;
 
 /// Counts per source network: an IPv4 address, or 64 bits of an IPv6 address.
 /// Source: ruling A-ASSURE-33.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SourceLimit {
+    /// Attempts of one source within [`WINDOW`].
+    count_max: u32,
     windows: BTreeMap<IpAddr, (Moment, u32)>,
 }
 
 impl SourceLimit {
+    /// For so many attempts of one source in an hour.
+    pub(crate) const fn new(count_max: u32) -> Self {
+        Self { count_max, windows: BTreeMap::new() }
+    }
+
     /// Counts one attempt; says how long to wait when there were too many.
     pub(crate) fn admit(&mut self, from: IpAddr, now: Moment) -> Result<(), Duration> {
         let source = network(from);
@@ -32,7 +37,7 @@ impl SourceLimit {
         if now.since(*began) >= WINDOW {
             (*began, *count) = (now, 0);
         }
-        if *count >= COUNT_MAX {
+        if *count >= self.count_max {
             return Err(WINDOW.saturating_sub(now.since(*began)));
         }
         *count += 1;
@@ -40,9 +45,10 @@ impl SourceLimit {
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
+/// An IPv4 address, or the 64 bits that one subscriber has of IPv6.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
     }
 }
@@ -51,13 +57,15 @@ fn network(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
+    const COUNT_MAX: u32 = 60;
+
     fn at(secs: u64) -> Moment {
         Moment::from_micros(secs * 1_000_000)
     }
 
     #[test]
     fn a_source_waits_for_its_window_and_others_do_not() {
-        let mut limit = SourceLimit::default();
+        let mut limit = SourceLimit::new(COUNT_MAX);
         let (here, there) = ("2001:db8::1".parse().unwrap(), "2001:db8:0:1::1".parse().unwrap());
         for _ in 0..COUNT_MAX {
             assert_eq!(limit.admit(here, at(0)), Ok(()));
@@ -70,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_sources_is_bounded() {
-        let mut limit = SourceLimit::default();
+        let mut limit = SourceLimit::new(COUNT_MAX);
         for n in 0..=u32::try_from(SOURCE_COUNT_MAX).unwrap() {
             assert_eq!(limit.admit(IpAddr::V4(n.into()), at(n.into())), Ok(()));
         }

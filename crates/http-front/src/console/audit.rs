@@ -264,47 +264,67 @@ fn csv_line(line: &AuditLine) -> String {
     format!("{},{}\n", line.unix_millis, texts.join(","))
 }
 
-/// Writes the whole log as it stands, oldest first; `say` hands a piece on, and says whether anybody reads.
-fn write_export(console: &Console, format: Format, mut say: impl FnMut(String) -> bool) -> Result<(), Fault> {
-    let mut hash = Sha256::new();
-    let mut count = 0_u64;
-    let mut range = Range { space: AUDIT, prefix: Vec::new(), after: None, limit: READ_PAGE };
-    let mut piece = match format {
-        Format::Csv => "unix_millis,role,actor,address,operation,device,result,correlation\n".to_owned(),
-        Format::Json => "{\"entries\":[\n".to_owned(),
-    };
-    loop {
-        let page = console.feed.table().scan(&range)?;
+/// The whole log as it stands, oldest first, on its way to a reader.
+struct Export {
+    console: Arc<Console>,
+    format: Format,
+    hash: Sha256,
+    count: u64,
+    /// What is read next; `None`: the last line was written.
+    range: Option<Range>,
+    /// Whether there are entries behind what was read.
+    more: bool,
+}
+
+impl Export {
+    fn new(console: Arc<Console>, format: Format) -> Self {
+        let range = Some(Range { space: AUDIT, prefix: Vec::new(), after: None, limit: READ_PAGE });
+        Self { console, format, hash: Sha256::new(), count: 0, range, more: true }
+    }
+
+    /// The next piece; `None` behind the last. Blocks while it reads.
+    fn piece(&mut self) -> Result<Option<String>, Fault> {
+        let Some(range) = &mut self.range else { return Ok(None) };
+        if !self.more {
+            self.range = None;
+            return Ok(Some(self.last_line()));
+        }
+        let mut piece = match (range.after.is_none(), self.format) {
+            (true, Format::Csv) => {
+                "unix_millis,role,actor,address,operation,device,result,correlation\n".to_owned()
+            }
+            (true, Format::Json) => "{\"entries\":[\n".to_owned(),
+            (false, _) => String::new(),
+        };
+        let page = self.console.feed.table().scan(range)?;
         for (key, record) in &page.records {
             let Ok(entry) = AuditEntry::from_bytes(&record.value) else { continue };
             let line = AuditLine::new(model::hex(&key.name), &entry);
-            match format {
+            match self.format {
                 Format::Csv => piece.push_str(&csv_line(&line)),
                 Format::Json => {
-                    if count > 0 {
+                    if self.count > 0 {
                         piece.push_str(",\n");
                     }
                     // Texts and numbers always make JSON.
                     piece.push_str(&serde_json::to_string(&line).unwrap_or_default());
                 }
             }
-            count += 1;
+            self.count += 1;
         }
-        hash.update(piece.as_bytes());
-        if !say(std::mem::take(&mut piece)) {
-            return Ok(());
-        }
+        self.hash.update(piece.as_bytes());
         range.after = page.records.last().map(|(key, _)| key.name.clone());
-        if !page.more {
-            break;
+        self.more = page.more;
+        Ok(Some(piece))
+    }
+
+    fn last_line(&self) -> String {
+        let (count, digest) = (self.count, model::hex(&self.hash.clone().finalize()));
+        match self.format {
+            Format::Csv => format!("# entries {count}, SHA-256 of the lines above {digest}\n"),
+            Format::Json => format!("\n],\"count\":{count},\"sha256\":\"{digest}\"}}\n"),
         }
     }
-    let digest = model::hex(&hash.finalize());
-    say(match format {
-        Format::Csv => format!("# entries {count}, SHA-256 of the lines above {digest}\n"),
-        Format::Json => format!("\n],\"count\":{count},\"sha256\":\"{digest}\"}}\n"),
-    });
-    Ok(())
 }
 
 /// `GET /v1/audit/export?format=csv|json`: 200, 400. The last line holds the count and the SHA-256 of every
@@ -316,10 +336,26 @@ async fn export(State(console): State<Arc<Console>>, _: Caller, RawQuery(query):
         Some(_) => return problem("request-unreadable"),
     };
     let (lines, body) = Lines::pair();
-    tokio::task::spawn_blocking(move || {
-        let said = write_export(&console, format, |piece| lines.blocking_send(Bytes::from(piece)).is_ok());
-        if let Err(why) = said {
-            tracing::error!(?why, "an export of the audit log was cut");
+    tokio::spawn(async move {
+        let mut export = Export::new(console, format);
+        loop {
+            // A thread for a piece: one that waited for a slow reader would be missing to everybody else.
+            let read = tokio::task::spawn_blocking(move || {
+                let piece = export.piece();
+                (export, piece)
+            });
+            let piece = match read.await {
+                Ok((back, Ok(piece))) => {
+                    export = back;
+                    piece
+                }
+                Ok((_, Err(why))) => return tracing::error!(?why, "an export of the audit log was cut"),
+                Err(why) => return tracing::error!(%why, "an export of the audit log was cut"),
+            };
+            let Some(piece) = piece else { return };
+            if lines.send(Bytes::from(piece)).await.is_err() {
+                return;
+            }
         }
     });
     let mut response = Response::new(body);

@@ -58,7 +58,13 @@ impl DasFace {
                 self.counters.old += 1;
                 self.acknowledge(line, incoming.id, ReasonCode::SUCCESS, now);
             }
-            Err(Unopened::Bad) => self.counters.bad += 1,
+            Err(Unopened::Bad) => {
+                self.counters.bad += 1;
+                if let (Some(id), Some(open)) = (incoming.id, self.lines.get_mut(&line)) {
+                    // It is not acknowledged, and what is behind it is not to wait for that.
+                    open.mqtt.pass_over(id, now.moment).ok();
+                }
+            }
             Err(Unopened::Closed) => {
                 self.counters.bad += 1;
                 self.counters.bad_closed += 1;

@@ -1,11 +1,13 @@
-//! An owner that has no room for what it is told, for a while.
+//! An owner that has no room for what it is told, for a while, and a device that has none for an order, ever.
 
 use mqtt_proto::{ClientOutput, Publication, QoS};
 use osap_front::Output;
-use osap_front::das::{DasEvent, OfflineReason};
+use osap_front::das::{DasCommand, DasEvent, OfflineReason, OrderFailure};
 use osap_proto::General;
+use osap_things::{DownMessage, Node};
+use serde_json::json;
 
-use crate::das::report;
+use crate::das::{lock, order, report};
 use crate::device::{Device, Talk};
 use crate::world::{World, at, serial};
 
@@ -80,4 +82,25 @@ fn of_too_many_that_wait_the_connection_of_the_newest_is_closed_and_its_end_is_t
     let gone = DasEvent::Offline { serial: serial("T1"), reason: OfflineReason::Closed };
     assert_eq!((told.len(), told.last()), (5, Some(&gone)));
     assert_eq!(world.das.device_count(), 0);
+}
+
+#[test]
+fn an_order_larger_than_the_device_takes_fails_and_those_behind_it_leave() {
+    let mut world = World::new();
+    let mut device = world.ready_device("T1", at(0));
+    device.limits.packet_size_max = 4096;
+    let mut talk = world.connect(&mut device, at(1));
+    world.told();
+    let mut large = order(1, 60);
+    large.message = DownMessage::Set { node: Node::Device, place: lock(), value: json!("x".repeat(5000)) };
+    world.das.command(DasCommand::Order(large), at(2));
+    world.das.command(DasCommand::Order(order(2, 60)), at(2));
+    talk.turn(&mut world, at(2));
+    let failed = DasEvent::OrderFailed { serial: serial("T1"), id: 1, why: OrderFailure::TooLarge };
+    assert_eq!(world.told(), [failed]);
+    let heard: Vec<_> = talk.heard.iter().map(|got| &got.message).collect();
+    assert_eq!(heard, [&order(2, 60).message]);
+    let mut talk = world.connect(&mut device, at(3));
+    talk.turn(&mut world, at(3));
+    assert!(!world.told().iter().any(|event| matches!(event, DasEvent::OrderFailed { .. })), "told once");
 }

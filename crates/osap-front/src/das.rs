@@ -17,10 +17,11 @@ mod cover;
 mod device;
 mod known;
 mod line;
+mod outlet;
 mod publishing;
 mod words;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ use osap_proto::{
 use crate::{LineId, Output};
 use device::Device;
 use line::{Cover, Line, Live, Stage, connect_of, will_of};
+use outlet::Outlet;
 pub use words::{DasCommand, DasEvent, DasOrder, OfflineReason, OrderFailure, OrderResult, Token};
 
 /// Longest keep alive that 5.0 devices are told, in seconds.
@@ -136,8 +138,7 @@ pub struct DasFace {
     /// The number of the next message to a device of type 1: those read it as a number of 32 bits.
     next_compat_seq: u32,
     due: Deadlines<Due>,
-    outputs: VecDeque<Output<DasEvent>>,
-    backlog: VecDeque<DasEvent>,
+    outputs: Outlet,
     counters: DasCounters,
 }
 
@@ -184,8 +185,7 @@ impl DasFace {
             next_seq: settings.first_seq,
             next_compat_seq: 1,
             due: Deadlines::new(),
-            outputs: VecDeque::new(),
-            backlog: VecDeque::new(),
+            outputs: Outlet::default(),
             counters: DasCounters::default(),
             settings,
         }
@@ -265,17 +265,15 @@ impl DasFace {
             DasCommand::Replaced { devid, issued, epoch } => self.replaced(devid, issued, epoch, now),
             DasCommand::TicketKey(key) => self.ring.add(key),
         }
-        self.offer_again();
     }
 
-    /// The owner has no room: what it was told is offered again, in order.
+    /// The owner has no room: this and what is behind it is offered again, in order.
     pub fn refused(&mut self, event: DasEvent, now: Now) {
         self.counters.backed_up += 1;
-        if self.backlog.len() >= self.settings.backlog_count_max {
-            return self.give_up(event, now);
-        }
-        self.backlog.push_back(event);
         self.due.set(Due::Retry, now.moment + RETRY_TIME);
+        for event in self.outputs.hold(event, self.settings.backlog_count_max) {
+            self.give_up(event, now);
+        }
     }
 
     /// Ends what is late.
@@ -284,7 +282,7 @@ impl DasFace {
             match due {
                 Due::Line(line) => self.line_due(line, now),
                 Due::Device(serial) => self.device_due(&serial, now),
-                Due::Retry => self.offer_again(),
+                Due::Retry => self.outputs.offer(),
             }
         }
     }
@@ -298,7 +296,7 @@ impl DasFace {
 
     /// What is to be done next.
     pub fn next_output(&mut self) -> Option<Output<DasEvent>> {
-        self.outputs.pop_front()
+        self.outputs.next()
     }
 
     /// When [`Self::expire`] is due.
@@ -309,16 +307,7 @@ impl DasFace {
 
     /// Tells the owner, behind what waits already.
     fn tell(&mut self, event: DasEvent) {
-        if self.backlog.is_empty() {
-            self.outputs.push_back(Output::Event(event));
-        } else {
-            self.backlog.push_back(event);
-        }
-    }
-
-    fn offer_again(&mut self) {
-        self.due.clear(&Due::Retry);
-        self.outputs.extend(std::mem::take(&mut self.backlog).into_iter().map(Output::Event));
+        self.outputs.tell(event);
     }
 
     /// An event that cannot even wait: its device comes again and says it once more.
@@ -335,8 +324,7 @@ impl DasFace {
             DasEvent::Up { token: None, .. } | DasEvent::Answered { token: None, .. } => {}
             // These are few, and state hangs on them.
             event @ (DasEvent::Online { .. } | DasEvent::Offline { .. } | DasEvent::OrderFailed { .. }) => {
-                self.backlog.push_back(event);
-                self.due.set(Due::Retry, now.moment + RETRY_TIME);
+                self.tell(event);
             }
         }
     }
@@ -393,7 +381,7 @@ impl DasFace {
     fn settle(&mut self, line: LineId, now: Now) {
         while let Some(output) = self.lines.get_mut(&line).and_then(|open| open.mqtt.next_output()) {
             match output {
-                ServerOutput::Transmit(bytes) => self.outputs.push_back(Output::Transmit { line, bytes }),
+                ServerOutput::Transmit(bytes) => self.outputs.transmit(line, bytes),
                 ServerOutput::Connect(request) => self.connect(line, *request, now),
                 ServerOutput::Message(incoming) => self.message(line, incoming, now),
                 ServerOutput::Delivered { id, .. } => self.delivered(line, id, now),
@@ -448,8 +436,8 @@ impl DasFace {
             let bytes = vec![0x20, 2, 0, refusal.return_code()];
             self.lines.remove(&line);
             self.due.clear(&Due::Line(line));
-            self.outputs.push_back(Output::Transmit { line, bytes });
-            self.outputs.push_back(Output::Close { line });
+            self.outputs.transmit(line, bytes);
+            self.outputs.close(line);
             return;
         }
         // The client waits for an answer, so there is somebody to refuse.
@@ -540,7 +528,7 @@ impl DasFace {
 
     fn ended(&mut self, line: LineId, end: ServerEnd, now: Now) {
         self.due.clear(&Due::Line(line));
-        self.outputs.push_back(Output::Close { line });
+        self.outputs.close(line);
         let Some(open) = self.lines.remove(&line) else { return };
         let Stage::Live(live) = open.stage else { return };
         for token in &live.tokens {

@@ -18,8 +18,8 @@ use std::sync::Arc;
 use clock::{Deadlines, Dice, Moment, Now};
 use crypto::{PrivateKey, Provider};
 use osap_proto::{
-    AddressPrefix, Claim, Connection, DasAnswer, Devid, FakeRecords, LbsEnd, LbsMemory, LbsOutput, LbsRun,
-    LbsSetup, ProtocolType, Realm, Serial, TypeGroup,
+    AddressPrefix, Claim, Connection, DasAnswer, DeviceRecord, Devid, FakeRecords, LbsEnd, LbsMemory,
+    LbsOutput, LbsRun, LbsSetup, ProtocolType, Realm, Serial, TypeGroup,
 };
 
 use crate::{LineId, Output};
@@ -204,13 +204,15 @@ impl LbsFace {
             (LbsCommand::Unable { .. }, _) => return self.drop_unanswered(line),
             (LbsCommand::Found { record, generation, .. }, Machine::Secure(machine)) => {
                 let Some(utc) = now.utc else { return self.drop_unanswered(line) };
-                let record = record.filter(|record| {
+                let is_own = |record: &DeviceRecord| {
                     machine.protocol() != Some(ProtocolType::MUTUAL)
                         || run.certificate.as_ref().is_some_and(|shown| shown.is_of(record))
-                });
+                };
+                let record =
+                    record.map(|record| if is_own(&record) { *record } else { record.for_a_stranger() });
                 run.generation = generation;
                 let unix_secs = utc.as_unix_millis() / 1000;
-                machine.record(record.as_deref(), unix_secs, &mut self.memory, now.moment);
+                machine.record(record.as_ref(), unix_secs, &mut self.memory, now.moment);
             }
             (LbsCommand::Granted { grant, .. }, Machine::Secure(machine)) => machine.grant(grant, now.moment),
             (LbsCommand::Committed { outcome, .. }, Machine::Secure(machine)) => {

@@ -15,7 +15,8 @@
 //!                 <--------------------   B2, closed
 //! ```
 //! Before mac_d is verified nothing but H1-II goes out, and it looks alike for devices that exist and that
-//! do not. Kind 1 may have to wait, before anything is looked up; what it tries is counted when H1-II goes out.
+//! do not. Kind 1 may have to wait, before anything is looked up; what it tries is counted when H1-II goes out, and
+//! the wait is looked at again there: others may have tried while the record was looked up.
 //! Source: OSAP secure profile sections 3 to 8, 10 and 14.
 
 mod judgement;
@@ -299,6 +300,12 @@ impl LbsRun {
             State::AwaitRecord { offer, bytes } => {
                 let header = Header { protocol: offer.header.protocol, group: self.setup.served.clone() };
                 let tried = matches!(offer.claim, Claim::Code(_)).then(|| offer.serial.clone());
+                // Offers that came together all saw that nobody waits: only here they pass one by one.
+                if let Some(serial) = &tried
+                    && let Some(secs) = memory.tries.wait_secs(serial, self.setup.from, now)
+                {
+                    return self.refuse_with(&header, ResultCode::LATER, &secs.to_be_bytes());
+                }
                 match self.prepare(*offer, &bytes, found, unix_secs) {
                     Ok((answer, proof)) => {
                         // It lets the other side test one code, even when it never answers.

@@ -272,11 +272,12 @@ impl SmartDevice {
             self.close(stream);
             return self.link_ended(Offline::NotGenuine, now);
         }
-        // A bad one is not acknowledged; whatever opens or is old is.
-        if opened != Err(Unopened::Bad)
-            && let Some(id) = incoming.id
-        {
-            let _gone = link.client.acknowledge(id, ReasonCode::SUCCESS, None, now.moment);
+        // A bad one is not acknowledged, and holds nothing back; whatever opens or is old is.
+        if let Some(id) = incoming.id {
+            let _gone = match opened {
+                Err(Unopened::Bad) => link.client.pass_over(id, now.moment),
+                _ => link.client.acknowledge(id, ReasonCode::SUCCESS, None, now.moment),
+            };
         }
         match opened {
             Ok(opened) => self.opened_message(topic, &opened, now),

@@ -273,11 +273,29 @@ impl Flow {
         if self.inbox.answer(id, Answer { reason: known, why: why.map(Into::into) }).is_err() {
             return Ok(Err(NotAsked));
         }
+        self.send_due(out)?;
+        Ok(Ok(()))
+    }
+
+    /// A message that gets no answer in this connection; what is behind it does not wait for one.
+    pub(crate) fn pass_over(
+        &mut self,
+        id: PacketId,
+        out: &mut Vec<u8>,
+    ) -> Result<Result<(), NotAsked>, EncodeError> {
+        if self.inbox.pass_over(id).is_err() {
+            return Ok(Err(NotAsked));
+        }
+        self.send_due(out)?;
+        Ok(Ok(()))
+    }
+
+    fn send_due(&mut self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         while let Some(due) = self.inbox.next_due() {
             let kind = if due.qos == QoS::ExactlyOnce { Kind::PubRec } else { Kind::PubAck };
             self.acknowledge_kind(kind, (due.id, due.answer.reason), due.answer.why.as_deref(), out)?;
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// What became of our messages is told first; what may follow is sent behind it.

@@ -126,6 +126,13 @@ impl Inbox {
         Ok(())
     }
 
+    /// A message that is never answered: those behind it need not wait for it. Its identifier stays in use.
+    pub(crate) fn pass_over(&mut self, id: PacketId) -> Result<(), NotAsked> {
+        let waiting = self.line.iter().position(|(waiting, _, given)| *waiting == id && given.is_none());
+        self.line.remove(waiting.ok_or(NotAsked)?);
+        Ok(())
+    }
+
     /// The next acknowledgement, if its message is the oldest without one.
     pub(crate) fn next_due(&mut self) -> Option<DueAck> {
         self.line.front()?.2.as_ref()?;

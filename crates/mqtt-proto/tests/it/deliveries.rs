@@ -171,6 +171,26 @@ fn answers_leave_in_the_order_of_the_messages() {
     }
 }
 
+#[test]
+fn what_is_passed_over_holds_no_answer_back() {
+    for version in VERSIONS {
+        let mut desk = open(version);
+        for number in [1, 2, 3] {
+            desk.feed(&publish(AtLeastOnce, number, false, b"m"));
+            message(&mut desk);
+        }
+        desk.server.acknowledge(id(2), OK, None, desk.now).unwrap();
+        desk.expect(&[]);
+        desk.server.pass_over(id(1), desk.now).unwrap();
+        desk.expect(&[Packet::PubAck(ack(2, OK))]);
+        desk.server.acknowledge(id(3), OK, None, desk.now).unwrap();
+        desk.expect(&[Packet::PubAck(ack(3, OK))]);
+        assert_eq!(desk.server.pass_over(id(1), desk.now), Err(NotAsked), "once");
+        assert_eq!(desk.server.acknowledge(id(1), OK, None, desk.now), Err(NotAsked), "it gets no answer");
+        assert_eq!(desk.server.pass_over(id(2), desk.now), Err(NotAsked), "it had its answer");
+    }
+}
+
 // verifies: MQTT-4.3.2-1, MQTT-4.3.2-2, MQTT-4.3.2-3, MQTT-2.2.1-4, MQTT-3.3.1-1, MQTT-3.3.1-2, MQTT311-4.3.2-1,
 // MQTT311-2.3.1-2, MQTT311-2.3.1-3, MQTT311-2.3.1-4, MQTT311-3.3.1-1
 #[test]

@@ -16,7 +16,7 @@ use osap_proto::{Devid, General, ProtocolType, Serial};
 use super::line::{Cover, Line, Live, Stage};
 use super::words::DasEvent;
 use super::{DasFace, Due, mqtt_settings};
-use crate::{LineId, Output};
+use crate::LineId;
 
 /// Bytes of a CONNECT, and of what may come behind it before its answer.
 const WAITING_SIZE_MAX: usize = 8 * 1024;
@@ -115,7 +115,7 @@ impl DasFace {
     fn hang_up(&mut self, line: LineId) {
         self.lines.remove(&line);
         self.due.clear(&Due::Line(line));
-        self.outputs.push_back(Output::Close { line });
+        self.outputs.close(line);
     }
 
     pub(super) fn known_compat(
@@ -140,7 +140,7 @@ impl DasFace {
             (Err(refusal), _) => {
                 self.counters.refused_session += 1;
                 let bytes = vec![0x20, 2, 0, refusal.return_code()];
-                self.outputs.push_back(Output::Transmit { line, bytes });
+                self.outputs.transmit(line, bytes);
                 self.hang_up(line);
             }
             // Nobody is let in without a session.

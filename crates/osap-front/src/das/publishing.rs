@@ -1,7 +1,7 @@
 //! Messages in both directions.
 
 use clock::Now;
-use mqtt_proto::{Incoming, PacketId, Publication, QoS, ReasonCode, SubscribeRequest};
+use mqtt_proto::{Incoming, NotSent, PacketId, Publication, QoS, ReasonCode, SubscribeRequest};
 use osap_proto::{General, Serial, Unopened, is_below};
 use osap_things::{DownMessage, decode_up, encode_down, is_compat_topic};
 
@@ -58,7 +58,13 @@ impl DasFace {
                 self.counters.old += 1;
                 self.acknowledge(line, incoming.id, ReasonCode::SUCCESS, now);
             }
-            Err(Unopened::Bad) => self.counters.bad += 1,
+            Err(Unopened::Bad) => {
+                self.counters.bad += 1;
+                if let (Some(id), Some(open)) = (incoming.id, self.lines.get_mut(&line)) {
+                    // It is not acknowledged, and what is behind it is not to wait for that.
+                    open.mqtt.pass_over(id, now.moment).ok();
+                }
+            }
             Err(Unopened::Closed) => {
                 self.counters.bad += 1;
                 self.counters.bad_closed += 1;
@@ -210,17 +216,23 @@ impl DasFace {
                 live.expiry = now.moment;
                 return self.due.set(Due::Line(line), now.moment);
             };
-            let Ok(publication) = Publication::new(&topic, &payload, QoS::AtLeastOnce) else { break };
-            let seq = kept.general.seq;
-            match open.mqtt.publish(publication) {
-                Ok(Some(id)) => {
+            let (id, seq) = (kept.id, kept.general.seq);
+            let publication = Publication::new(&topic, &payload, QoS::AtLeastOnce).map_err(NotSent::Invalid);
+            match publication.and_then(|publication| open.mqtt.publish(publication)) {
+                Ok(Some(packet)) => {
                     kept.progress = Progress::Sent;
                     self.counters.sent += 1;
                     if let Some(live) = open.live() {
-                        live.sent.insert(id, seq);
+                        live.sent.insert(packet, seq);
                     }
                 }
-                Ok(None) | Err(_) => break,
+                Ok(None) | Err(NotSent::NotConnected | NotSent::NoQuota) => break,
+                // This device does not take it, now or later, and others wait behind it.
+                Err(_) => {
+                    device.answered(seq);
+                    let (serial, why) = (serial.clone(), OrderFailure::TooLarge);
+                    self.outputs.tell(DasEvent::OrderFailed { serial, id, why });
+                }
             }
         }
     }

@@ -33,7 +33,7 @@ pub enum OrderFailure {
     NotHere,
     /// Too many orders wait for it.
     Busy,
-    /// It is larger than what is sent to devices.
+    /// It is larger than what is sent to devices, or than this one takes.
     TooLarge,
 }
 

@@ -195,6 +195,26 @@ fn replayed_moved_and_forged_envelopes_are_not_delivered_and_the_third_bad_one_c
     assert_eq!((world.das.counters().bad, world.das.counters().bad_closed), (3, 1));
 }
 
+// verifies: OSAP-6-20
+#[test]
+fn a_bad_envelope_holds_no_acknowledgement_of_a_good_one_back() {
+    for version in [Version::V3_1_1, Version::V5] {
+        let mut world = World::new();
+        let mut device = world.ready_device("T1", at(0));
+        device.version = version;
+        let mut talk = world.connect(&mut device, at(1));
+        world.told();
+        let (topic, _) = encode_up(&report(true), &serial("T1")).unwrap();
+        talk.publish(&mut world, &topic, b"forged", at(2));
+        assert_eq!((talk.delivered.len(), world.das.counters().bad), (0, 1));
+        let general = device.general(at(2));
+        talk.say(&mut world, general, &report(true), at(2));
+        assert_eq!(world.told().len(), 1);
+        assert_eq!(talk.delivered, [ReasonCode::SUCCESS], "the good one's alone");
+        assert!(!world.is_closed(talk.line));
+    }
+}
+
 // verifies: TS-H11, OSAP-6-20
 #[test]
 fn ts_h11_messages_of_an_earlier_connection_are_worth_nothing_on_the_next() {

@@ -24,6 +24,7 @@ pub(crate) struct Device {
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) dice: Dice,
     pub(crate) version: Version,
+    pub(crate) limits: Limits,
     /// Topic and application part.
     pub(crate) will: Option<(String, Vec<u8>)>,
 }
@@ -86,7 +87,7 @@ impl Device {
             ..ConnectOptions::new(self.version, &client_id)
         };
         change(&mut options);
-        Client::connect(&options, Limits::default(), None, at(0).moment).unwrap()
+        Client::connect(&options, self.limits, None, at(0).moment).unwrap()
     }
 
     pub(crate) fn general(&mut self, now: Now) -> General {

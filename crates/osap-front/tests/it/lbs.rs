@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clock::Moment;
 use crypto::{Curve, KeyKind, Secret};
-use osap_front::lbs::{Arrival, DeviceCertificate, LbsCommand, LbsEvent};
+use osap_front::lbs::{Arrival, DeviceCertificate, LbsCommand, LbsEvent, Tls};
 use osap_front::{LineId, Output};
 use osap_proto::*;
 
@@ -89,6 +89,71 @@ fn unknown_wrong_and_not_allowed_end_alike() {
     // a device that cannot check the other side first sees that nobody has its key
     assert!(ends.iter().all(|end| *end == DeviceEnd::NotGenuine), "{ends:?}");
     assert!(world.records.values().all(|entry| entry.devid.is_none()), "nothing was stored");
+}
+
+/// How an offer over this type is answered, as far as it tells something, to somebody with a certificate of his own.
+fn told_stranger(world: &mut World, protocol: ProtocolType, name: &str, claim: Claim) -> Vec<u8> {
+    let certificate =
+        DeviceCertificate { serial: Some(serial(name)), key: b"of a stranger".to_vec(), is_vouched: false };
+    let tls = match protocol {
+        ProtocolType::PLAIN => None,
+        ProtocolType::TLS => Some(Tls { exporter: [5; 32], certificate: None }),
+        _ => Some(Tls { exporter: [5; 32], certificate: Some(certificate) }),
+    };
+    let line = world.line();
+    world.lbs.opened(line, Arrival { tls, ..arrival(at(0).moment) }, at(0));
+    let drawn = Ephemeral::draw(world.provider.as_ref(), &mut world.dice).unwrap();
+    let header = Header { protocol, group: TypeGroup::new(&[8, 4, 2]).unwrap() };
+    let share = drawn.exchange.public().try_into().unwrap();
+    let offer = First { header, mode: Mode::Serial, serial: serial(name), claim, random: [1; 32], share };
+    world.lbs.receive(line, &offer.encode(), at(0));
+    world.drain_lbs(at(0));
+    let heard = world.heard(line);
+    if !world.is_closed(line) {
+        world.lbs.closed(line, at(0));
+        return format!("{} bytes, and it goes on", heard.len()).into();
+    }
+    // Refused: all but the type, which is the third byte, says why.
+    [&heard[..2], &heard[3..]].concat()
+}
+
+// verifies: TS-L9
+#[test]
+fn ts_l9_a_strange_certificate_tells_no_more_than_none() {
+    let mut world = World::new();
+    let fakes = FakeRecords::new(world.provider.as_ref(), Secret::from(&[9; 32][..])).unwrap();
+    let fake = fakes.of(world.provider.as_ref(), &serial("T1")).kdf;
+    let (right, wrong) = match fake {
+        Kdf::Scrypt => (Kdf::Pbkdf2, Kdf::Scrypt),
+        Kdf::Pbkdf2 => (Kdf::Scrypt, Kdf::Pbkdf2),
+    };
+    world.enrol_psk("T1");
+    let record = &mut world.records.get_mut(&serial("T1")).unwrap().record;
+    let point_l = world.lbs_key.public().clone();
+    record.code = Some(CodeRecord { w0: Secret::from(&[1; 32][..]), point_l, kdf: right });
+    record.allowed.code = true;
+    let ticket = [3; 16];
+    let secret = Secret::from(&[4; 32][..]);
+    record.ticket = Some(TicketOnRecord { id: ticket, secret, end_secs: u64::MAX });
+    for name in ["T1", "unknown"] {
+        for claim in [
+            Claim::Code(right),
+            Claim::Code(wrong),
+            Claim::Psk,
+            Claim::Ticket(ticket),
+            Claim::Ticket([0; 16]),
+        ] {
+            let [plain, tls, mutual] = [ProtocolType::PLAIN, ProtocolType::TLS, ProtocolType::MUTUAL]
+                .map(|protocol| told_stranger(&mut world, protocol, name, claim));
+            assert_eq!((&tls, &mutual), (&plain, &plain), "{name} {claim:?}");
+        }
+    }
+    let ticket = Ticket { id: ticket, secret: Secret::from(&[4; 32][..]) };
+    let by_ticket = setup("T1", DeviceCredential::Ticket(ticket), ProtocolType::MUTUAL);
+    let strange =
+        DeviceCertificate { serial: Some(serial("T1")), key: b"of a stranger".to_vec(), is_vouched: false };
+    let ended = world.run_over(by_ticket, Some(strange), at(0));
+    assert_eq!(ended.unwrap_err(), DeviceEnd::NotGenuine, "and even a ticket does not count with it");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod compat;
 mod compat_hostile;
 mod compat_recorded;
 mod das;
+mod das_full;
 mod das_hostile;
 mod device;
 mod lbs;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clock::{Dice, Moment, Now, Timestamp};
 use crypto::{Curve, KeyKind, PrivateKey, Provider, Secret};
 use crypto_server::Server;
-use mqtt_proto::{Client, Version};
+use mqtt_proto::{Client, Limits, Version};
 use osap_front::das::{DasCommand, DasEvent, DasFace, DasSettings};
 use osap_front::lbs::{Arrival, DeviceCertificate, LbsCommand, LbsEvent, LbsFace, LbsSettings, Tls};
 use osap_front::{LineId, Output};
@@ -375,6 +375,7 @@ impl World {
             provider: Arc::clone(&self.provider),
             dice: self.dice.split(),
             version: Version::V5,
+            limits: Limits::default(),
             will: None,
         }
     }

@@ -174,6 +174,15 @@ enum First {
     Refresh(RefreshFirst),
 }
 
+impl First {
+    const fn serial(&self) -> &Serial {
+        match self {
+            Self::Auth(auth) => &auth.serial,
+            Self::Refresh(refresh) => &refresh.serial,
+        }
+    }
+}
+
 /// One run of type 1 of a load balancer.
 #[derive(Debug)]
 pub struct CompatLbsRun {
@@ -225,7 +234,9 @@ impl CompatLbsRun {
         self.expire(now);
         match core::mem::replace(&mut self.state, State::Over) {
             State::AwaitRecord(first) => {
-                match (*first, found) {
+                // Offers that came together all saw that nobody waits: only here they pass one by one.
+                let waits = memory.tries.wait_secs(first.serial(), self.setup.from, now).is_some();
+                match (*first, found.filter(|_| !waits)) {
                     (First::Auth(auth), Some(device)) => self.authenticate(auth, device, memory, now),
                     (First::Refresh(refresh), Some(device)) => self.refresh(refresh, device, memory, now),
                     (First::Auth(auth), None) => self.not_run(&auth),
@@ -337,7 +348,7 @@ impl CompatLbsRun {
             let answer = if byte0 == 0x70 { 0x80 } else { 0x20 | byte0 & 0x0F };
             return self.refuse(answer, generation, ResultCode::MALFORMED);
         };
-        let (serial, mode) = match &first {
+        let mode = match &first {
             First::Auth(auth) => {
                 if let Some(header) = auth.header.as_ref().filter(|one| one.protocol != ProtocolType::COMPAT)
                 {
@@ -345,10 +356,11 @@ impl CompatLbsRun {
                     self.outputs.push_back(CompatLbsOutput::Send(answer));
                     return self.close(CompatLbsEnd::Refused(result));
                 }
-                (auth.serial.clone(), Some(auth.mode))
+                Some(auth.mode)
             }
-            First::Refresh(refresh) => (refresh.serial.clone(), None),
+            First::Refresh(_) => None,
         };
+        let serial = first.serial().clone();
         if memory.tries.wait_secs(&serial, self.setup.from, now).is_some() {
             return match &first {
                 First::Auth(auth) => self.not_run(auth),

@@ -58,6 +58,15 @@ pub struct DeviceRecord {
     pub ticket: Option<TicketOnRecord>,
 }
 
+impl DeviceRecord {
+    /// The same for somebody who is not its device, whatever he shows. What is told of it stays, so that nothing
+    /// tells it from the record for others; no credential counts.
+    #[must_use]
+    pub fn for_a_stranger(self) -> Self {
+        Self { min_type: ProtocolType(u8::MAX), allowed: AllowedKinds::default(), ..self }
+    }
+}
+
 /// Why no H1-II with result 0 was made.
 #[derive(Debug)]
 pub(super) enum NoAnswer {

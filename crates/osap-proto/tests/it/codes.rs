@@ -57,6 +57,12 @@ impl Lbs {
 
     /// An offer of kind 1 of anybody who knows the serial: a fresh point is all that it takes.
     fn try_as(&mut self, claimed: &[u8], from: &str) -> Answered {
+        let mut lbs = self.offer_as(claimed, from);
+        self.answer_to(&mut lbs, claimed)
+    }
+
+    /// As far as the record is asked for, if it is.
+    fn offer_as(&mut self, claimed: &[u8], from: &str) -> LbsRun {
         let mut lbs = self.run(from);
         let mut dice = clock::Dice::numbered(1_000_000 + self.draws);
         let share =
@@ -70,14 +76,20 @@ impl Lbs {
         let offer = First {
             header: Header { protocol: ProtocolType::PLAIN, group },
             mode: Mode::Serial,
-            serial: claimed.clone(),
+            serial: claimed,
             claim: Claim::Code(kdf),
             random: [1; 32],
             share,
         };
         lbs.receive(&offer.encode(), &mut self.memory, self.now);
+        lbs
+    }
+
+    /// The record is there, or it is there that none is.
+    fn answer_to(&mut self, lbs: &mut LbsRun, claimed: &[u8]) -> Answered {
+        let claimed = Serial::new(claimed).unwrap();
         lbs.record(self.world.record(&claimed), 0, &mut self.memory, self.now);
-        let mut outputs = lbs_outputs(&mut lbs);
+        let mut outputs = lbs_outputs(lbs);
         let is_alert = outputs.contains(&LbsOutput::ManyTries { serial: claimed });
         outputs.retain(|output| !matches!(output, LbsOutput::LookUp { .. } | LbsOutput::ManyTries { .. }));
         match &outputs[..] {
@@ -158,6 +170,24 @@ fn ts_h12_guesses_wait_twice_as_long_each_time_up_to_an_hour() {
         assert_eq!(lbs.try_as(b"T12345678", STRANGER), Answered::Tried, "forgotten after a day");
     }
     assert_eq!(lbs.try_as(b"T12345678", STRANGER), Answered::Later(1));
+}
+
+// verifies: TS-L9, TS-H12
+#[test]
+fn ts_h12_guesses_that_come_together_wait_as_those_that_follow_each_other() {
+    for claimed in [&b"T12345678"[..], b"T99999999"] {
+        let mut lbs = Lbs::new();
+        let mut runs: Vec<_> = (0..10).map(|_| lbs.offer_as(claimed, STRANGER)).collect();
+        let answers: Vec<_> = runs.iter_mut().map(|run| lbs.answer_to(run, claimed)).collect();
+        let (tried, refused) = answers.split_at(3);
+        assert!(tried.iter().all(|answer| *answer == Answered::Tried), "{answers:?}");
+        assert!(refused.iter().all(|answer| *answer == Answered::Later(1)), "{answers:?}");
+        lbs.now = lbs.now + secs(1);
+        assert_eq!(lbs.try_as(claimed, STRANGER), Answered::Tried, "who was refused tried nothing");
+        let mut early = lbs.offer_as(claimed, STRANGER);
+        let outputs = lbs_outputs(&mut early);
+        assert!(matches!(outputs[..], [LbsOutput::Send(_), LbsOutput::Close(_)]), "nothing is looked up");
+    }
 }
 
 // verifies: TS-H12

@@ -319,3 +319,28 @@ fn wrong_codes_keys_and_ids_are_refused_and_counted() {
     let refresh = compat_setup(Generation::Third, Case::Upper, stored);
     assert_eq!(pair.run(refresh, Some(&record), &[1]).0, Err(CompatDeviceEnd::Hint(ResultCode(10))));
 }
+
+#[test]
+fn guesses_that_come_together_wait_as_those_that_follow_each_other() {
+    let serial = Serial::new(b"T12345678").unwrap();
+    let other = CodeKeys::of_code(&Portable, &Secret::from(&b"QWERTZ"[..]), &serial);
+    let mut pair = Pair::new();
+    let mut runs = Vec::new();
+    for _ in 0..10 {
+        let fresh = compat_setup(Generation::Third, Case::Upper, CompatStored::Nothing);
+        let guess = CompatDeviceSetup { keys: other.clone(), ..fresh };
+        let mut device = CompatDeviceRun::start(provider(), guess, pair.chance(), NOW).unwrap();
+        let Some(CompatDeviceOutput::Send(offer)) = device.next_output() else { panic!("no offer") };
+        let mut lbs = lbs(&[1], pair.chance());
+        lbs.receive(&offer, &mut pair.memory, NOW);
+        assert!(matches!(said(&mut lbs)[..], [CompatLbsOutput::LookUp { .. }]));
+        runs.push(lbs);
+    }
+    let mut judged = 0;
+    for lbs in &mut runs {
+        lbs.record(Some(&nothing_known()), &mut pair.memory, NOW);
+        let told = CompatLbsOutput::Close(CompatLbsEnd::Refused(ResultCode::NOT_PROVEN));
+        judged += usize::from(said(lbs).contains(&told));
+    }
+    assert_eq!(judged, 3, "the others are told what strangers are told");
+}

@@ -62,6 +62,8 @@ pub(crate) struct Cloud {
     pub(crate) keep_alives: Vec<u16>,
     /// DISCONNECTs that were said.
     pub(crate) farewells: usize,
+    /// Messages that the device acknowledged.
+    pub(crate) acknowledged: usize,
     /// Seconds that a session lasts.
     pub(crate) session_secs: u64,
     pub(crate) is_acknowledging: bool,
@@ -106,6 +108,7 @@ impl Cloud {
             connects: Vec::new(),
             keep_alives: Vec::new(),
             farewells: 0,
+            acknowledged: 0,
             session_secs: 80_000,
             is_acknowledging: true,
             refuses_with: None,
@@ -285,6 +288,7 @@ impl Cloud {
                 ServerOutput::Transmit(bytes) => said.push(Said::Bytes(bytes)),
                 ServerOutput::Connect(request) => self.connect(seat, &request, now),
                 ServerOutput::Message(incoming) => self.hear(seat, &incoming, now),
+                ServerOutput::Delivered { .. } => self.acknowledged += 1,
                 ServerOutput::Ended(ended) => {
                     self.farewells += usize::from(ended.end == mqtt_proto::End::Left(ReasonCode::SUCCESS));
                     said.push(Said::Closed);

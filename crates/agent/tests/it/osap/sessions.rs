@@ -324,6 +324,20 @@ fn a_greeting_that_is_not_genuine_ends_the_connection() {
 }
 
 #[test]
+fn a_message_that_is_not_genuine_holds_no_acknowledgement_of_a_good_one_back() {
+    let mut bench = Bench::with_psk();
+    bench.until_online();
+    let topic = "/iot/T12345678/global/0-global/model/service/operate/Lock/open";
+    let (stream, said) = bench.cloud.forge(topic, &[0x10; 60], bench.now.moment);
+    bench.hand(stream, said);
+    bench.drain();
+    assert_eq!(bench.cloud.acknowledged, 0);
+    bench.say(&DownMessage::Set { node: Node::Device, place: place("volume"), value: json!(3) });
+    assert_eq!(bench.cloud.acknowledged, 1, "the good one alone");
+    assert!(bench.device.is_online());
+}
+
+#[test]
 fn the_third_message_that_is_not_genuine_ends_the_connection() {
     let mut bench = Bench::with_psk();
     bench.until_online();

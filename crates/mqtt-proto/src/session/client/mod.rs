@@ -413,6 +413,23 @@ impl Client {
         })
     }
 
+    /// Leaves a message of QoS 1 or 2 without an answer in this connection, so that the acknowledgements of those
+    /// behind it do not wait for its own. Its identifier stays in use, and it counts for the receive maximum.
+    ///
+    /// # Errors
+    /// [`NotAsked`] when no such message waits.
+    pub fn pass_over(&mut self, id: PacketId, now: Moment) -> Result<(), NotAsked> {
+        if !self.is_open() {
+            return Err(NotAsked);
+        }
+        let passed = self.flow.pass_over(id, self.outbox.bytes());
+        self.note_sent(now);
+        passed.unwrap_or_else(|error| {
+            self.stop(error.into(), now);
+            Ok(())
+        })
+    }
+
     /// Ends the connection with DISCONNECT. With [`ReasonCode::SUCCESS`] the will is not published.
     ///
     /// `session_expiry_secs` changes how long the session is kept, in 5.0; not from zero.

@@ -442,6 +442,21 @@ impl Server {
         }
     }
 
+    /// Leaves a message of QoS 1 or 2 without an answer in this connection, so that the acknowledgements of those
+    /// behind it do not wait for its own. Its identifier stays in use, and it counts for the receive maximum.
+    ///
+    /// # Errors
+    /// [`NotAsked`] when no such message waits.
+    pub fn pass_over(&mut self, id: PacketId, now: Moment) -> Result<(), NotAsked> {
+        if !self.is_open() {
+            return Err(NotAsked);
+        }
+        self.flow.pass_over(id, self.outbox.bytes()).unwrap_or_else(|error| {
+            self.stop(error.into(), now);
+            Ok(())
+        })
+    }
+
     /// Answers SUBSCRIBE: a reason for each filter, in order. 3.1.1 clients see 0x80 for every failure.
     ///
     /// # Errors

@@ -16,12 +16,12 @@ use net::seed;
 use net::shutdown::Shutdown;
 use net::udp::{self, UdpDriver};
 use things_desk::coap::{KnownKey, ThingsDesk};
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 
 use super::config::Coap;
 use super::device_socket::{self, LINE_LENGTH, OnSocket};
+use super::insist::insist;
 use crate::failure::{Failure, Outcome};
 
 /// What the role uses of the management system.
@@ -89,13 +89,7 @@ fn drop_changed(console: &Console, commands: Sender<ThingsCommand>) {
         if matches!(word, ClientWord::Password | ClientWord::Certificate) {
             return;
         }
-        if let Err(TrySendError::Full(drop)) =
-            commands.try_send(ThingsCommand::Drop { name: name.to_owned() })
-        {
-            let commands = commands.clone();
-            // A face that has stopped has lost its callers too.
-            runtime.spawn(async move { commands.send(drop).await.ok() });
-        }
+        insist(&runtime, &commands, ThingsCommand::Drop { name: name.to_owned() });
     });
 }
 

@@ -8,6 +8,7 @@ mod console_line;
 pub(crate) mod device_socket;
 pub(crate) mod enrolled;
 pub(crate) mod gap_line;
+mod insist;
 pub(crate) mod management;
 pub(crate) mod mqtt;
 pub(crate) mod platform_keys;

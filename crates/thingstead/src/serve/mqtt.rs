@@ -27,6 +27,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 
 use super::config::Mqtt;
+use super::insist::insist;
 use crate::failure::{Failure, Outcome};
 use sign_in::SignInDesk;
 use storing::{BrokerStore, Writer};
@@ -109,11 +110,15 @@ fn broker_limits(section: &Mqtt) -> broker::Limits {
 
 /// Ends the connections of clients that were removed or have another password or certificate.
 fn expel_changed(console: &Console, commands: Sender<Command>) {
+    let runtime = tokio::runtime::Handle::current();
     console.on_client_changed(move |name, word| {
-        let ends = matches!(word, ClientWord::Password | ClientWord::Certificate | ClientWord::Removed);
-        if ends && commands.try_send(Command::Expel { name: name.to_owned() }).is_err() {
-            tracing::warn!(name, "the broker has too much to do: the client stays until it connects again");
-        }
+        let name = name.to_owned();
+        let command = match word {
+            ClientWord::Removed => Command::Forget { name },
+            ClientWord::Password | ClientWord::Certificate => Command::Expel { name },
+            ClientWord::Key => return,
+        };
+        insist(&runtime, &commands, command);
     });
 }
 

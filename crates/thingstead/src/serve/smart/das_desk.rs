@@ -31,8 +31,6 @@ pub(super) struct DasDesk {
     id: ServerId,
     commands: Sender<DasCommand>,
     load: Arc<Load>,
-    /// Things of devices that were let in.
-    things: HashMap<Serial, Uuid>,
     lines: HashMap<Serial, Sender<Said>>,
     files: DeviceFiles,
 }
@@ -47,8 +45,7 @@ impl DasDesk {
         load: Arc<Load>,
         files: DeviceFiles,
     ) -> Self {
-        let (things, lines) = (HashMap::new(), HashMap::new());
-        Self { executor, desk, clock, id, commands, load, things, lines, files }
+        Self { executor, desk, clock, id, commands, load, lines: HashMap::new(), files }
     }
 
     /// Works until the machine ends.
@@ -57,10 +54,7 @@ impl DasDesk {
             match event {
                 DasEvent::WhoIs { line, serial, devid } => {
                     let command = match self.thing_of(&serial, devid).await {
-                        Ok(Some(thing)) => {
-                            self.things.insert(serial, thing);
-                            DasCommand::Known { line, is_welcome: true }
-                        }
+                        Ok(Some(_)) => DasCommand::Known { line, is_welcome: true },
                         Ok(None) => DasCommand::Known { line, is_welcome: false },
                         Err(()) => DasCommand::CouldNotLookUp { line },
                     };
@@ -73,14 +67,17 @@ impl DasDesk {
                 DasEvent::Online { serial, devid, protocol, is_tls } => {
                     tracing::info!(serial = %text(&serial), kind = protocol.0, is_tls, "smart device online");
                     // Whoever blocked or removed it since it was looked up has closed what was not open yet.
-                    let is_welcome = match protocol {
-                        ProtocolType::COMPAT => matches!(self.standing(&serial).await, Ok(Some(_))),
-                        _ => matches!(self.thing_of(&serial, devid).await, Ok(Some(_))),
+                    let found = match protocol {
+                        ProtocolType::COMPAT => {
+                            let standing = self.standing(&serial).await;
+                            let kept = |it: &StandingSession| !it.session.is_exposed;
+                            standing.map(|standing| standing.filter(kept).and_then(|it| it.thing))
+                        }
+                        _ => self.thing_of(&serial, devid).await,
                     };
-                    if is_welcome {
-                        self.online(serial, protocol);
-                    } else {
-                        self.say(DasCommand::Close { serial }).await;
+                    match found {
+                        Ok(Some(thing)) => self.online(serial, thing, protocol),
+                        Ok(None) | Err(()) => self.say(DasCommand::Close { serial }).await,
                     }
                 }
                 DasEvent::Offline { serial, reason } => {
@@ -88,7 +85,6 @@ impl DasDesk {
                     if self.lines.remove(&serial).is_some() {
                         self.load.went();
                     }
-                    self.things.remove(&serial);
                 }
                 DasEvent::Up { token, serial, message, general } => {
                     self.pass_on(&serial, token, Said::Up { token, message, general }).await;
@@ -161,19 +157,17 @@ impl DasDesk {
             tracing::warn!(serial = %text(&serial), "no thing is bound to this device: it is not let in");
             return nobody;
         };
-        if !standing.session.is_exposed {
-            if let Err(why) = self.desk.mark(thing, Marks { compat: true }).await {
-                tracing::error!(?why, serial = %text(&serial), "cannot mark a device of type 1: it is not let in");
-                return DasCommand::CouldNotLookUp { line };
-            }
-            self.things.insert(serial, thing);
+        if !standing.session.is_exposed
+            && let Err(why) = self.desk.mark(thing, Marks { compat: true }).await
+        {
+            tracing::error!(?why, serial = %text(&serial), "cannot mark a device of type 1: it is not let in");
+            return DasCommand::CouldNotLookUp { line };
         }
         let standing = Some(Box::new((standing.session, standing.until)));
         DasCommand::KnownCompat { line, standing }
     }
 
-    fn online(&mut self, serial: Serial, protocol: ProtocolType) {
-        let Some(thing) = self.things.get(&serial).copied() else { return };
+    fn online(&mut self, serial: Serial, thing: Uuid, protocol: ProtocolType) {
         let (words, line) = channel(WORDS_LENGTH);
         if self.lines.insert(serial.clone(), words).is_none() {
             self.load.came();

@@ -66,7 +66,7 @@ impl DeviceLine {
             tokio::select! {
                 count = words.recv_many(&mut batch, VALUES_PER_REPORT_MAX) => {
                     if count == 0 {
-                        return;
+                        break;
                     }
                     self.take(std::mem::take(&mut batch), &mut family).await;
                 }
@@ -80,6 +80,16 @@ impl DeviceLine {
                     }
                 }
                 () = family.changed() => self.family_changed(&mut family).await,
+            }
+        }
+        // These are stored as sent: the access service keeps them for the next connection.
+        attachment.orders.close();
+        while let Some(order) = attachment.orders.recv().await {
+            self.order(Node::Device, order).await;
+        }
+        while let Ok((serial, order)) = of_children.try_recv() {
+            if let Some(node) = Node::child(serial) {
+                self.order(node, order).await;
             }
         }
     }

@@ -137,6 +137,8 @@ impl LbsDesk {
         match self.executor.run(run).await {
             Ok(Ok(done)) => {
                 if done.has_left_compat {
+                    // What it had by the old protocol ends, wherever it is: better once, better for ever.
+                    self.fleet.close(&serial).await;
                     self.unmark(serial).await;
                 }
                 LbsCommand::Committed { line, outcome: done.outcome }

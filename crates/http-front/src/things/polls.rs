@@ -144,7 +144,14 @@ impl Console {
     }
 
     async fn watch_for(&self, poll: &Poll<'_>) -> Result<Watch, Response> {
-        self.desk().watch(hub_caller(poll.caller), poll.interest()).await.map_err(refusals::answer)
+        match self.desk().watch(hub_caller(poll.caller), poll.interest()).await {
+            Ok(watch) => Ok(watch),
+            Err(why) => {
+                // With an account its grants go: who is signed out hears that, whichever is noticed first.
+                self.is_open(poll.caller).await?;
+                Err(refusals::answer(why))
+            }
+        }
     }
 
     async fn poll(

@@ -106,7 +106,7 @@ impl House {
         house
     }
 
-    async fn add(&self, thing: Uuid, binding: Binding) {
+    pub(crate) async fn add(&self, thing: Uuid, binding: Binding) {
         let add = HubCommand::Add { id: Some(thing), model: model(), binding, marks: Marks::default() };
         assert!(matches!(self.desk.call(Party::Owner, add).await, Ok(Reply::Thing(_))));
     }

@@ -1,6 +1,6 @@
 //! Things over MQTT: who may, what is heard, and what a refusal looks like.
 
-use hub::{Act, Command, Party, Reply};
+use hub::{Act, Binding, Command, Party, Reply};
 use mqtt_proto::{Property, Publication, QoS};
 use serde_json::{Value, json};
 
@@ -310,4 +310,19 @@ async fn nobody_else_speaks_for_a_thing_or_hears_its_orders() {
     assert_eq!(house.publish(meter, &topic(SENSOR, "properties/mode/set"), "\"home\"").await, "0x87");
     assert_eq!(house.known(SENSOR, "battery").await, None);
     assert_eq!(house.known(LOCK, "battery").await, None);
+}
+
+#[tokio::test]
+async fn whoever_was_a_thing_that_was_removed_is_not_the_one_that_gets_its_id() {
+    let mut house = House::new().await;
+    let (old, new) =
+        (house.connect("meter", &How::default()).await, house.connect("other", &How::default()).await);
+    assert_eq!(house.publish(old, &topic(SENSOR, "properties/battery"), "12").await, "0x00");
+    let removed = house.desk.call(Party::Owner, Command::Remove { thing: SENSOR }).await;
+    assert_eq!(removed, Ok(Reply::Done));
+    house.add(SENSOR, Binding::Mqtt { client: "other".into() }).await;
+    assert_eq!(house.publish(old, &topic(SENSOR, "properties/battery"), "13").await, "0x87");
+    assert_eq!(house.subscribe(old, &topic(SENSOR, "orders/#"), Q1).await, "0x87");
+    assert_eq!(house.publish(new, &topic(SENSOR, "properties/battery"), "14").await, "0x00");
+    assert_eq!(house.known(SENSOR, "battery").await, Some(json!(14)));
 }

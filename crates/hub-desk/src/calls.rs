@@ -153,7 +153,7 @@ impl HubDesk {
     }
 
     async fn revoke(&self, revoke: RevokeGrant) -> Result<Reply, Refusal> {
-        let done = self.desk.executor.commit(revoke).await.map_err(not_run)?;
+        let done = self.take_away(revoke).await.map_err(not_run)?;
         for effect in done.effects {
             self.judge_revoked(effect).await;
         }

@@ -13,7 +13,7 @@ use hub::{
 };
 use model::Uuid;
 use net::executor::Executor;
-use store::{Operation, RunError};
+use store::{Committed, Operation, RunError};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::channel;
 use tokio::sync::mpsc::error::TrySendError;
@@ -115,6 +115,23 @@ impl HubDesk {
             self.carry(effect).await;
         }
         done.reply
+    }
+
+    /// Commits a change that may take something away from somebody. When nobody knows whether it was stored, what goes
+    /// on by right of anything is judged anew: by what the store says, and if it says nothing, to its end.
+    pub(crate) async fn take_away<O>(&self, change: O) -> Result<Committed<O::Reply, O::Effect>, RunError>
+    where
+        O: Operation + Send + 'static,
+        O::Reply: Send + 'static,
+        O::Effect: Send + 'static,
+    {
+        let done = self.desk.executor.commit(change).await;
+        if matches!(done, Err(RunError::OutcomeUnknown(_))) {
+            for queue in self.desk.lines.watches() {
+                self.judge(&queue).await;
+            }
+        }
+        done
     }
 
     pub(crate) async fn carry(&self, effect: Effect) {

@@ -27,7 +27,7 @@ impl HubDesk {
     {
         loop {
             let (change, party, origin) = (change.clone(), party.clone(), self.origin(caller));
-            let done = self.desk.executor.commit(Leave { change, is_gone, party, origin }).await?;
+            let done = self.take_away(Leave { change, is_gone, party, origin }).await?;
             for effect in done.effects {
                 self.judge_revoked(effect).await;
             }

@@ -80,6 +80,11 @@ impl Lines {
         self.all().get_mut(&thing).map(look)
     }
 
+    /// Every subscription.
+    pub(crate) fn watches(&self) -> Vec<Arc<Queue>> {
+        self.all().values().flat_map(|line| &line.watches).cloned().collect()
+    }
+
     pub(crate) fn tell(&self, thing: Uuid, notice: &Notice, now: clock::Now) {
         self.look(thing, |line| line.watches.iter().for_each(|queue| queue.take(notice, now)));
     }

@@ -8,12 +8,13 @@ use admission::{
     ReplaceCode,
 };
 use hub::{
-    AddThing, Binding, Fault, Marks, MayManage, OsapMode, ReadThing, Refusal, RemoveThing, Thing, ThingModel,
+    AddThing, Binding, Fault, Marks, MayManage, OsapMode, Party, ReadThing, Refusal, RemoveThing, Thing,
+    ThingModel,
 };
 use model::Uuid;
 use osap_proto::compat::CodeKeys;
 use osap_proto::{CodeRecord, Mode, Serial};
-use store::Operation;
+use store::{Operation, RunError};
 
 use crate::caller::Caller;
 use crate::desk::{HubDesk, not_run};
@@ -139,20 +140,29 @@ impl HubDesk {
         Ok(added.map_err(not_run)??)
     }
 
-    /// Removes a thing, and the record of its device with it; the session of the device ends.
+    /// Removes a thing, and the record of its device with it; the session of the device ends, also when nobody knows
+    /// whether the removal was stored.
     pub(crate) async fn remove(&self, thing: Uuid, origin: hub::Origin) -> Result<(), Refusal> {
+        let before = self.run(ReadThing { thing, party: Party::Owner }).await?.thing;
         let remove = RemoveWithThing(RemoveThing { thing, origin });
-        let done = self.desk.executor.commit(remove).await.map_err(not_run)?;
+        let done = self.take_away(remove).await;
         self.desk.removals.fetch_add(1, Ordering::Release);
-        for effect in done.effects {
-            self.carry(effect).await;
-        }
-        match done.reply? {
+        let (removed, binding) = match done {
+            Ok(done) => {
+                for effect in done.effects {
+                    self.carry(effect).await;
+                }
+                (Ok(()), done.reply?)
+            }
+            Err(why @ RunError::OutcomeUnknown(_)) => (Err(not_run(why)), before.binding),
+            Err(why) => return Err(not_run(why)),
+        };
+        match binding {
             Binding::Osap { serial, .. } => self.shut(&serial),
             Binding::Child { hub, .. } => self.family_changed(hub),
             Binding::Mqtt { .. } => {}
         }
-        Ok(())
+        removed
     }
 
     /// The device that a thing is bound to.
@@ -214,9 +224,7 @@ impl HubDesk {
             RecordChange::Unblock => self.alter(Block { serial: of, is_blocked: false, origin }).await?,
             RecordChange::Code(code) => self.alter(ReplaceCode { serial: of, code, origin }).await?,
             RecordChange::Block => {
-                let name = String::from_utf8_lossy(serial.as_bytes()).into_owned();
-                self.alter(Block { serial: of, is_blocked: true, origin }).await?;
-                self.shut(&name);
+                self.alter_and_shut(Block { serial: of, is_blocked: true, origin }, &serial).await?;
             }
             RecordChange::AllowCompat(keys) => {
                 let allow = AllowCompat { serial: of, keys, origin };
@@ -229,11 +237,13 @@ impl HubDesk {
             }
             RecordChange::ForbidCompat => {
                 let was_compat = self.read_record(serial.clone()).await?.is_compat;
-                self.alter(ForbidCompat { serial: of, origin }).await?;
+                let forbid = ForbidCompat { serial: of, origin };
                 // A device that came by the secure profile meanwhile keeps its session.
                 if was_compat {
-                    self.shut(&String::from_utf8_lossy(serial.as_bytes()));
+                    self.alter_and_shut(forbid, &serial).await?;
                     self.mark(thing, Marks::default()).await?;
+                } else {
+                    self.alter(forbid).await?;
                 }
             }
             RecordChange::Enrol(credentials) => {
@@ -247,6 +257,20 @@ impl HubDesk {
             }
         }
         self.read_record(serial).await
+    }
+
+    /// The same with a change after which the device is not to be connected, which it is not either when nobody knows
+    /// whether the change was stored.
+    async fn alter_and_shut<O>(&self, operation: O, serial: &Serial) -> Result<(), RecordRefusal>
+    where
+        O: Operation<Reply = Result<bool, CannotDecide>, Effect = ()> + Send + 'static,
+    {
+        let altered = self.alter(operation).await;
+        let unknown = RecordRefusal::Thing(Refusal::Fault(Fault::OutcomeUnknown));
+        if altered.is_ok() || altered == Err(unknown) {
+            self.shut(&String::from_utf8_lossy(serial.as_bytes()));
+        }
+        altered
     }
 
     async fn alter<O>(&self, operation: O) -> Result<(), RecordRefusal>

@@ -37,6 +37,8 @@ pub enum DesiredState {
         /// Its own words.
         message: String,
     },
+    /// Who wanted it may not any more, and it never reached the device, or was not taken.
+    Withdrawn,
 }
 
 /// A desired value.
@@ -69,7 +71,7 @@ pub(crate) struct Desired {
     version: u64,
     #[n(2)]
     pub(crate) number: u64,
-    /// 0 wanted, 1 taken, 2 refused.
+    /// 0 wanted, 1 taken, 2 refused, 3 withdrawn.
     #[n(3)]
     state: u8,
     #[n(4)]
@@ -82,11 +84,15 @@ pub(crate) struct Desired {
     by: String,
     #[n(8)]
     settled_unix_millis: Option<u64>,
+    /// Who asked, to the rules; records of before it was kept have none.
+    #[cbor(n(9), with = "minicbor::bytes")]
+    party: Option<Vec<u8>>,
 }
 
 const WANTED: u8 = 0;
 const TAKEN: u8 = 1;
 const REFUSED: u8 = 2;
+const WITHDRAWN: u8 = 3;
 
 /// The longest words of a device that are kept, in bytes.
 const MESSAGE_SIZE_MAX: usize = 256;
@@ -101,7 +107,7 @@ pub(crate) fn clip(message: &str) -> String {
 impl Desired {
     pub(crate) fn from_value(stored: &[u8]) -> Result<Self, BadRecord> {
         let desired: Self = ledger::from_bytes(stored)?;
-        if desired.state <= REFUSED { Ok(desired) } else { Err(BadRecord) }
+        if desired.state <= WITHDRAWN { Ok(desired) } else { Err(BadRecord) }
     }
 
     pub(crate) fn to_value(&self) -> Vec<u8> {
@@ -112,6 +118,7 @@ impl Desired {
         let state = match self.state {
             WANTED => DesiredState::Wanted,
             TAKEN => DesiredState::Taken,
+            WITHDRAWN => DesiredState::Withdrawn,
             _ => DesiredState::Refused { code: self.code, message: self.message.clone() },
         };
         Ok(DesiredView {
@@ -143,6 +150,16 @@ impl Desired {
             }
         }
         self.settled_unix_millis = Some(at.as_unix_millis());
+    }
+
+    /// It is wanted no more.
+    pub(crate) fn withdraw(&mut self, at: Timestamp) {
+        (self.state, self.settled_unix_millis) = (WITHDRAWN, Some(at.as_unix_millis()));
+    }
+
+    /// Who asked for it; of a record that does not say so the owner, who may let it stand.
+    pub(crate) fn party(&self) -> Result<Party, BadRecord> {
+        self.party.as_deref().map_or(Ok(Party::Owner), Party::from_bytes)
     }
 
     pub(crate) fn settled(&self, thing: Uuid, result: &Result<Option<Value>, (i64, String)>) -> Effect {
@@ -216,6 +233,7 @@ impl Write {
             asked_unix_millis: at.as_unix_millis(),
             by: self.asked.origin.actor.clone(),
             settled_unix_millis: None,
+            party: Some(self.asked.party.to_bytes()),
         };
         let mut batch = Batch::default();
         head.write(self.thing, &mut batch);

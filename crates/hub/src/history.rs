@@ -13,7 +13,7 @@ use store::{Batch, Decision, Operation, ReadSet, Snapshot, decided};
 use crate::access::{admit, admit_reads, affordance};
 use crate::model::AffordanceKind;
 use crate::refusal::Refusal;
-use crate::spaces::{affordance_key, sample_key, samples_of};
+use crate::spaces::{VALUE, affordance_key, named_key, sample_key, samples_of};
 use crate::values::Reading;
 
 /// Values kept of each property: one for each number that a byte can be.
@@ -22,10 +22,14 @@ pub const SAMPLES_MAX: usize = 256;
 /// Bytes of the JSON of a value that is kept.
 pub const SAMPLE_SIZE_MAX: usize = 256;
 
-/// Keeps a value that was reported: the record under which it stands as the last one, too.
+/// Keeps a value that was reported: the record under which it stands as the last one, too. One that is too large
+/// leaves its place empty: what was there is older than the ring reaches.
 pub(crate) fn keep(batch: &mut Batch, thing: Uuid, reading: &Reading, json: &str, stored: Vec<u8>) {
+    let key = sample_key(thing, &reading.name, reading.version);
     if json.len() <= SAMPLE_SIZE_MAX {
-        batch.put(sample_key(thing, &reading.name, reading.version), stored);
+        batch.put(key, stored);
+    } else {
+        batch.delete(key);
     }
 }
 
@@ -60,7 +64,9 @@ impl ReadSeries {
         let read = page.records.iter().map(|(_, record)| Reading::from_value(&self.name, &record.value));
         let mut all = read.collect::<Result<Vec<_>, _>>()?;
         all.sort_unstable_by_key(|reading| reading.version);
-        let newest = all.last().map_or(0, |reading| reading.version);
+        let last = snapshot.value(&named_key(VALUE, self.thing, &self.name));
+        let last = last.map(|stored| Reading::from_value(&self.name, stored)).transpose()?;
+        let newest = last.map_or(0, |reading| reading.version);
         all.retain(|reading| {
             reading.version > self.after && since.is_none_or(|since| reading.received >= since)
         });
@@ -75,7 +81,10 @@ impl Operation for ReadSeries {
 
     fn reads(&self) -> ReadSet {
         let mut reads = admit_reads(&self.party, self.thing);
-        reads.keys.push(affordance_key(self.thing, AffordanceKind::Property, &self.name));
+        reads.keys.extend([
+            affordance_key(self.thing, AffordanceKind::Property, &self.name),
+            named_key(VALUE, self.thing, &self.name),
+        ]);
         reads.with_range(samples_of(self.thing, &self.name))
     }
 

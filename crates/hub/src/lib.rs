@@ -26,6 +26,7 @@ mod notice;
 mod observing;
 mod operations;
 mod order;
+mod pending;
 mod refusal;
 mod removing;
 mod schema;
@@ -36,7 +37,7 @@ mod values;
 
 pub use access::Standing;
 pub use adding::{AddThing, MarkThing, PROPERTY_COUNT_MAX, ReplaceModel};
-pub use answering::{Answer, Answered, DesiredOf, TakePending};
+pub use answering::{Answer, Answered};
 pub use asked::Asked;
 pub use children::{
     Adopt, CHILD_COUNT_MAX, ChildState, ChildView, DECLINED_COUNT_MAX, Decline, ListChildren, TellChildren,
@@ -58,6 +59,7 @@ pub use operations::{
     CALL_DEADLINE_MAX, CALLS_KEPT_MAX, Invoke, OperationState, OperationView, ReadOperation, Withdraw,
 };
 pub use order::{Order, OrderKind, Outcome, What, order_id, order_number};
+pub use pending::{DesiredOf, TakePending};
 pub use refusal::{Fault, Refusal};
 pub use removing::RemoveThing;
 pub use schema::{Mismatch, Reason};

@@ -84,7 +84,7 @@ pub enum OperationState {
         /// Whether the device got it.
         was_sent: bool,
     },
-    /// Taken out of the queue before it was sent.
+    /// Taken out of the queue before it was sent, by somebody or because who asked may not any more.
     Withdrawn,
 }
 
@@ -186,6 +186,16 @@ impl Call {
 
     pub(crate) fn send(&mut self, at: Timestamp) {
         self.sent_unix_millis = Some(at.as_unix_millis());
+    }
+
+    /// Takes it out of the queue.
+    pub(crate) fn withdraw(&mut self, at: Timestamp) {
+        (self.end, self.ended_unix_millis) = (WITHDRAWN, Some(at.as_unix_millis()));
+    }
+
+    /// Who asked for it.
+    pub(crate) fn party(&self) -> Result<Party, BadRecord> {
+        Party::from_bytes(&self.party)
     }
 
     /// Whether an answer can still be taken: also late, and once.
@@ -446,8 +456,7 @@ impl Operation for Withdraw {
             if !call.is_queued(at) {
                 return Err(Refusal::NotOpen);
             }
-            call.end = WITHDRAWN;
-            call.ended_unix_millis = Some(at.as_unix_millis());
+            call.withdraw(at);
             batch.put(numbered_key(OPERATION, self.thing, self.number), call.to_value());
             self.asked.origin.audit(batch, "things.withdraw", Some(self.thing), &self.name, at);
             Ok(call.view(self.thing, self.number, at)?)

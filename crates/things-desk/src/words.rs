@@ -65,6 +65,7 @@ impl Outcome {
             }
             Ok(Reply::Desired(desired)) => match desired.state {
                 DesiredState::Taken => Self::Done(None),
+                DesiredState::Withdrawn => Self::Refused(Refusal::NotPermitted),
                 DesiredState::Wanted => Self::Wanted { version: desired.version },
                 DesiredState::Refused { code, message } => {
                     Self::Refused(Refusal::DeviceRefused { code, message })

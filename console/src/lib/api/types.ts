@@ -162,7 +162,7 @@ export interface ThingSummary {
 export interface DesiredValue {
   value: Json;
   version: number;
-  state: 'wanted' | 'taken' | 'refused';
+  state: 'wanted' | 'taken' | 'refused' | 'withdrawn';
   code: number | null;
   message: string | null;
   asked_unix_millis: number;

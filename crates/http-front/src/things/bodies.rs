@@ -130,7 +130,7 @@ pub(crate) struct DesiredJson {
     #[schema(value_type = Value)]
     value: Value,
     version: u64,
-    /// `wanted`, `taken` or `refused`.
+    /// `wanted`, `taken`, `refused`, or `withdrawn` when who wanted it may not any more.
     state: &'static str,
     /// The device's own code, where it refused.
     code: Option<i64>,
@@ -145,6 +145,7 @@ impl From<DesiredView> for DesiredJson {
         let (state, code, message) = match view.state {
             DesiredState::Wanted => ("wanted", None, None),
             DesiredState::Taken => ("taken", None, None),
+            DesiredState::Withdrawn => ("withdrawn", None, None),
             DesiredState::Refused { code, message } => ("refused", Some(code), Some(message)),
         };
         Self {

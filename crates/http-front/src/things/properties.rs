@@ -196,6 +196,7 @@ impl Console {
             DesiredState::Refused { code, message } => {
                 Err(refusals::answer(Refusal::DeviceRefused { code, message }))
             }
+            DesiredState::Withdrawn => Err(refusals::answer(Refusal::NotPermitted)),
             DesiredState::Wanted => {
                 let wanted = DesiredJson::from(desired);
                 Ok(crate::console::json("write property", StatusCode::ACCEPTED, &wanted))

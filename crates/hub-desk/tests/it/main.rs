@@ -6,5 +6,6 @@ mod house;
 
 mod callers;
 mod devices;
+mod doubt;
 mod records;
 mod watching;

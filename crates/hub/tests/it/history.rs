@@ -53,6 +53,23 @@ fn who_was_granted_reading_sees_what_came_since_and_nothing_before() {
 }
 
 #[test]
+fn a_value_that_is_too_large_takes_the_place_of_an_older_one() {
+    let house = House::new();
+    let mut model = lock_json();
+    model["properties"]["note"] = json!({"type": "string"});
+    let replace =
+        ReplaceModel { thing: LOCK, model: ThingModel::new(model).unwrap(), origin: house.origin() };
+    house.run(&replace).unwrap();
+    let report = |text: String| house.report(vec![(named("note"), json!(text))]);
+    (0..SAMPLES_MAX).for_each(|_| drop(report("short".into())));
+    report("x".repeat(SAMPLE_SIZE_MAX));
+    let seen = series(&house, Party::Owner, "note", 0).unwrap();
+    assert_eq!((seen.readings.len(), seen.readings[0].version, seen.gap), (SAMPLES_MAX - 1, 2, 2));
+    let behind = series(&house, Party::Owner, "note", SAMPLES_MAX as u64).unwrap();
+    assert_eq!((behind.readings.len(), behind.gap), (0, 1), "the last one is known to be missing");
+}
+
+#[test]
 fn a_value_that_is_too_large_is_missing_and_a_property_that_is_no_more_is_erased() {
     let house = House::new();
     let mut model = lock_json();

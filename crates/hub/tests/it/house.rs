@@ -104,12 +104,12 @@ impl House {
         self.commit(operation).reply
     }
 
-    pub(crate) fn grant(&self, party: Party, acts: &[Act], names: &[&str]) {
+    pub(crate) fn grant(&self, party: Party, acts: &[Act], names: &[&str]) -> Uuid {
         let names = Names::Set(names.iter().map(|name| (*name).to_owned()).collect());
         let acts = acts.iter().copied().collect();
         let origin = self.origin();
         let add = AddGrant { party, thing: LOCK, acts, names, from: None, until: None, origin };
-        self.run(&AddThingGrant(add)).unwrap();
+        self.run(&AddThingGrant(add)).unwrap().id
     }
 
     pub(crate) fn report(&self, values: Vec<(Spot, Value)>) -> (Reporting, Vec<Effect>) {

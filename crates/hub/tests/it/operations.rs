@@ -1,8 +1,10 @@
 //! Operations from the queue to their end.
 
+use consent::RevokeGrant;
 use hub::{
-    Act, Answer, Answered, CALLS_KEPT_MAX, Effect, Invoke, OperationState, OperationView, Order, Outcome,
-    Party, ReadOperation, Refusal, TakePending, What, Withdraw,
+    Act, Answer, Answered, CALLS_KEPT_MAX, DesiredOf, DesiredState, Effect, Invoke, OperationState,
+    OperationView, Order, Outcome, Party, ReadDesired, ReadOperation, Refusal, TakePending, What, Withdraw,
+    Write,
 };
 use serde_json::{Value, json};
 
@@ -142,4 +144,38 @@ fn an_open_operation_does_not_keep_ended_ones_from_making_room() {
     assert_eq!(house.record_counts()[5], CALLS_KEPT_MAX + 1, "with the head");
     let one_more = invoke(&house, "ring", Value::Null, false);
     assert_eq!(house.run(&one_more).unwrap_err(), Refusal::Full, "no other has ended");
+}
+
+#[test]
+fn what_was_asked_for_by_a_party_whose_grant_is_gone_never_goes_out() {
+    let house = House::new();
+    let grant = house.grant(birch(), &[Act::Call, Act::Write], &["ring", "volume"]);
+    let of_birch = Invoke { asked: house.asked(birch()), ..invoke(&house, "ring", Value::Null, false) };
+    let of_birch = house.run(&of_birch).unwrap().number;
+    let of_owner = ring(&house, false).number;
+    let wants = |party| {
+        let asked = house.asked(party);
+        house.run(&Write { thing: LOCK, name: "volume".into(), value: json!(4), asked }).unwrap()
+    };
+    wants(birch());
+    let all = || house.run(&TakePending { thing: LOCK, room: 10, desired_behind: Some(0) }).unwrap();
+    let desired = || {
+        let read = ReadDesired { thing: LOCK, name: "volume".into(), party: Party::Owner };
+        house.run(&read).unwrap().state
+    };
+    assert_eq!(house.run(&DesiredOf { thing: LOCK }).unwrap().len(), 1);
+    house.run(&RevokeGrant { id: grant, origin: house.origin() });
+    assert_eq!(house.run(&DesiredOf { thing: LOCK }).unwrap(), [], "nor is it told to a device that asks");
+    assert_eq!(desired(), DesiredState::Wanted);
+    assert_eq!(all().iter().map(|order| order.id >> 2).collect::<Vec<_>>(), [of_owner]);
+    assert_eq!(
+        (look(&house, of_birch).state, desired()),
+        (OperationState::Withdrawn, DesiredState::Withdrawn)
+    );
+    house.grant(birch(), &[Act::Call, Act::Write], &["ring", "volume"]);
+    assert_eq!(all(), [], "another grant does not bring it back");
+    wants(birch());
+    assert_eq!((all().len(), all().len()), (1, 1), "a value goes again with every connection");
+    wants(Party::Owner);
+    assert_eq!(desired(), DesiredState::Wanted);
 }

@@ -207,4 +207,42 @@ mod tests {
         assert_eq!(complaints("http-front", &[("tokio-rustls", Kind::Normal, false)]), 1);
         assert_eq!(complaints("certificate", &[("aws-lc-rs", Kind::Development, false)]), 0);
     }
+
+    /// Crates that move bytes, and machines of protocols that do.
+    const TRANSPORTS: [&str; 9] = [
+        "broker",
+        "coap-front",
+        "coap-proto",
+        "dtls-proto",
+        "http-front",
+        "mqtt-front",
+        "mqtt-proto",
+        "net",
+        "osap-front",
+    ];
+
+    // verifies: OSAP-3-01
+    #[test]
+    fn what_is_said_of_things_rests_on_no_transport() {
+        let packages = metadata::packages(&Repository::find().unwrap()).unwrap();
+        let uses = |name: &str| {
+            let package = packages.iter().find(|package| package.name == name).unwrap();
+            let ours = package.dependencies.iter().filter(|used| used.is_ours && used.kind == Kind::Normal);
+            ours.map(|used| used.name.clone()).collect::<Vec<_>>()
+        };
+        for business in ["hub", "consent", "admission", "depot", "osap-things"] {
+            let (mut seen, mut next) = (vec![business.to_owned()], vec![business.to_owned()]);
+            while let Some(name) = next.pop() {
+                let new: Vec<_> = uses(&name).into_iter().filter(|used| !seen.contains(used)).collect();
+                seen.extend(new.iter().cloned());
+                next.extend(new);
+            }
+            let transport = seen.iter().find(|used| TRANSPORTS.contains(&used.as_str()));
+            assert_eq!(transport, None, "{business} rests on it");
+        }
+        let front = uses("osap-front");
+        assert!(
+            ["osap-proto", "osap-things", "mqtt-proto"].iter().all(|name| front.iter().any(|it| it == name))
+        );
+    }
 }

@@ -234,7 +234,12 @@ impl Affordance {
                 return Err(bad(format!("{at}/{part}{below}"), BadModelReason::Schema));
             }
         }
-        self.place_in_json().ok_or_else(|| bad(format!("{at}/osap:place"), BadModelReason::Form))
+        // A member that is misspelt would put the part somewhere else.
+        let place = self.json.get("osap:place").and_then(Value::as_object);
+        let known = |member: &String| matches!(member.as_str(), "resource" | "area" | "identifier");
+        let is_known = place.is_none_or(|place| place.keys().all(known));
+        let place = self.place_in_json().filter(|_| is_known);
+        place.ok_or_else(|| bad(format!("{at}/osap:place"), BadModelReason::Form))
     }
 
     fn place_in_json(&self) -> Option<Place> {

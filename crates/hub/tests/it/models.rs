@@ -117,3 +117,32 @@ fn values_are_bounded_in_size_and_depth() {
     assert!(check_value(&json!("x".repeat(VALUE_SIZE_MAX - 2))).is_ok());
     assert!(check_value(&json!("x".repeat(VALUE_SIZE_MAX - 1))).is_err());
 }
+
+// verifies: OSAP-2.1.1-01
+#[test]
+fn an_area_is_the_same_in_the_models_of_unrelated_things() {
+    let of = |title: &str, extra: Value| {
+        let mut model = json!({"title": title, "properties": {
+            "isLocked": {"type": "boolean", "osap:place": {"area": "Lock"}},
+        }});
+        model.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        ThingModel::new(model).unwrap()
+    };
+    let (door, till) =
+        (of("Front door", json!({})), of("Till", json!({"tenant": "t", "price": 3, "application": "a"})));
+    let places = [&door, &till].map(|model| {
+        let property = model.affordances(hub::AffordanceKind::Property).next().unwrap();
+        property.place().unwrap()
+    });
+    assert_eq!(
+        places[0], places[1],
+        "what a business says of its thing is no part of where a function stands"
+    );
+    assert_eq!((&*places[0].area, &*places[0].identifier), ("Lock", "isLocked"));
+    for word in ["tenant", "price", "application"] {
+        let mut place = json!({"area": "Lock"});
+        place[word] = json!("x");
+        let model = json!({"title": "t", "properties": {"isLocked": {"osap:place": place}}});
+        assert!(ThingModel::new(model).is_err(), "{word} is no member of a place");
+    }
+}

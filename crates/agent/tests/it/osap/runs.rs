@@ -64,7 +64,8 @@ fn a_restart_takes_the_ticket_and_keeps_the_id() {
     }
 }
 
-// verifies: OSAP-5-69
+// verifies: OSAP-5-69, OSAP-5-33
+// The load balancer refuses a public key that it saw before: each authentication has one of its own.
 #[test]
 fn a_ticket_that_is_not_taken_is_followed_by_what_lasts_and_is_kept() {
     for (mut bench, kind) in [(Bench::with_psk(), 2), (Bench::with_key_pair(), 3)] {

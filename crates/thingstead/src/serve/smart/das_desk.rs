@@ -196,3 +196,7 @@ impl DasDesk {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "das_desk_tests.rs"]
+mod tests;

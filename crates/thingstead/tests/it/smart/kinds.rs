@@ -7,11 +7,13 @@ use serde_json::json;
 use super::Smart;
 use super::played::{Played, made, thing_of};
 
-// verifies: OSAP-1-01, OSAP-2.1.5-02
+// verifies: OSAP-1-01, OSAP-2.1.5-02, OSAP-3-03
 #[test]
 fn a_kind_of_device_is_new_by_its_model_alone() {
     let smart = Smart::start("smart-kinds", "");
     let place = |area: &str, identifier: &str| json!({ "area": area, "identifier": identifier });
+    let of_tray =
+        |identifier: &str| json!({ "resource": "1-tray", "area": "Water", "identifier": identifier });
     let model = json!({
         "@context": "https://www.w3.org/2022/wot/td/v1.1",
         "@type": "tm:ThingModel",
@@ -19,10 +21,17 @@ fn a_kind_of_device_is_new_by_its_model_alone() {
         "properties": {
             "warmth": { "type": "number", "readOnly": true, "default": 20, "osap:place": place("Water", "warmth") },
             "wanted": { "type": "number", "default": 90, "osap:place": place("Water", "wanted") },
+            "level": { "type": "number", "default": 1, "osap:place": of_tray("level") },
             "light": { "type": "boolean", "default": false, "osap:place": place("Panel", "light") },
         },
-        "actions": { "boil": { "osap:place": place("Water", "boil") } },
-        "events": { "dry": { "data": { "type": "string" }, "osap:place": place("Water", "dry") } },
+        "actions": {
+            "boil": { "osap:place": place("Water", "boil") },
+            "pour": { "osap:place": of_tray("pour") },
+        },
+        "events": {
+            "dry": { "data": { "type": "string" }, "osap:place": place("Water", "dry") },
+            "full": { "data": { "type": "string" }, "osap:place": of_tray("full") },
+        },
     });
     let file = smart.world.path("kettle.json");
     fs::write(&file, model.to_string()).unwrap();
@@ -38,9 +47,20 @@ fn a_kind_of_device_is_new_by_its_model_alone() {
     crate::going_on::until("it is told", || {
         smart.things(&["read", &thing, "warmth"])["value"] == json!(64.5)
     });
-    smart.things(&["call", &thing, "boil"]);
+    // The same area of another resource is told apart from it.
+    smart.things(&["write", &thing, "level", "3"]);
+    assert_eq!([read("level"), read("wanted")], [json!(3), json!(70)]);
+    for action in ["boil", "pour"] {
+        smart.things(&["call", &thing, action]);
+    }
     kettle.type_in("event dry \"no water\"");
-    kettle.until("delivered", 1);
+    kettle.type_in("event full \"to the brim\"");
+    kettle.until("delivered", 2);
     let events = smart.things(&["events", &thing]);
-    assert_eq!((&events[0]["name"], &events[0]["data"]), (&json!("dry"), &json!("no water")));
+    let told: Vec<_> = (0..2).map(|at| (&events[at]["name"], &events[at]["data"])).collect();
+    assert_eq!(
+        told,
+        [(&json!("dry"), &json!("no water")), (&json!("full"), &json!("to the brim"))],
+        "{events}"
+    );
 }

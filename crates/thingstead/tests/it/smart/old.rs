@@ -211,4 +211,11 @@ fn one_listener_of_the_old_protocol_without_the_other_is_no_configuration() {
         let why = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && why.contains("need both listeners"), "{section}: {why}");
     }
+    // An access service of its own process has no store to read sessions of type 1 from.
+    let apart = smart.world.path("apart.toml");
+    let section = format!("[das]\nlisten = \"127.0.0.1:0\"\npass = \"a.pass\"\ndata = \"d\"\n{COMPAT}\n");
+    std::fs::write(&apart, section).unwrap();
+    let output = Command::new(PROGRAM).args(["serve", "--config", &apart]).output().unwrap();
+    let why = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && why.contains("no compat with a pass"), "{why}");
 }

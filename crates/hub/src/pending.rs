@@ -28,6 +28,14 @@ struct View<'a> {
     missing: ReadSet,
 }
 
+/// Values that are wanted.
+struct Wanted {
+    /// Orders for those that still may be, oldest first.
+    orders: Vec<Order>,
+    /// Those of somebody who may not want them any more.
+    barred: Vec<(Key, Desired)>,
+}
+
 impl<'a> View<'a> {
     fn new(snapshot: &'a Snapshot, thing: Uuid, now: Now, at: Timestamp) -> Self {
         Self { snapshot, thing, now, at, missing: ReadSet::default() }
@@ -61,8 +69,8 @@ impl<'a> View<'a> {
         if self.missing == ReadSet::default() { Ok(found) } else { Err(self.missing) }
     }
 
-    /// Orders for the values that are still wanted, and the values that are wanted by somebody who may not any more.
-    fn wanted(&mut self) -> Result<(Vec<Order>, Vec<(Key, Desired)>), BadRecord> {
+    /// The values of the thing that are wanted.
+    fn wanted(&mut self) -> Result<Wanted, BadRecord> {
         let (mut orders, mut barred) = (Vec::new(), Vec::new());
         for (key, record) in &self.snapshot.page(&all_of(DESIRED, self.thing, PROPERTY_COUNT_MAX)).records {
             let desired = Desired::from_value(&record.value)?;
@@ -78,7 +86,7 @@ impl<'a> View<'a> {
             }
         }
         orders.sort_by_key(|order| order.id);
-        Ok((orders, barred))
+        Ok(Wanted { orders, barred })
     }
 }
 
@@ -100,7 +108,7 @@ impl Operation for DesiredOf {
     fn decide(&self, snapshot: &Snapshot, now: Now) -> Decision<Self::Reply, ()> {
         let Some(at) = now.utc else { return decided(|_| Err(Refusal::Fault(Fault::NoClock))) };
         let mut view = View::new(snapshot, self.thing, now, at);
-        match view.wanted().map(|(orders, _)| view.complete(orders)) {
+        match view.wanted().map(|wanted| view.complete(wanted.orders)) {
             Ok(Err(missing)) => Decision::Need(missing),
             Ok(Ok(orders)) => decided(|_| {
                 Thing::read(snapshot, self.thing)?.ok_or(Refusal::NotHere)?;
@@ -133,10 +141,10 @@ impl TakePending {
     fn take(&self, mut view: View<'_>) -> Result<Result<(Batch, Vec<Order>), ReadSet>, BadRecord> {
         let (mut orders, mut batch, mut calls) = (Vec::new(), Batch::default(), Vec::new());
         if let Some(behind) = self.desired_behind {
-            let (wanted, barred) = view.wanted()?;
-            orders = wanted;
+            let wanted = view.wanted()?;
+            orders = wanted.orders;
             orders.retain(|order| order.id >> 2 > behind);
-            for (key, mut desired) in barred {
+            for (key, mut desired) in wanted.barred {
                 desired.withdraw(view.at);
                 batch.put(key, desired.to_value());
             }

@@ -10,9 +10,10 @@ use store::Position;
 
 use crate::batch::Writing;
 use crate::entry::{Entry, Target};
+use crate::holders::Holders;
 use crate::records::{SessionRecord, session_key};
 use crate::retained::RetainedMessages;
-use crate::session::{Session, SessionKey};
+use crate::session::{Session, SessionKey, size_of};
 use crate::trie::{Route, Trie};
 use crate::{Counters, Gauges, Limits, Link, Place, StoreBatch};
 
@@ -42,6 +43,8 @@ pub struct Broker {
     pub(crate) retained_count: usize,
     pub(crate) retained_bytes: usize,
     pub(crate) queue_bytes: usize,
+    pub(crate) holders: Holders,
+    will_bytes: usize,
     pub(crate) absences: Deadlines<u32>,
     pub(crate) writing: Writing,
     pub(crate) direct: VecDeque<(SessionKey, Link, Publication)>,
@@ -108,6 +111,8 @@ impl Broker {
             retained_count: 0,
             retained_bytes: 0,
             queue_bytes: 0,
+            holders: Holders::default(),
+            will_bytes: 0,
             absences: Deadlines::new(),
             writing: Writing::new(),
             direct: VecDeque::new(),
@@ -130,6 +135,7 @@ impl Broker {
             sessions: self.session_count,
             connected: self.sessions.iter().flatten().filter(|session| session.link.is_some()).count(),
             queue_bytes: self.queue_bytes,
+            will_bytes: self.will_bytes,
             retained_count: self.retained_count,
             retained_bytes: self.retained_bytes,
             unstored_bytes: self.writing.unstored_bytes(),
@@ -180,6 +186,10 @@ impl Broker {
             self.counters.refused_topic += 1;
             return Err(NotJoined::WillTopic);
         }
+        if !self.has_room_for_will(&who) {
+            self.counters.refused_wills += 1;
+            return Err(NotJoined::Quota);
+        }
         let realm = self.realm(who.namespace);
         let slot = self.realms[realm as usize].sessions.get(who.client_id).copied();
         let before = slot.and_then(|slot| self.sessions[slot as usize].as_deref()).map(|known| known.key);
@@ -211,6 +221,23 @@ impl Broker {
         Ok(Joined { key, session: None })
     }
 
+    /// Whether the will may be kept; that of an earlier connection, in whose place it comes, does not count.
+    fn has_room_for_will(&self, who: &Joining<'_>) -> bool {
+        let Some(will) = who.will else { return true };
+        let realm = self.realm_of.get(who.namespace).map(|realm| &self.realms[*realm as usize]);
+        let slot = realm.and_then(|realm| realm.sessions.get(who.client_id));
+        let before = slot.and_then(|slot| self.sessions[*slot as usize].as_deref());
+        let others = self.will_bytes - before.map_or(0, |session| session.will_bytes);
+        others + size_of(&will.publication) <= self.limits.will_bytes_max
+    }
+
+    /// Takes note of how much the will of a session counts.
+    pub(crate) fn weigh_will(&mut self, key: SessionKey, bytes: usize) {
+        let Some(session) = self.session_mut(key) else { return };
+        let before = std::mem::replace(&mut session.will_bytes, bytes);
+        self.will_bytes = self.will_bytes - before + bytes;
+    }
+
     /// Takes a session out of its absence; `None` when it ended, by time or because it is not wanted.
     fn wake(&mut self, key: SessionKey, is_unwanted: bool, now: Now) -> Option<SavedSession> {
         let mut absence = self.session_mut(key)?.absence.take()?;
@@ -234,7 +261,9 @@ impl Broker {
         let key = SessionKey { slot, serial };
         let client_id: Arc<str> = client_id.into();
         self.realm_mut(realm).sessions.insert(Arc::clone(&client_id), slot);
-        self.sessions[slot as usize] = Some(Box::new(Session::new(key, realm, client_id, version)));
+        let holder = self.holders.number_of(&client_id);
+        let session = Session::new(key, (realm, holder), client_id, version);
+        self.sessions[slot as usize] = Some(Box::new(session));
         self.session_count += 1;
         key
     }
@@ -251,7 +280,9 @@ impl Broker {
         session.is_durable = may_store && expiry_secs > 0;
         let is_waiting = !session.queue.is_empty() && !session.is_ready;
         session.is_ready |= is_waiting;
-        if session.is_durable {
+        let is_durable = session.is_durable;
+        self.weigh_will(key, who.will.map_or(0, |will| size_of(&will.publication)));
+        if is_durable {
             self.put_record(key, now);
             // A client keeps what it sends in this session: the session must not be gone after CONNACK.
             self.depend(key, self.writing.open);
@@ -293,6 +324,7 @@ impl Broker {
     /// Keeps an absence until it is over or its client is back.
     pub(crate) fn absent(&mut self, key: SessionKey, absence: Absence, now: Now, is_news: bool) {
         let deadline = absence.next_deadline();
+        self.weigh_will(key, absence.will().map_or(0, |(publication, _)| size_of(publication)));
         let Some(session) = self.session_mut(key) else { return };
         session.absence = Some(absence);
         let is_written = session.is_durable && is_news;
@@ -330,6 +362,8 @@ impl Broker {
         self.session_count -= 1;
         self.absences.clear(&key.slot);
         self.queue_bytes -= session.queue_bytes;
+        self.holders.take(session.holder, session.queue_bytes);
+        self.will_bytes -= session.will_bytes;
         let waiting = session.queue.len() + session.flying.len();
         self.counters.dropped_session_over += waiting as u64;
         if let Some(batch) = session.noted_batch {

@@ -11,6 +11,8 @@ pub struct Counters {
     pub dropped_absent: u64,
     /// The queue of the session was full: dropped for that session.
     pub dropped_queue_full: u64,
+    /// The queues of the session's account were full: dropped for that session.
+    pub dropped_account_full: u64,
     /// All queues together were full: dropped for that session.
     pub dropped_queues_full: u64,
     /// Their time was over before they could be sent.
@@ -31,6 +33,8 @@ pub struct Counters {
     pub refused_subscriptions: u64,
     /// Clients refused because there are too many sessions.
     pub refused_sessions: u64,
+    /// Clients refused because wills take too much already.
+    pub refused_wills: u64,
     /// Wills published.
     pub wills: u64,
     /// Sessions whose time was over.
@@ -46,6 +50,8 @@ pub struct Gauges {
     pub connected: usize,
     /// Bytes of messages that wait, in all.
     pub queue_bytes: usize,
+    /// Bytes of wills that may be published yet.
+    pub will_bytes: usize,
     /// Retained messages.
     pub retained_count: usize,
     /// Their bytes.

@@ -104,7 +104,9 @@ impl Broker {
         let Some(session) = self.session_mut(key) else { return };
         session.queue_bytes -= bytes;
         session.release(item.batch);
+        let holder = session.holder;
         self.queue_bytes -= bytes;
+        self.holders.take(holder, bytes);
         if item.batch > 0 {
             self.note(key);
         }

@@ -26,6 +26,7 @@ mod broker;
 mod counters;
 mod deliver;
 mod entry;
+mod holders;
 mod layout;
 mod limits;
 mod place;

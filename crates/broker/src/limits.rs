@@ -18,8 +18,13 @@ pub struct Limits {
     /// Bytes of messages of QoS 1 and 2 that wait for one session; 8 MiB. Beyond: expired ones go; then the new
     /// message is dropped for this session and counted. The publisher is acknowledged.
     pub queue_bytes_max: usize,
+    /// The same for all sessions of one account, which client identifiers begin with; 32 MiB. Beyond: the same. One
+    /// account alone cannot fill what is for all.
+    pub queue_bytes_account_max: usize,
     /// The same for all sessions; 64 MiB. Beyond: the same.
     pub queue_bytes_total_max: usize,
+    /// Bytes of wills that may be published yet; 32 MiB. Beyond: a connection with a will is refused with 0x97.
+    pub will_bytes_max: usize,
     /// Retained messages; 100,000. Beyond: the message is refused with 0x97 and reaches nobody.
     pub retained_count_max: usize,
     /// Bytes of retained messages; 64 MiB. Beyond: the same.
@@ -40,7 +45,9 @@ impl Default for Limits {
             filter_bytes_max: 256 * 1024,
             level_count_max: 32,
             queue_bytes_max: 8 * 1024 * 1024,
+            queue_bytes_account_max: 32 * 1024 * 1024,
             queue_bytes_total_max: 64 * 1024 * 1024,
+            will_bytes_max: 32 * 1024 * 1024,
             retained_count_max: 100_000,
             retained_bytes_max: 64 * 1024 * 1024,
             unstored_bytes_max: 32 * 1024 * 1024,

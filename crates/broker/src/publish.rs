@@ -271,16 +271,20 @@ impl Broker {
 
     /// Whether the queue takes so many bytes more; what is dropped is counted.
     fn has_room(&mut self, key: SessionKey, bytes: usize, now: Now) -> bool {
-        let (of_session, of_all) = (self.limits.queue_bytes_max, self.limits.queue_bytes_total_max);
+        let limits = self.limits;
         for is_last in [false, true] {
-            let queued = self.session(key).map_or(0, |session| session.queue_bytes);
-            let is_session_full = queued + bytes > of_session;
-            if !is_session_full && self.queue_bytes + bytes <= of_all {
+            let Some(session) = self.session(key) else { return false };
+            let of_account = self.holders.bytes(session.holder);
+            let is_session_full = session.queue_bytes + bytes > limits.queue_bytes_max;
+            let is_account_full = of_account + bytes > limits.queue_bytes_account_max;
+            let are_all_full = self.queue_bytes + bytes > limits.queue_bytes_total_max;
+            if !is_session_full && !is_account_full && !are_all_full {
                 return true;
             }
             match is_last {
                 false => self.drop_expired(key, now),
                 true if is_session_full => self.counters.dropped_queue_full += 1,
+                true if is_account_full => self.counters.dropped_account_full += 1,
                 true => self.counters.dropped_queues_full += 1,
             }
         }
@@ -311,11 +315,13 @@ impl Broker {
         session.queue.push_back(Item { publication: copy, life, ends_unix_millis, number, batch });
         session.queue_bytes += bytes;
         session.hold(batch);
+        let holder = session.holder;
         if session.link.is_some() && !session.is_ready {
             session.is_ready = true;
             self.ready.push_back(key);
         }
         self.queue_bytes += bytes;
+        self.holders.add(holder, bytes);
         if batch > 0 {
             self.note(key);
         }

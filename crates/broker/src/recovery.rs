@@ -257,6 +257,9 @@ impl Broker {
         }
         let is_durable = self.limits.is_durable;
         self.queue_bytes += bytes;
+        if let Some(holder) = self.session(key).map(|session| session.holder) {
+            self.holders.add(holder, bytes);
+        }
         let mut saved = SavedSession::default();
         if let Some(session) = self.session_mut(key) {
             session.expiry_secs = record.expiry_secs;

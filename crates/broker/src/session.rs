@@ -58,6 +58,8 @@ pub(crate) struct Subscription {
 pub(crate) struct Session {
     pub(crate) key: SessionKey,
     pub(crate) realm: u32,
+    /// The account that it counts for.
+    pub(crate) holder: u32,
     pub(crate) client_id: Arc<str>,
     pub(crate) version: Version,
     /// Seconds it outlives its connection.
@@ -66,6 +68,8 @@ pub(crate) struct Session {
     pub(crate) absence: Option<Absence>,
     /// The will of the connection; the absence has its own copy.
     pub(crate) will: Option<LastWill>,
+    /// What one of the two counts.
+    pub(crate) will_bytes: usize,
     /// By their whole text.
     pub(crate) subscriptions: BTreeMap<String, Subscription>,
     pub(crate) filter_bytes: usize,
@@ -92,16 +96,23 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(key: SessionKey, realm: u32, client_id: Arc<str>, version: Version) -> Self {
+    pub(crate) fn new(
+        key: SessionKey,
+        (realm, holder): (u32, u32),
+        client_id: Arc<str>,
+        version: Version,
+    ) -> Self {
         Self {
             key,
             realm,
+            holder,
             client_id,
             version,
             expiry_secs: 0,
             link: None,
             absence: None,
             will: None,
+            will_bytes: 0,
             subscriptions: BTreeMap::new(),
             filter_bytes: 0,
             queue: VecDeque::new(),

@@ -35,12 +35,21 @@ pub(crate) struct Desk {
     pub(crate) queries: AtomicU64,
     /// Rises whenever a thing was removed.
     pub(crate) removals: AtomicU64,
-    /// Told the serial of a smart device that is not to be connected any more.
+    /// Told the serial of a smart device that is not to be connected now.
     pub(crate) shut: OnceLock<Tell>,
 }
 
+/// Why a smart device is not to be connected now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shut {
+    /// It is blocked, or may not use the old protocol any more: what it is to do is kept for it.
+    Out,
+    /// Its thing was removed: nothing that it was to do is to be done.
+    Removed,
+}
+
 /// Tells somebody a name.
-type Tell = Box<dyn Fn(&str) + Send + Sync>;
+type Tell = Box<dyn Fn(&str, Shut) + Send + Sync>;
 
 /// The desk; clones are the same desk.
 #[derive(Clone)]

@@ -25,7 +25,7 @@ mod records;
 mod watch;
 
 pub use caller::Caller;
-pub use desk::{HubDesk, QUERY_WAIT};
+pub use desk::{HubDesk, QUERY_WAIT, Shut};
 pub use device::{Attachment, ORDER_LINE_LENGTH};
 pub use records::{NewSmartDevice, RecordChange, RecordRefusal};
 pub use watch::{EVENT_QUEUE_LENGTH, WATCHES_PER_THING_MAX, Watch};

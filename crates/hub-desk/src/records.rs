@@ -17,7 +17,7 @@ use osap_proto::{CodeRecord, Mode, Serial};
 use store::{Operation, RunError};
 
 use crate::caller::Caller;
-use crate::desk::{HubDesk, not_run};
+use crate::desk::{HubDesk, Shut, not_run};
 
 /// A smart device to add with its thing.
 #[derive(Clone, Debug)]
@@ -102,15 +102,15 @@ const fn osap_mode(mode: Mode) -> OsapMode {
 }
 
 impl HubDesk {
-    /// Has `tell` called with the serial of each smart device that is not to be connected any more, after the
+    /// Has `tell` called with the serial of each smart device that is not to be connected now, after the
     /// commit that says so. Only the first call counts: there is one fleet of access services for a desk.
-    pub fn on_shut(&self, tell: impl Fn(&str) + Send + Sync + 'static) {
+    pub fn on_shut(&self, tell: impl Fn(&str, Shut) + Send + Sync + 'static) {
         let _second = self.desk.shut.set(Box::new(tell));
     }
 
-    fn shut(&self, serial: &str) {
+    fn shut(&self, serial: &str, why: Shut) {
         if let Some(tell) = self.desk.shut.get() {
-            tell(serial);
+            tell(serial, why);
         }
     }
 
@@ -158,7 +158,7 @@ impl HubDesk {
             Err(why) => return Err(not_run(why)),
         };
         match binding {
-            Binding::Osap { serial, .. } => self.shut(&serial),
+            Binding::Osap { serial, .. } => self.shut(&serial, Shut::Removed),
             Binding::Child { hub, .. } => self.family_changed(hub),
             Binding::Mqtt { .. } => {}
         }
@@ -268,7 +268,7 @@ impl HubDesk {
         let altered = self.alter(operation).await;
         let unknown = RecordRefusal::Thing(Refusal::Fault(Fault::OutcomeUnknown));
         if altered.is_ok() || altered == Err(unknown) {
-            self.shut(&String::from_utf8_lossy(serial.as_bytes()));
+            self.shut(&String::from_utf8_lossy(serial.as_bytes()), Shut::Out);
         }
         altered
     }

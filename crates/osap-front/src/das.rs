@@ -38,6 +38,8 @@ use osap_proto::{
     greeting_topic,
 };
 
+use osap_things::Node;
+
 use crate::{LineId, Output};
 use device::Device;
 use line::{Cover, Line, Live, Stage, connect_of, will_of};
@@ -262,6 +264,7 @@ impl DasFace {
                     self.expel(line, ReasonCode::ADMINISTRATIVE_ACTION, now);
                 }
             }
+            DasCommand::Forget { serial, node } => self.forget(&serial, &node, now),
             DasCommand::Replaced { devid, issued, epoch } => self.replaced(devid, issued, epoch, now),
             DasCommand::TicketKey(key) => self.ring.add(key),
         }
@@ -326,6 +329,14 @@ impl DasFace {
             event @ (DasEvent::Online { .. } | DasEvent::Offline { .. } | DasEvent::OrderFailed { .. }) => {
                 self.tell(event);
             }
+        }
+    }
+
+    fn forget(&mut self, serial: &Serial, node: &Node, now: Now) {
+        let Some(device) = self.devices.get_mut(serial) else { return };
+        device.forget(node);
+        if let (Node::Device, Some(line)) = (node, device.line) {
+            self.expel(line, ReasonCode::ADMINISTRATIVE_ACTION, now);
         }
     }
 

@@ -1,9 +1,9 @@
 //! Each limit: at it, over it, and what is counted.
 
 use broker::{Limits, NotJoined, Taken};
-use mqtt_proto::{Publication, ReasonCode, SubscriptionOptions};
+use mqtt_proto::{LastWill, Publication, ReasonCode, SubscriptionOptions};
 
-use crate::desk::{Desk, FOR_NOW, KEPT, Q0, Q1, at, message, retained, yes};
+use crate::desk::{Desk, FOR_NOW, How, KEPT, Q0, Q1, at, message, retained, yes};
 
 fn desk(change: impl FnOnce(&mut Limits)) -> Desk {
     let mut limits = Limits::default();
@@ -105,6 +105,51 @@ fn all_queues_together_have_a_limit() {
     desk.publish(publisher, &message("a", "1", Q1));
     assert_eq!(desk.broker.counters().dropped_queues_full, 1);
     assert!(desk.broker.gauges().queue_bytes <= 250);
+}
+
+#[test]
+fn one_account_does_not_fill_what_is_for_all() {
+    let mut desk = desk(|limits| limits.queue_bytes_account_max = 250);
+    let publisher = desk.connect("p/1", &FOR_NOW);
+    for name in ["lamp/x", "lamp/y", "lamp/z", "door/x"] {
+        let reader = desk.connect(name, &KEPT);
+        desk.subscribe(reader, "a", Q1);
+        desk.leave(reader, false);
+    }
+    desk.publish(publisher, &message("a", "1", Q1));
+    assert_eq!(desk.broker.counters().dropped_account_full, 1, "the third of the lamps");
+    let door = desk.connect("door/x", &KEPT);
+    assert_eq!(desk.came(door), ["a 1"]);
+    for name in ["lamp/x", "lamp/y"] {
+        let reader = desk.connect(name, &KEPT);
+        assert_eq!(desk.came(reader), ["a 1"]);
+        desk.acknowledge(reader);
+    }
+    desk.publish(publisher, &message("a", "2", Q1));
+    assert_eq!(desk.broker.counters().dropped_account_full, 1 + 1, "what was read makes room again");
+}
+
+#[test]
+fn wills_have_a_limit_together() {
+    let mut desk = desk(|limits| limits.will_bytes_max = 250);
+    let will = |text| LastWill { publication: message("w", text, Q1), delay_secs: 60 };
+    let (a, b, c) = (will("of a"), will("of b"), will("of c"));
+    let with = |will: &LastWill| How { will: Some(will.clone()), ..KEPT };
+    let first = desk.connect("a", &with(&a));
+    desk.connect("b", &with(&b));
+    assert_eq!(desk.try_connect("c", &with(&c)).unwrap_err(), NotJoined::Quota);
+    assert_eq!(desk.broker.counters().refused_wills, 1);
+    let weight = desk.broker.gauges().will_bytes;
+    assert!((200..=250).contains(&weight), "{weight}");
+    desk.connect("c", &KEPT);
+    desk.leave(first, true);
+    assert_eq!(desk.try_connect("d", &with(&c)).unwrap_err(), NotJoined::Quota, "it may be published yet");
+    let back = desk.connect("a", &with(&c));
+    assert_eq!(desk.broker.gauges().will_bytes, weight, "another one takes the place of it");
+    desk.leave(back, true);
+    desk.pass(at(61));
+    assert_eq!(desk.broker.counters().wills, 1);
+    desk.connect("d", &with(&c));
 }
 
 #[test]

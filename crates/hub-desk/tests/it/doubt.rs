@@ -76,7 +76,7 @@ async fn a_device_is_cut_off_when_nobody_knows_whether_it_is_blocked_or_removed(
     let (house, is_in_doubt) = in_doubt().await;
     let shut = Arc::new(Mutex::new(Vec::new()));
     let noted = shut.clone();
-    house.desk.on_shut(move |serial| noted.lock().unwrap().push(serial.to_owned()));
+    house.desk.on_shut(move |serial, _| noted.lock().unwrap().push(serial.to_owned()));
     let camera = NewSmartDevice {
         id: Some(CAMERA),
         model: lock_model(),

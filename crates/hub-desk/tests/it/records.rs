@@ -32,7 +32,7 @@ async fn with_camera() -> (House, Arc<Mutex<Vec<String>>>) {
     let house = House::new().await;
     let shut = Arc::new(Mutex::new(Vec::new()));
     let noted = shut.clone();
-    house.desk.on_shut(move |serial| noted.lock().unwrap().push(serial.to_owned()));
+    house.desk.on_shut(move |serial, _| noted.lock().unwrap().push(serial.to_owned()));
     house.desk.admit(Party::Owner, camera(psk())).await.unwrap();
     (house, shut)
 }

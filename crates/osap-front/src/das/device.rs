@@ -72,7 +72,7 @@ fn about(message: &DownMessage) -> Option<About> {
     Some(About { kind, node: node.clone(), place: place.clone() })
 }
 
-const fn node_of(message: &DownMessage) -> &Node {
+pub(super) const fn node_of(message: &DownMessage) -> &Node {
     match message {
         DownMessage::Set { node, .. }
         | DownMessage::Operate { node, .. }
@@ -133,11 +133,13 @@ impl Device {
         self.known.note(general);
     }
 
-    /// Takes an order in; `false` when too many wait. One that is here already is sent again at most.
+    /// Takes an order in; `false` when too many wait. One that is here already is sent again at most; another one of
+    /// the same number takes the place of it: numbers begin anew when a thing is added again.
     pub(super) fn keep(&mut self, order: DasOrder, general: General) -> bool {
         let node = node_of(&order.message);
-        let is_same = |kept: &&mut Kept| kept.id == order.id && node_of(&kept.message) == node;
-        if let Some(kept) = self.orders.iter_mut().find(is_same) {
+        let has_number = |kept: &Kept| kept.id == order.id && node_of(&kept.message) == node;
+        self.orders.retain(|kept| !has_number(kept) || kept.message == order.message);
+        if let Some(kept) = self.orders.iter_mut().find(|kept| has_number(kept)) {
             if kept.progress == Progress::Acknowledged {
                 kept.progress = Progress::Waiting;
             }
@@ -174,6 +176,13 @@ impl Device {
 
     pub(super) fn withdraw(&mut self, id: u64) {
         self.orders.retain(|kept| kept.id != id || *node_of(&kept.message) != Node::Device);
+    }
+
+    /// Drops every order of the device and of what is behind it, or those of one sub-device, and answers to them.
+    pub(super) fn forget(&mut self, node: &Node) {
+        let is_kept = |of: &Node| *node != Node::Device && of != node;
+        self.orders.retain(|kept| is_kept(node_of(&kept.message)));
+        self.late.retain(|late| is_kept(&late.about.node));
     }
 
     /// Drops orders whose time is over.

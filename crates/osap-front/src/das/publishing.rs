@@ -6,7 +6,7 @@ use osap_proto::{General, Serial, Unopened, is_below};
 use osap_things::{DownMessage, decode_up, encode_down, is_compat_topic};
 
 use super::cover::Way;
-use super::device::{Progress, Said};
+use super::device::{Progress, Said, node_of};
 use super::line::Cover;
 use super::words::{DasEvent, DasOrder, OrderFailure, Token};
 use super::{DasFace, Due, Waiting};
@@ -179,7 +179,7 @@ impl DasFace {
     }
 
     pub(super) fn order(&mut self, order: DasOrder, now: Now) {
-        let (serial, id) = (order.serial.clone(), order.id);
+        let (serial, id, node) = (order.serial.clone(), order.id, node_of(&order.message).clone());
         let is_compat = self.devices.get(&serial).is_some_and(|device| device.is_compat);
         let general = if is_compat { self.compat_general(now) } else { self.general(now) };
         let failure = match self.devices.get_mut(&serial) {
@@ -188,7 +188,7 @@ impl DasFace {
             Some(device) => (!device.keep(order, general)).then_some(OrderFailure::Busy),
         };
         if let Some(why) = failure {
-            return self.tell(DasEvent::OrderFailed { serial, id, why });
+            return self.tell(DasEvent::OrderFailed { serial, node, id, why });
         }
         self.set_device_due(&serial);
         self.send_orders(&serial, now);
@@ -216,7 +216,7 @@ impl DasFace {
                 live.expiry = now.moment;
                 return self.due.set(Due::Line(line), now.moment);
             };
-            let (id, seq) = (kept.id, kept.general.seq);
+            let (id, seq, node) = (kept.id, kept.general.seq, node_of(&kept.message).clone());
             let publication = Publication::new(&topic, &payload, QoS::AtLeastOnce).map_err(NotSent::Invalid);
             match publication.and_then(|publication| open.mqtt.publish(publication)) {
                 Ok(Some(packet)) => {
@@ -231,7 +231,7 @@ impl DasFace {
                 Err(_) => {
                     device.answered(seq);
                     let (serial, why) = (serial.clone(), OrderFailure::TooLarge);
-                    self.outputs.tell(DasEvent::OrderFailed { serial, id, why });
+                    self.outputs.tell(DasEvent::OrderFailed { serial, node, id, why });
                 }
             }
         }

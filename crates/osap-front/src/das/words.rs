@@ -125,6 +125,8 @@ pub enum DasEvent {
     OrderFailed {
         /// To whom it was.
         serial: Serial,
+        /// The device itself, or the sub-device that was asked.
+        node: Node,
         /// Which.
         id: u64,
         /// Why.
@@ -178,10 +180,18 @@ pub enum DasCommand {
         /// The answer.
         message: Box<DownMessage>,
     },
-    /// The device is not to be here: it is blocked, or no more.
+    /// The device is not to be here now. What it is to do is kept.
     Close {
         /// Who.
         serial: Serial,
+    },
+    /// The thing of the device or sub-device is no more: nothing that it was to do is sent or answered any more. A
+    /// device itself is not to be here either.
+    Forget {
+        /// Whose connection it is or was.
+        serial: Serial,
+        /// Who.
+        node: Node,
     },
     /// The load balancer gave out a newer ticket.
     Replaced {

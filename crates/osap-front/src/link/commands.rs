@@ -9,7 +9,7 @@ use osap_proto::TicketKey;
 use osap_things::{decode_down, encode_down};
 use zeroize::Zeroizing;
 
-use super::events::{bytes_of, devid_of, serial_of};
+use super::events::{bytes_of, child_of, devid_of, node_of, serial_of};
 use super::frame::{Unreadable, Unsendable};
 use crate::LineId;
 use crate::das::{DasCommand, DasOrder, Token};
@@ -83,6 +83,14 @@ pub(super) enum CommandFrame {
         #[cbor(n(1), with = "minicbor::bytes")]
         key: Vec<u8>,
     },
+    #[n(11)]
+    Forget {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        serial: Vec<u8>,
+        /// The sub-device; absent for the device itself.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        child: Option<Vec<u8>>,
+    },
 }
 
 pub(super) fn written(command: &DasCommand, now: Moment) -> Result<CommandFrame, Unsendable> {
@@ -110,6 +118,9 @@ pub(super) fn written(command: &DasCommand, now: Moment) -> Result<CommandFrame,
             CommandFrame::Answer { serial: bytes_of(serial), seq: *seq, topic, body }
         }
         DasCommand::Close { serial } => CommandFrame::Close(bytes_of(serial)),
+        DasCommand::Forget { serial, node } => {
+            CommandFrame::Forget { serial: bytes_of(serial), child: child_of(node) }
+        }
         DasCommand::Replaced { devid, issued, epoch } => {
             CommandFrame::Replaced { devid: *devid.as_bytes(), issued: *issued, epoch: *epoch }
         }
@@ -144,6 +155,9 @@ pub(super) fn read(frame: CommandFrame, now: Moment) -> Result<DasCommand, Unrea
             DasCommand::Answer { serial: serial_of(&serial)?, seq, message }
         }
         CommandFrame::Close(serial) => DasCommand::Close { serial: serial_of(&serial)? },
+        CommandFrame::Forget { serial, child } => {
+            DasCommand::Forget { serial: serial_of(&serial)?, node: node_of(child)? }
+        }
         CommandFrame::Replaced { devid, issued, epoch } => {
             DasCommand::Replaced { devid: devid_of(devid)?, issued, epoch }
         }

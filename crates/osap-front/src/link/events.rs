@@ -75,6 +75,9 @@ pub(super) enum EventFrame {
         order: u64,
         #[n(2)]
         why: u8,
+        /// The sub-device that was asked; absent for the device itself.
+        #[cbor(n(3), with = "minicbor::bytes")]
+        child: Option<Vec<u8>>,
     },
 }
 
@@ -95,6 +98,19 @@ pub(super) fn bytes_of(serial: &Serial) -> Vec<u8> {
 
 pub(super) fn serial_of(bytes: &[u8]) -> Result<Serial, Unreadable> {
     Serial::new(bytes).ok_or(Unreadable)
+}
+
+/// The sub-device; `None` for the device itself.
+pub(super) fn child_of(node: &Node) -> Option<Vec<u8>> {
+    match node {
+        Node::Device => None,
+        Node::Child(serial) => Some(bytes_of(serial)),
+    }
+}
+
+pub(super) fn node_of(child: Option<Vec<u8>>) -> Result<Node, Unreadable> {
+    let Some(serial) = child else { return Ok(Node::Device) };
+    Node::child(serial_of(&serial)?).ok_or(Unreadable)
 }
 
 pub(super) fn devid_of(text: [u8; 32]) -> Result<Devid, Unreadable> {
@@ -131,14 +147,14 @@ pub(super) fn written(event: &DasEvent) -> Result<EventFrame, Unsendable> {
                 Ok(Some(value)) => ResultFrame::Value(serde_json::to_vec(value).map_err(|_| Unsendable)?),
                 Err(failure) => ResultFrame::Failed(failure.code, failure.message.clone()),
             },
-            child: match &result.node {
-                Node::Device => None,
-                Node::Child(serial) => Some(bytes_of(serial)),
-            },
+            child: child_of(&result.node),
         },
-        DasEvent::OrderFailed { serial, id, why } => {
-            EventFrame::OrderFailed { serial: bytes_of(serial), order: *id, why: failure_code(*why) }
-        }
+        DasEvent::OrderFailed { serial, node, id, why } => EventFrame::OrderFailed {
+            serial: bytes_of(serial),
+            order: *id,
+            why: failure_code(*why),
+            child: child_of(node),
+        },
     })
 }
 
@@ -168,16 +184,15 @@ pub(super) fn read(frame: EventFrame) -> Result<DasEvent, Unreadable> {
                 ResultFrame::Value(json) => Ok(Some(serde_json::from_slice(&json).map_err(|_| Unreadable)?)),
                 ResultFrame::Failed(code, message) => Err(Failure { code, message }),
             };
-            let node = match child {
-                None => Node::Device,
-                Some(serial) => Node::child(serial_of(&serial)?).ok_or(Unreadable)?,
-            };
-            let result = Box::new(OrderResult { id: order, node, result });
+            let result = Box::new(OrderResult { id: order, node: node_of(child)?, result });
             DasEvent::Answered { token: token.map(Token), serial: serial_of(&serial)?, result }
         }
-        EventFrame::OrderFailed { serial, order, why } => {
-            DasEvent::OrderFailed { serial: serial_of(&serial)?, id: order, why: failure_of(why)? }
-        }
+        EventFrame::OrderFailed { serial, order, why, child } => DasEvent::OrderFailed {
+            serial: serial_of(&serial)?,
+            node: node_of(child)?,
+            id: order,
+            why: failure_of(why)?,
+        },
     })
 }
 

@@ -241,7 +241,7 @@ fn orders_that_cannot_be_kept_are_given_back() {
     let mut world = World::new();
     world.das.command(DasCommand::Order(order(1, 60)), at(0));
     world.drain_das(at(0));
-    let failed = |id, why| DasEvent::OrderFailed { serial: serial("T1"), id, why };
+    let failed = |id, why| DasEvent::OrderFailed { serial: serial("T1"), node: Node::Device, id, why };
     assert_eq!(world.told(), [failed(1, OrderFailure::NotHere)]);
     let mut device = world.ready_device("T1", at(0));
     let mut talk = world.connect(&mut device, at(1));

@@ -96,7 +96,12 @@ fn an_order_larger_than_the_device_takes_fails_and_those_behind_it_leave() {
     world.das.command(DasCommand::Order(large), at(2));
     world.das.command(DasCommand::Order(order(2, 60)), at(2));
     talk.turn(&mut world, at(2));
-    let failed = DasEvent::OrderFailed { serial: serial("T1"), id: 1, why: OrderFailure::TooLarge };
+    let failed = DasEvent::OrderFailed {
+        serial: serial("T1"),
+        node: Node::Device,
+        id: 1,
+        why: OrderFailure::TooLarge,
+    };
     assert_eq!(world.told(), [failed]);
     let heard: Vec<_> = talk.heard.iter().map(|got| &got.message).collect();
     assert_eq!(heard, [&order(2, 60).message]);

@@ -79,7 +79,18 @@ fn events() -> Vec<DasEvent> {
                 result: Ok(None),
             }),
         },
-        DasEvent::OrderFailed { serial: serial("A1"), id: 8, why: OrderFailure::TooLarge },
+        DasEvent::OrderFailed {
+            serial: serial("A1"),
+            node: Node::Device,
+            id: 8,
+            why: OrderFailure::TooLarge,
+        },
+        DasEvent::OrderFailed {
+            serial: serial("A1"),
+            node: Node::child(serial("B2")).unwrap(),
+            id: 9,
+            why: OrderFailure::Busy,
+        },
     ]
 }
 
@@ -97,6 +108,8 @@ fn commands() -> Vec<DasCommand> {
         DasCommand::Withdraw { serial: serial("A1"), id: 5 },
         DasCommand::Answer { serial: serial("A1"), seq: 9, message: Box::new(set) },
         DasCommand::Close { serial: serial("A1") },
+        DasCommand::Forget { serial: serial("A1"), node: Node::Device },
+        DasCommand::Forget { serial: serial("A1"), node: Node::child(serial("B2")).unwrap() },
         DasCommand::Replaced { devid: devid(), issued: 10, epoch: 11 },
         DasCommand::TicketKey(TicketKey { id: [1; 8], key: Secret::from(&[2; 32][..]) }),
     ]

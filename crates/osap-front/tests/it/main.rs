@@ -8,6 +8,7 @@ mod compat_recorded;
 mod das;
 mod das_full;
 mod das_hostile;
+mod das_orders;
 mod device;
 mod lbs;
 mod link;

@@ -100,6 +100,7 @@ fn broker_limits(section: &Mqtt) -> broker::Limits {
     let mib = |count: std::num::NonZeroU16| usize::from(count.get()) * 1024 * 1024;
     broker::Limits {
         session_expiry_max_secs: section.session_expiry_max_secs,
+        queue_bytes_account_max: mib(section.queue_mib) / 2,
         queue_bytes_total_max: mib(section.queue_mib),
         retained_bytes_max: mib(section.retained_mib),
         // The name of the account stands in front.

@@ -103,7 +103,7 @@ fn what_cannot_be_used_is_refused_and_nothing_is_half_added() {
 fn noted_shuts(house: &House<'_>) -> Arc<Mutex<Vec<String>>> {
     let shut = Arc::new(Mutex::new(Vec::new()));
     let noted = shut.clone();
-    house.desk.on_shut(move |serial| noted.lock().unwrap().push(serial.to_owned()));
+    house.desk.on_shut(move |serial, _| noted.lock().unwrap().push(serial.to_owned()));
     shut
 }
 

@@ -92,8 +92,8 @@ impl DasDesk {
                 DasEvent::Answered { token, serial, result } => {
                     self.pass_on(&serial, token, Said::Answered { token, result }).await;
                 }
-                DasEvent::OrderFailed { serial, id, why } => {
-                    tracing::debug!(serial = %text(&serial), id, ?why, "an order cannot be sent now");
+                DasEvent::OrderFailed { serial, node, id, why } => {
+                    self.pass_on(&serial, None, Said::Failed { node, id, why }).await;
                 }
             }
         }

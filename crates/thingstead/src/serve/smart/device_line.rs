@@ -1,14 +1,17 @@
 //! One device and the hub: what it says is stored in the order in which it said it, orders go down.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clock::Timestamp;
-use hub::{Event, Order, Outcome, Refusal, Reported, Spot, VALUES_PER_REPORT_MAX, What};
+use clock::{Moment, Timestamp};
+use hub::{
+    Event, Order, OrderKind, Outcome, Refusal, Reported, Spot, VALUES_PER_REPORT_MAX, What, order_number,
+};
 use hub_desk::{Attachment, HubDesk, QUERY_WAIT};
 use model::Uuid;
 use net::now::Clock;
-use osap_front::das::{DasCommand, DasOrder, OrderResult, Token};
+use osap_front::das::{DasCommand, DasOrder, OrderFailure, OrderResult, Token};
 use osap_proto::{General, Serial};
 use osap_things::{DesiredValue, DownMessage, Failure, Node, Place, Resource, UpMessage};
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -16,6 +19,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use super::device_files::DeviceFiles;
 use super::family::{Family, Question};
 use super::lbs_desk::text;
+use super::open_orders::OpenOrders;
 
 /// How often a store that is busy is asked again, and after how long.
 const TRIES: u32 = 5;
@@ -28,6 +32,8 @@ pub(super) enum Said {
     Up { token: Option<Token>, message: Box<UpMessage>, general: General },
     /// In answer to an order.
     Answered { token: Option<Token>, result: Box<OrderResult> },
+    /// Not the device: its access service does not send an order.
+    Failed { node: Node, id: u64, why: OrderFailure },
 }
 
 /// What is to be told about a message.
@@ -62,36 +68,53 @@ impl DeviceLine {
         let mut has_orders = true;
         let changed = Arc::clone(&attachment.family);
         let (mut family, mut of_children) = Family::new(self.thing, self.desk.clone(), changed);
+        let (mut open, mut questions) = (OpenOrders::default(), VecDeque::new());
         loop {
+            open.expire(self.clock.now().moment);
+            while open.has_room()
+                && let Some(question) = questions.pop_front()
+            {
+                self.ask(question, &mut open).await;
+            }
+            let (has_room, full_until) = (open.has_room(), open.next_deadline());
             tokio::select! {
                 count = words.recv_many(&mut batch, VALUES_PER_REPORT_MAX) => {
                     if count == 0 {
                         break;
                     }
-                    self.take(std::mem::take(&mut batch), &mut family).await;
+                    self.take(std::mem::take(&mut batch), &mut family, &mut open).await;
                 }
-                order = attachment.orders.recv(), if has_orders => match order {
-                    Some(order) => self.order(Node::Device, order).await,
+                order = attachment.orders.recv(), if has_orders && has_room => match order {
+                    Some(order) => self.order(Node::Device, order, &mut open).await,
                     None => has_orders = false,
                 },
-                Some((serial, order)) = of_children.recv() => {
+                Some((serial, order)) = of_children.recv(), if has_room => {
                     if let Some(node) = Node::child(serial) {
-                        self.order(node, order).await;
+                        self.order(node, order, &mut open).await;
                     }
                 }
-                () = family.changed() => self.family_changed(&mut family).await,
+                () = self.reached(full_until), if !has_room => {}
+                () = family.changed() => {
+                    questions.extend(self.family_changed(&mut family, &mut open).await);
+                }
             }
         }
         // These are stored as sent: the access service keeps them for the next connection.
         attachment.orders.close();
         while let Some(order) = attachment.orders.recv().await {
-            self.order(Node::Device, order).await;
+            self.order(Node::Device, order, &mut open).await;
         }
         while let Ok((serial, order)) = of_children.try_recv() {
             if let Some(node) = Node::child(serial) {
-                self.order(node, order).await;
+                self.order(node, order, &mut open).await;
             }
         }
+    }
+
+    /// Ends when it is so late.
+    async fn reached(&self, at: Option<Moment>) {
+        let Some(at) = at else { return std::future::pending().await };
+        tokio::time::sleep(at - self.clock.now().moment).await;
     }
 
     async fn say(&self, command: DasCommand) {
@@ -110,7 +133,7 @@ impl DeviceLine {
     }
 
     /// Values of one thing that follow each other are stored in one go; all else one by one.
-    async fn take(&self, batch: Vec<Said>, family: &mut Family) {
+    async fn take(&self, batch: Vec<Said>, family: &mut Family, open: &mut OpenOrders) {
         let mut values = Values { thing: self.thing, of: Vec::new() };
         for said in batch {
             match said {
@@ -135,8 +158,13 @@ impl DeviceLine {
                 },
                 Said::Answered { token, result } => {
                     self.report(&mut values).await;
+                    open.ended(&result.node, result.id);
                     let verdict = self.answered(*result, family).await;
                     self.tell(token, &verdict).await;
+                }
+                Said::Failed { node, id, why } => {
+                    open.ended(&node, id);
+                    self.failed(&node, id, why, family).await;
                 }
             }
         }
@@ -158,21 +186,51 @@ impl DeviceLine {
         patiently(answer).await.map_or_else(|verdict| verdict, |_| Verdict::Taken)
     }
 
-    /// A sub-device became a thing, or is one no more.
-    async fn family_changed(&self, family: &mut Family) {
-        let questions = match family.look_again().await {
-            Ok(questions) => questions,
+    /// An order that the access service gave back. A value stays wanted and goes again with the next connection, unless
+    /// it can never go; whoever waits for anything else is told.
+    async fn failed(&self, node: &Node, id: u64, why: OrderFailure, family: &mut Family) {
+        let serial = text(&self.serial);
+        tracing::warn!(%serial, id, ?why, "an order was not sent to its device");
+        let Some(thing) = family.thing_of(node) else { return };
+        let is_value = matches!(order_number(id), Some((OrderKind::Set, _)));
+        if family.answered(id, node).is_some() || (is_value && why != OrderFailure::TooLarge) {
+            return;
+        }
+        let words = match why {
+            OrderFailure::NotHere => "the device was not here: nothing was sent",
+            OrderFailure::Busy => "too much waits for the device already: nothing was sent",
+            OrderFailure::TooLarge => "this is larger than what the device takes: nothing was sent",
+        };
+        let outcome = Outcome { id, result: Err((-1, words.to_owned())) };
+        if patiently(|| self.desk.answer(thing, outcome.clone())).await.is_err() {
+            tracing::warn!(%serial, id, "that an order was not sent is not on record: it ends by its time");
+        }
+    }
+
+    /// A sub-device became a thing, or is one no more; what is to be asked.
+    async fn family_changed(&self, family: &mut Family, open: &mut OpenOrders) -> Vec<Question> {
+        let changed = match family.look_again().await {
+            Ok(changed) => changed,
             // The device tells of its sub-devices again on its next connection.
             Err(why) => {
-                return tracing::warn!(serial = %text(&self.serial), ?why, "cannot look sub-devices up");
+                tracing::warn!(serial = %text(&self.serial), ?why, "cannot look sub-devices up");
+                return Vec::new();
             }
         };
-        for Question { id, node, place } in questions {
-            let deadline = self.clock.now().moment + QUERY_WAIT;
-            let message = DownMessage::Query { node, place };
-            let order = DasOrder { serial: self.serial.clone(), id, message, deadline };
-            self.say(DasCommand::Order(Box::new(order))).await;
+        for node in changed.gone {
+            open.forget(&node);
+            self.say(DasCommand::Forget { serial: self.serial.clone(), node }).await;
         }
+        changed.questions
+    }
+
+    async fn ask(&self, question: Question, open: &mut OpenOrders) {
+        let Question { id, node, place } = question;
+        let deadline = self.clock.now().moment + QUERY_WAIT;
+        open.opened(node.clone(), id, deadline);
+        let message = DownMessage::Query { node, place };
+        let order = DasOrder { serial: self.serial.clone(), id, message, deadline };
+        self.say(DasCommand::Order(Box::new(order))).await;
     }
 
     async fn report(&self, values: &mut Values) {
@@ -264,9 +322,10 @@ impl DeviceLine {
         Verdict::Taken
     }
 
-    async fn order(&self, node: Node, order: Order) {
+    async fn order(&self, node: Node, order: Order, open: &mut OpenOrders) {
         let Order { id, thing, what, deadline } = order;
         let is_query = matches!(what, What::Query { .. });
+        let of = node.clone();
         let (place, make): (_, Box<dyn FnOnce(Place) -> DownMessage + Send>) = match what {
             What::Set { place, value, .. } => {
                 (place, Box::new(|place| DownMessage::Set { node, place, value }))
@@ -290,6 +349,7 @@ impl DeviceLine {
         let unix_millis = now.utc.map_or(0, Timestamp::as_unix_millis);
         let left = Duration::from_millis(deadline.as_unix_millis().saturating_sub(unix_millis));
         let (serial, deadline) = (self.serial.clone(), now.moment + left);
+        open.opened(of, id, deadline);
         let order = DasOrder { serial, id, message: make(place), deadline };
         self.say(DasCommand::Order(Box::new(order))).await;
     }

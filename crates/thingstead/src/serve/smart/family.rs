@@ -64,6 +64,15 @@ pub(super) struct Question {
     pub(super) place: Place,
 }
 
+/// What a change among the sub-devices asks for.
+#[derive(Default)]
+pub(super) struct Changed {
+    /// To those that are things now.
+    pub(super) questions: Vec<Question>,
+    /// Those that are things no more.
+    pub(super) gone: Vec<Node>,
+}
+
 impl Family {
     pub(super) fn new(hub: Uuid, desk: HubDesk, changed: Arc<Notify>) -> (Self, Receiver<(Serial, Order)>) {
         let (orders_in, orders) = channel(ORDERS_LENGTH);
@@ -102,18 +111,22 @@ impl Family {
         self.desk.tell_children(self.hub, told.collect()).await
     }
 
-    /// Looks once more which are things, and answers what is to be asked of those that are new.
+    /// Looks once more which are things.
     ///
     /// # Errors
     /// What the hub says; then the earlier ones stand.
-    pub(super) async fn look_again(&mut self) -> Result<Vec<Question>, Refusal> {
+    pub(super) async fn look_again(&mut self) -> Result<Changed, Refusal> {
         if self.told.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Changed::default());
         }
         let things = self.ask(&self.told).await?;
-        let before: Vec<Serial> = self.members.keys().cloned().collect();
+        let before: HashMap<Serial, Uuid> =
+            self.members.iter().map(|(serial, member)| (serial.clone(), member.thing)).collect();
         self.stand(things);
-        let is_new = |child: &&Child| child.is_connected && !before.contains(&child.serial);
+        let stands = |serial, thing| self.members.get(serial).is_some_and(|member| member.thing == thing);
+        let gone = before.iter().filter(|(serial, thing)| !stands(serial, **thing));
+        let gone = gone.filter_map(|(serial, _)| Node::child(serial.clone())).collect();
+        let is_new = |child: &&Child| child.is_connected && !before.contains_key(&child.serial);
         let new: Vec<Serial> = self.told.iter().filter(is_new).map(|one| one.serial.clone()).collect();
         let mut questions = Vec::new();
         for serial in new {
@@ -121,7 +134,7 @@ impl Family {
                 self.question(&serial, thing, &mut questions).await?;
             }
         }
-        Ok(questions)
+        Ok(Changed { questions, gone })
     }
 
     /// What it told before it was a thing was not kept: it is asked for all that can be read.

@@ -8,6 +8,7 @@ use crypto::{Provider, Secret};
 use net::shutdown::{Shutdown, Trigger};
 use osap_front::das::DasCommand;
 use osap_proto::{DasTicket, Devid, Serial, ServerId, TicketKey};
+use osap_things::Node;
 use tokio::sync::mpsc::Sender;
 
 /// A ticket key serves for so long; the one before it opens for as long again.
@@ -178,6 +179,15 @@ impl Fleet {
         for member in self.members() {
             // One that is gone has no session to end.
             member.commands.send(DasCommand::Close { serial: serial.clone() }).await.ok();
+        }
+    }
+
+    /// The thing of a device is no more: its session ends wherever it is, and what it was to do is dropped.
+    pub(super) async fn forget(&self, serial: &Serial) {
+        for member in self.members() {
+            let forget = DasCommand::Forget { serial: serial.clone(), node: Node::Device };
+            // One that is gone has lost it.
+            member.commands.send(forget).await.ok();
         }
     }
 

@@ -18,6 +18,7 @@ mod inbox;
 mod keys;
 mod lbs_desk;
 mod on_stream;
+mod open_orders;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use certificate::Issuer;
 use crypto::Provider;
-use hub_desk::HubDesk;
+use hub_desk::{HubDesk, Shut};
 use net::executor::Executor;
 use net::now::Clock;
 use net::seed;
@@ -140,10 +141,15 @@ pub(super) async fn start(
 /// Has the session of a device end that was blocked or removed.
 fn close_what_is_shut(fleet: &Arc<Fleet>, desk: &HubDesk) {
     let fleet = Arc::clone(fleet);
-    desk.on_shut(move |serial| {
+    desk.on_shut(move |serial, why| {
         let Some(serial) = Serial::new(serial.as_bytes()) else { return };
         let fleet = Arc::clone(&fleet);
-        tokio::spawn(async move { fleet.close(&serial).await });
+        tokio::spawn(async move {
+            match why {
+                Shut::Out => fleet.close(&serial).await,
+                Shut::Removed => fleet.forget(&serial).await,
+            }
+        });
     });
 }
 

@@ -64,3 +64,30 @@ fn a_kind_of_device_is_new_by_its_model_alone() {
         "{events}"
     );
 }
+
+#[test]
+fn more_values_than_are_sent_at_once_all_reach_the_device_that_comes_back() {
+    let smart = Smart::start("smart-many", "");
+    let names: Vec<String> = (0..100).map(|number| format!("level{number}")).collect();
+    let of = |name: &String| json!({ "type": "integer", "default": 0, "osap:place": { "area": "Rows", "identifier": name } });
+    let properties: serde_json::Map<_, _> = names.iter().map(|name| (name.clone(), of(name))).collect();
+    let model = json!({
+        "@context": "https://www.w3.org/2022/wot/td/v1.1",
+        "@type": "tm:ThingModel",
+        "title": "Mixing desk",
+        "properties": properties,
+    });
+    let file = smart.world.path("desk.json");
+    fs::write(&file, model.to_string()).unwrap();
+    let words = ["--model", &file, "--kind", "psk", "--types", "2"];
+    let (serial, thing) = (made(&smart, &words), thing_of(&words));
+    for name in &names {
+        smart.things(&["write", &thing, name, "7", "--wait", "0"]);
+    }
+    let mut desk = Played::run(&smart, &serial);
+    desk.until("online", 1);
+    crate::going_on::until("every value is taken", || {
+        let all = smart.things(&["read", &thing]);
+        names.iter().all(|name| all[name]["desired"]["state"] == "taken")
+    });
+}

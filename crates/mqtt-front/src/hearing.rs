@@ -83,10 +83,13 @@ impl MqttFace {
         let (id, client) = (request.id, Arc::clone(&things.client));
         let asked = AskedFilters { request, reasons };
         let is_too_much = things.asked_bytes + asked.size() > ASKED_BYTES_MAX;
+        // What ends a filter must not come after what begins it anew.
+        let is_behind = self.unsaid.iter().any(|event| event.conn() == conn);
+        let Some(things) = self.things_of(slot) else { return };
         things.asked_bytes += asked.size();
         things.asked.insert(id, asked);
         match wants.is_empty() {
-            _ if is_too_much => {
+            _ if is_too_much || is_behind => {
                 let refused = wants.iter().map(|_| Some(ReasonCode::QUOTA_EXCEEDED)).collect();
                 self.subscribed(slot, id, refused, now);
             }

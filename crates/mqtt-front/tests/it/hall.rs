@@ -148,6 +148,11 @@ impl Hall {
         self.run();
     }
 
+    pub(crate) fn unsubscribe(&mut self, conn: u64, filter: &str) {
+        self.guests.get_mut(&conn).unwrap().client.unsubscribe(&[filter], self.now.moment).unwrap();
+        self.run();
+    }
+
     pub(crate) fn publish(&mut self, conn: u64, topic: &str, payload: &str, qos: QoS) -> Option<PacketId> {
         let publication = Publication::new(topic, payload.as_bytes(), qos).unwrap();
         let id = self.guests.get_mut(&conn).unwrap().client.publish(publication, self.now.moment).unwrap();

@@ -1,6 +1,6 @@
 //! Clients that do not read, and stores that do not store.
 
-use mqtt_front::{Command, FaceLimits, ThingsCommand};
+use mqtt_front::{Command, Event, FaceLimits, ThingsCommand, ThingsEvent};
 use mqtt_proto::{Publication, Version};
 use store::Memory;
 
@@ -88,7 +88,7 @@ fn many_filters_may_wait_for_the_hub_and_too_many_bytes_of_them_are_refused() {
     assert!(hall.guests[&conn].is_open, "{:?}", hall.told(conn));
     let events = hall.hub.take().unwrap();
     for event in events {
-        let mqtt_front::ThingsEvent::Subscribe { request, wants, .. } = event else { continue };
+        let ThingsEvent::Subscribe { request, wants, .. } = event else { continue };
         let refused = wants.iter().map(|_| None).collect();
         let granted = ThingsCommand::Subscribed { conn, request, refused };
         hall.face.command(Command::Things(granted), hall.now);
@@ -97,4 +97,33 @@ fn many_filters_may_wait_for_the_hub_and_too_many_bytes_of_them_are_refused() {
     let told = hall.told(conn);
     assert!(told.iter().filter(|told| *told == "subscribed [1]").count() >= 100, "{told:?}");
     assert!(told.contains(&"subscribed [151]".to_owned()), "{told:?}");
+}
+
+#[test]
+fn what_begins_anew_does_not_overtake_what_ends() {
+    let mut hall = Hall::new();
+    let conn = hall.connect("panel", &how(Version::V5));
+    hall.hub = Some(Vec::new());
+    let filter = "things/00000000-0000-4000-8000-000000000001/#";
+    let answer = |hall: &mut Hall| {
+        let asked = hall.hub.as_mut().unwrap().pop().unwrap();
+        let ThingsEvent::Subscribe { request, .. } = asked else { panic!("{asked:?}") };
+        let granted = ThingsCommand::Subscribed { conn, request, refused: vec![None] };
+        hall.face.command(Command::Things(granted), hall.now);
+        hall.run();
+    };
+    hall.subscribe(conn, filter, Q1);
+    answer(&mut hall);
+    hall.unsubscribe(conn, filter);
+    let ended = hall.hub.as_mut().unwrap().pop().unwrap();
+    assert!(matches!(ended, ThingsEvent::Unsubscribe { .. }));
+    // The owner had no room for it.
+    hall.face.refused(Event::Things(ended.clone()), hall.now);
+    hall.subscribe(conn, filter, Q1);
+    assert_eq!(hall.hub.as_ref().unwrap(), &[], "it waits for its turn");
+    assert!(hall.told(conn).contains(&"subscribed [151]".to_owned()));
+    hall.pass(1);
+    assert_eq!(hall.hub.as_mut().unwrap().pop(), Some(ended));
+    hall.subscribe(conn, filter, Q1);
+    answer(&mut hall);
 }

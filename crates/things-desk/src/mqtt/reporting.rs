@@ -151,6 +151,9 @@ impl Orders {
     pub(super) async fn run(mut self: Box<Self>) {
         while let Some(order) = self.attachment.orders.recv().await {
             let Ok(room) = Arc::clone(&self.window).acquire_owned().await else { return };
+            if self.is_over(&order) {
+                continue;
+            }
             let (conn, filter) = (self.conn, Arc::clone(&self.filter));
             let publication = self.message(&order);
             self.ground.say(ThingsCommand::Tell { conn, filter, mark: 0, publication }).await;
@@ -158,6 +161,15 @@ impl Orders {
         }
         let (conn, filter) = (self.conn, Arc::clone(&self.filter));
         self.ground.say(ThingsCommand::Ended { conn, filter, why: "replaced" }).await;
+    }
+
+    fn now_millis(&self) -> u64 {
+        self.ground.clock.now().utc.map_or(0, Timestamp::as_unix_millis)
+    }
+
+    /// Whether nobody wants it any more: it waited too long for room. A value is wanted until it is taken.
+    fn is_over(&self, order: &Order) -> bool {
+        !matches!(order.what, What::Set { .. }) && order.deadline.as_unix_millis() <= self.now_millis()
     }
 
     fn message(&self, order: &Order) -> Publication {
@@ -176,8 +188,8 @@ impl Orders {
         properties.extend(message.properties.as_properties());
         properties.push(Property::ResponseTopic(&reply)).expect("a topic name of ours");
         message.properties = properties;
-        let now = self.ground.clock.now().utc.map_or(0, Timestamp::as_unix_millis);
-        let left = order.deadline.as_unix_millis().saturating_sub(now).div_ceil(1000);
+        // A value whose time to be answered is over is still to be set.
+        let left = order.deadline.as_unix_millis().saturating_sub(self.now_millis()).div_ceil(1000).max(1);
         Publication { expiry_secs: Some(u32::try_from(left).unwrap_or(u32::MAX)), ..publication }
     }
 }

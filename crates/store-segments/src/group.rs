@@ -67,6 +67,14 @@ pub(crate) fn first_of(bytes: &[u8]) -> Option<(Group<'_>, usize)> {
     Some((group, HEADER_SIZE + length))
 }
 
+/// Whether a whole group stands behind the damaged one that begins `bytes`: no append that was cut short has one
+/// behind it, for it is the last.
+pub(crate) fn is_followed(bytes: &[u8]) -> bool {
+    let length = bytes.get(9..13).and_then(|length| length.try_into().ok()).map(u32::from_be_bytes);
+    let behind = length.and_then(|length| bytes.get(HEADER_SIZE.checked_add(length as usize)?..));
+    behind.is_some_and(|behind| first_of(behind).is_some())
+}
+
 /// The values of a body.
 pub(crate) fn values_of(mut body: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {

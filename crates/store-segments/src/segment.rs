@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use store::{Entry, Fault, Position};
 
-use crate::group::{Group, first_of, of_trim, of_values, values_of};
+use crate::group::{Group, first_of, is_followed, of_trim, of_values, values_of};
 
 /// A segment is closed when it has so many bytes.
 const SEGMENT_SIZE_FULL: u64 = 8 * 1024 * 1024;
@@ -71,7 +71,7 @@ impl OpenJournal {
                 end += size;
             }
             let is_last = at + 1 == count;
-            if end < bytes.len() && !is_last {
+            if end < bytes.len() && (!is_last || is_followed(&bytes[end..])) {
                 return Err(Fault { detail: format!("{}: damaged at byte {end}", path.display()) });
             }
             if is_last {

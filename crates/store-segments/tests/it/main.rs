@@ -151,3 +151,25 @@ fn segments_are_closed_when_full_and_removed_when_trimmed_and_damage_is_told() {
     fs::remove_file(first).unwrap();
     assert_eq!(values(&place.open()).len(), 3, "as if it had been trimmed");
 }
+
+#[test]
+fn damage_with_whole_entries_behind_it_is_no_append_that_was_cut() {
+    let place = Place::new();
+    let journal = place.open();
+    for value in ["one", "two", "three"] {
+        journal.append(SPACE, b"j", &[value.into()]).unwrap();
+    }
+    drop(journal);
+    let [file] = &place.files()[..] else { panic!("one segment") };
+    let whole = fs::read(file).unwrap();
+    let size = whole.len();
+    let at = whole.windows(3).position(|three| three == b"two").unwrap();
+    let mut bytes = whole.clone();
+    bytes[at] ^= 1;
+    fs::write(file, &bytes).unwrap();
+    let told = place.open().read(SPACE, b"j", Position(0), 9).unwrap_err();
+    assert!(told.detail.contains("damaged at byte"), "{told}");
+    assert_eq!(fs::read(file).unwrap().len(), size, "nothing is cut off");
+    fs::write(file, whole).unwrap();
+    assert_eq!(values(&place.open()).len(), 3);
+}

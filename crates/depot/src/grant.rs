@@ -9,8 +9,8 @@ use model::Uuid;
 use store::{Decision, Key, Operation, ReadSet, Snapshot, Space, decided};
 
 use crate::stored_file::{
-    FILE_COUNT_MAX, FILE_SIZE_MAX, FileId, FileView, NAME_LENGTH_MAX, StoredFile, THING_SIZE_MAX, file_key,
-    files_of, in_page,
+    FILE_COUNT_MAX, FILE_SIZE_MAX, FileId, FileView, LENT_COUNT_MAX, NAME_LENGTH_MAX, StoredFile,
+    THING_SIZE_MAX, file_key, files_of, in_page,
 };
 
 /// Grants by the SHA-256 of their token.
@@ -67,6 +67,8 @@ pub enum NoGrant {
     NoRoom,
     /// There is no such file, or it is still arriving.
     NoFile,
+    /// [`LENT_COUNT_MAX`] grants to fetch the file hold already.
+    ManyLent,
     /// The time is not known: nothing that ends can be granted.
     NoClock,
     /// What is stored cannot be read.
@@ -168,6 +170,7 @@ impl Operation for GrantUpload {
                 made_unix_millis: at.as_unix_millis(),
                 arrived_unix_millis: None,
                 spoiled_count: 0,
+                lent_until: None,
             };
             file.write(batch, self.thing, self.file);
             let grant = StoredGrant {
@@ -195,7 +198,15 @@ impl Operation for GrantDownload {
         decided(|batch| {
             let (at, until) = end(now, self.duration)?;
             let file = StoredFile::read(snapshot, self.thing, self.file)?;
-            let file = file.filter(|file| file.arrived_unix_millis.is_some()).ok_or(NoGrant::NoFile)?;
+            let file = file.filter(|file| file.arrived_unix_millis.is_some());
+            let mut file = file.ok_or(NoGrant::NoFile)?;
+            let lent = file.lent_until.get_or_insert_default();
+            lent.retain(|until| *until > at.as_unix_millis());
+            if lent.len() >= LENT_COUNT_MAX {
+                return Err(NoGrant::ManyLent);
+            }
+            lent.push(until);
+            file.write(batch, self.thing, self.file);
             let grant = StoredGrant {
                 thing: self.thing,
                 file: self.file.0,

@@ -18,8 +18,8 @@ pub use grant::{FindGrant, GRANT_DURATION_MAX, GrantDownload, GrantUpload, NoGra
 pub use ledger::{BadRecord, Origin};
 pub use listing::{FilePage, ListFiles, RemoveAllFiles, RemoveFile};
 pub use stored_file::{
-    FILE_COUNT_MAX, FILE_SIZE_MAX, FileArrived, FileId, FileSpoiled, FileView, NAME_LENGTH_MAX, Settled,
-    THING_SIZE_MAX,
+    FILE_COUNT_MAX, FILE_SIZE_MAX, FileArrived, FileId, FileSpoiled, FileView, LENT_COUNT_MAX,
+    NAME_LENGTH_MAX, Settled, THING_SIZE_MAX,
 };
 pub use sweep::{IsKnown, SweepGrants, Swept};
 

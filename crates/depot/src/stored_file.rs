@@ -19,6 +19,8 @@ pub const FILE_COUNT_MAX: usize = 1_000;
 pub const FILE_SIZE_MAX: u64 = 256 * 1024 * 1024;
 /// The bytes of all files of a thing, by their declared sizes. Another is refused.
 pub const THING_SIZE_MAX: u64 = 1024 * 1024 * 1024;
+/// Grants to fetch one file that hold at the same time. Another is refused.
+pub const LENT_COUNT_MAX: usize = 64;
 /// So often the bytes of one upload may turn out wrong; then the grant is over.
 const SPOILED_COUNT_MAX: u8 = 3;
 
@@ -44,6 +46,9 @@ pub(crate) struct StoredFile {
     pub(crate) arrived_unix_millis: Option<u64>,
     #[n(5)]
     pub(crate) spoiled_count: u8,
+    /// When the grants to fetch it end.
+    #[n(6)]
+    pub(crate) lent_until: Option<Vec<u64>>,
 }
 
 /// A file as others see it.

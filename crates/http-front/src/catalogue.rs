@@ -60,6 +60,8 @@ catalogue! {
          "ask the maker with the device id"]
     "try-later" 3 "the server cannot do this now" "too many changes, or a part of it is down"
         ["wait as long as it says, then repeat: repeating is safe"]
+    "answer-too-long" 3 "the answer is longer than what is read" "it has more than 96 MiB"
+        ["ask for less at a time"]
     "outcome-unknown" 6 "we do not know if it worked"
         "the connection broke after the request had left"
         ["ask again: it is done once"]
@@ -204,6 +206,9 @@ catalogue! {
     "file-size-refused" 3 "a file cannot have this size"
         "a file has 1 byte to 256 MiB, and no more bytes than were announced"
         ["announce its real size", "split it"]
+    "file-lent-out" 3 "too many may fetch this file already"
+        "64 grants to fetch it hold, each for the time it was asked for"
+        ["use one of them", "wait until some have ended"]
     "files-full" 3 "the device's files take all the room there is"
         "a device has up to 1,000 files and 1 GiB, those that were only announced included"
         ["remove files that nobody needs"]

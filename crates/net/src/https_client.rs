@@ -305,11 +305,18 @@ impl Connection {
 /// An answer that goes on: read piece by piece, for as long as the server sends.
 #[derive(Debug)]
 pub struct Pieces {
+    head: hyper::http::response::Parts,
     body: Incoming,
     _driver: AbortOnDrop,
 }
 
 impl Pieces {
+    /// Status and headers.
+    #[must_use]
+    pub const fn head(&self) -> &hyper::http::response::Parts {
+        &self.head
+    }
+
     /// The next piece; `None` at the end.
     ///
     /// # Errors
@@ -346,13 +353,13 @@ impl Connection {
             let answer = self.sender.send_request(request.map(Full::new)).await;
             let answer = answer.map_err(|error| broken(&error))?;
             if answer.status().is_success() {
-                return Ok(Ok(answer.into_body()));
+                return Ok(Ok(answer.into_parts()));
             }
             Ok(Err(whole(answer, self.limits.body_size_max).await?))
         };
         let answered = timeout_at(Instant::now() + self.limits.time_max, exchange).await;
         let answered = answered.map_err(|_| CallError::Late { sent: true })??;
-        Ok(answered.map(|body| Pieces { body, _driver: self.driver }))
+        Ok(answered.map(|(head, body)| Pieces { head, body, _driver: self.driver }))
     }
 }
 

@@ -3,10 +3,12 @@
 //! Source: ADR 0280.
 
 use std::io::{Read, Seek as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use net::https_client::CallError;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -18,6 +20,12 @@ use crate::operator_client::{OperatorClient, refusal};
 const PIECE_SIZE: usize = 60 * 1024;
 /// The largest file that a device may have.
 pub(crate) const FILE_SIZE_MAX: usize = 256 * 1024 * 1024;
+
+/// So often a download goes on from where its connection broke, and after how long.
+const FETCH_TRIES: u32 = 5;
+const FETCH_PAUSE: Duration = Duration::from_secs(1);
+/// The longest time between two pieces of it.
+const PIECE_TIME: Duration = Duration::from_secs(30);
 
 pub(crate) fn unreadable(path: &Path, error: impl std::fmt::Display) -> Failure {
     Failure::new("file-unreadable", path.display().to_string()).because(error)
@@ -98,30 +106,86 @@ pub(crate) async fn bring(
     }
 }
 
-/// Fetches a file with its token into `path`, from where an earlier try broke off, and compares its digest. Gives its
-/// size.
-pub(crate) async fn fetch(client: &OperatorClient, id: &str, path: &Path, token: &str) -> Outcome<u64> {
-    let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
-    let mut file = opened.map_err(|error| unwritable(path, error))?;
-    let held = file.metadata().map_err(|error| unwritable(path, error))?.len();
-    let mut request = with_token(Method::GET, id, token)?;
+/// Fetches a file with its token, from where an earlier try broke off, and puts it to `path` when its digest is the
+/// right one; until then its bytes stand beside it, with `.part` behind the name. `progress` hears how many bytes of how many
+/// are there. Gives its size.
+pub(crate) async fn fetch(
+    client: &OperatorClient,
+    id: &str,
+    path: &Path,
+    token: &str,
+    progress: impl Fn(u64, u64),
+) -> Outcome<u64> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let opened = std::fs::OpenOptions::new().create(true).append(true).open(&part);
+    let mut file = opened.map_err(|error| unwritable(&part, error))?;
+    let mut tries = 1;
+    let tag = loop {
+        let request = with_token(Method::GET, id, token)?;
+        match fetch_on(client, request, (&part, &mut file), &progress).await? {
+            Ok(tag) => break tag,
+            Err(_) if tries < FETCH_TRIES => {
+                tries += 1;
+                tokio::time::sleep(FETCH_PAUSE).await;
+            }
+            Err(error) => return Err(client.not_called(error)),
+        }
+    };
+    file.sync_all().map_err(|error| unwritable(&part, error))?;
+    let (size, digest) = announced(&part)?;
+    if tag.is_none_or(|tag| tag.trim_matches('"') != digest) {
+        std::fs::remove_file(&part).map_err(|error| unwritable(&part, error))?;
+        let why = "what arrived has another digest than the file has there, and was removed: fetch again";
+        return Err(Failure::new("file-malformed", part.display().to_string()).because(why));
+    }
+    std::fs::rename(&part, path).map_err(|error| unwritable(path, error))?;
+    Ok(size)
+}
+
+/// Goes on with a download, as far as its connection holds; the digest that the file has there. It begins at the last byte
+/// that is there: so there is always something to be answered.
+async fn fetch_on(
+    client: &OperatorClient,
+    mut request: Request<Bytes>,
+    (part, file): (&Path, &mut std::fs::File),
+    progress: impl Fn(u64, u64),
+) -> Outcome<Result<Option<String>, CallError>> {
+    let failed = |error| unwritable(part, error);
+    let held = file.metadata().map_err(failed)?.len();
     if held > 0 {
-        let range = HeaderValue::from_str(&format!("bytes={held}-"));
+        let range = HeaderValue::from_str(&format!("bytes={}-", held - 1));
         request.headers_mut().insert(header::RANGE, range.expect("a number makes a header"));
     }
-    let answer = client.send(request).await?;
-    match answer.status() {
-        StatusCode::OK | StatusCode::PARTIAL_CONTENT => {}
-        // All of it is there already.
-        StatusCode::RANGE_NOT_SATISFIABLE => return Ok(held),
-        _ => return Err(refusal(&answer, id)),
+    let mut pieces = match client.pieces(request).await {
+        Ok(Ok(pieces)) => pieces,
+        Ok(Err(answer)) if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE => {
+            // It has more bytes than the file: it is another one.
+            file.set_len(0).map_err(failed)?;
+            return Ok(Err(CallError::Broken));
+        }
+        Ok(Err(answer)) => return Err(refusal(&answer, &part.display().to_string())),
+        Err(error) => return Ok(Err(error)),
+    };
+    let headers = &pieces.head().headers;
+    let tag = headers.get(header::ETAG).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let left = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let mut at = match pieces.head().status {
+        StatusCode::PARTIAL_CONTENT => held.saturating_sub(1),
+        // All of it comes.
+        _ => 0,
+    };
+    file.set_len(at).map_err(failed)?;
+    let size = at + left.unwrap_or_default();
+    loop {
+        progress(at, size);
+        let next = tokio::time::timeout(PIECE_TIME, pieces.next()).await;
+        match next.unwrap_or(Err(CallError::Late { sent: true })) {
+            Ok(None) => return Ok(Ok(tag)),
+            Ok(Some(piece)) => file.write_all(&piece).map_err(failed)?,
+            Err(error) => return Ok(Err(error)),
+        }
+        at = file.metadata().map_err(failed)?.len();
     }
-    file.write_all(answer.body()).and_then(|()| file.sync_all()).map_err(|error| unwritable(path, error))?;
-    let tag = answer.headers().get(header::ETAG).and_then(|value| value.to_str().ok());
-    let (size, digest) = announced(path)?;
-    if tag.is_none_or(|tag| tag.trim_matches('"') != digest) {
-        return Err(Failure::new("file-malformed", path.display().to_string())
-            .because("what arrived has another digest than the file has there: remove it and fetch again"));
-    }
-    Ok(size)
 }

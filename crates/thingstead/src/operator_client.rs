@@ -18,6 +18,9 @@ const MOMENT_MAX: Duration = Duration::from_secs(2);
 /// How long a command waits in moments, all in all.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The longest answer of the operator's own server: ten thousand clients, or a thousand events of full size.
+const ANSWER_SIZE_MAX: usize = 96 * 1024 * 1024;
+
 /// How long a call may take that moves a whole file.
 const LONG_CALL: Duration = Duration::from_secs(600);
 
@@ -86,7 +89,8 @@ pub(crate) fn identity(path: &Path) -> Outcome<TlsIdentity> {
 impl OperatorClient {
     /// A client of the server at `server`.
     pub(crate) fn new(server: &str, ca: &[u8], identity: &TlsIdentity) -> Outcome<Self> {
-        let client = Client::new(&[ca.to_vec()], Some(identity), CallLimits::default())
+        let limits = CallLimits { body_size_max: ANSWER_SIZE_MAX, ..CallLimits::default() };
+        let client = Client::new(&[ca.to_vec()], Some(identity), limits)
             .map_err(|error| Failure::new("internal", "TLS set-up").because(format!("{error:?}")))?;
         Ok(Self { client, endpoint: config::endpoint(server)? })
     }
@@ -168,8 +172,17 @@ impl OperatorClient {
         }
     }
 
-    fn not_called(&self, error: CallError) -> Failure {
+    /// One request whose answer is read piece by piece; one that is no success comes whole.
+    pub(crate) async fn pieces(
+        &self,
+        request: Request<Bytes>,
+    ) -> Result<Result<Pieces, Response<Bytes>>, CallError> {
+        self.client.open(&self.endpoint, None).await?.follow(request).await
+    }
+
+    pub(crate) fn not_called(&self, error: CallError) -> Failure {
         let code = match error {
+            CallError::AnswerTooLong => "answer-too-long",
             CallError::UntrustedServer => "untrusted-server",
             CallError::CertificateRefused => "not-admitted",
             error if error.outcome_is_unknown() => "outcome-unknown",

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use depot::{
-    FILE_COUNT_MAX, FILE_SIZE_MAX, FileId, GRANT_DURATION_MAX, IsKnown, NoGrant, RemoveAllFiles, Settled,
-    THING_SIZE_MAX, Way,
+    FILE_COUNT_MAX, FILE_SIZE_MAX, FileId, GRANT_DURATION_MAX, IsKnown, LENT_COUNT_MAX, NoGrant,
+    RemoveAllFiles, Settled, THING_SIZE_MAX, Way,
 };
 
 use crate::world::{CAMERA, HOUR, LOCK, World};
@@ -47,6 +47,19 @@ fn no_grant_lasts_longer_than_a_day() {
     let until = world.grant(1, 1000, Duration::MAX).unwrap().until;
     let day = u64::try_from(GRANT_DURATION_MAX.as_millis()).unwrap();
     assert_eq!(until.as_unix_millis(), world.now().as_unix_millis() + day);
+}
+
+#[test]
+fn a_file_is_lent_to_so_many_at_once() {
+    let mut world = World::default();
+    world.grant(1, 1000, HOUR).unwrap();
+    world.arrived(1);
+    let tokens = 100..100 + u8::try_from(LENT_COUNT_MAX).unwrap();
+    tokens.for_each(|token| drop(world.fetch(CAMERA, 1, token).unwrap()));
+    assert_eq!(world.fetch(CAMERA, 1, 9), Err(NoGrant::ManyLent));
+    assert!(world.found(100).is_some(), "those that hold go on");
+    world.wait(HOUR);
+    assert!(world.fetch(CAMERA, 1, 9).is_ok(), "what has ended makes room");
 }
 
 #[test]

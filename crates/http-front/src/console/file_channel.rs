@@ -134,6 +134,7 @@ fn refused(why: NoGrant) -> Response {
         NoGrant::BadSize => problem("file-size-refused"),
         NoGrant::NoRoom => problem("files-full"),
         NoGrant::NoFile => problem("not-here"),
+        NoGrant::ManyLent => problem("file-lent-out"),
         NoGrant::NoClock | NoGrant::BadRecord => fault("files", &why),
     }
 }

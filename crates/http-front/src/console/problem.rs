@@ -48,6 +48,7 @@ const STATUSES: &[(&str, StatusCode)] = &[
     ("file-name-refused", StatusCode::UNPROCESSABLE_ENTITY),
     ("file-size-refused", StatusCode::UNPROCESSABLE_ENTITY),
     ("enrolment-refused", StatusCode::UNPROCESSABLE_ENTITY),
+    ("file-lent-out", StatusCode::CONFLICT),
     ("files-full", StatusCode::CONFLICT),
     ("device-offline", StatusCode::SERVICE_UNAVAILABLE),
     ("device-refused", StatusCode::CONFLICT),

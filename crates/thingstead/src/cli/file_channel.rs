@@ -84,7 +84,7 @@ enum Verb {
         #[arg(long, value_name = "FILE")]
         token_to: Option<PathBuf>,
     },
-    /// Fetch a file with its token; goes on where an earlier try broke off.
+    /// Fetch a file with its token; goes on where an earlier try broke off, whose bytes stand in FILE.part.
     Fetch {
         /// The file's id.
         id: String,
@@ -174,7 +174,13 @@ impl Files {
                     shown(say, &document_of(&answer)?, token_to.as_deref())
                 }
                 Verb::Fetch { id, output, token } => {
-                    let size = carrying::fetch(&client, &id, &output, &token_in(&token)?).await?;
+                    let (token, shown) = (token_in(&token)?, bar(0));
+                    let progress = |at, size| {
+                        shown.set_length(size);
+                        shown.set_position(at);
+                    };
+                    let size = carrying::fetch(&client, &id, &output, &token, progress).await?;
+                    shown.finish();
                     say.value(&format!("{size} bytes in {}", output.display()), &json!({ "size": size }))
                 }
                 Verb::Remove { device, id } => {

@@ -138,7 +138,7 @@ impl Errand {
                 ("file-brought", "is there as", carrying::size_of(path)?)
             }
             Self::Fetch(path) => {
-                let size = carrying::fetch(&client, &pass.file, path, &pass.token).await?;
+                let size = carrying::fetch(&client, &pass.file, path, &pass.token, |_, _| {}).await?;
                 ("file-fetched", "was", size)
             }
         };

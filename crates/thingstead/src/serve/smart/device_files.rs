@@ -89,6 +89,7 @@ fn refused(why: NoGrant) -> Failure {
         NoGrant::BadSize => failure(NOT_UNDERSTOOD, "a file has 1 byte to 256 MiB"),
         NoGrant::NoRoom => failure(NO_ROOM, "the files take all the room there is"),
         NoGrant::NoFile => failure(NO_SUCH, "no such file"),
+        NoGrant::ManyLent => failure(NO_ROOM, "too many grants to fetch this file hold already"),
         NoGrant::NoClock | NoGrant::BadRecord => failure(NOT_NOW, "not now"),
     }
 }

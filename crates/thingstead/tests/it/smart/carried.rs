@@ -25,15 +25,24 @@ fn a_played_device_brings_a_file_to_its_owner_and_fetches_it_again() {
     assert!(listed[0]["arrived_unix_millis"].is_u64(), "it is there, every byte: {listed}");
     // What an earlier try left is not fetched again.
     let (id, back) = (brought["file"].as_str().unwrap(), smart.world.path("back.bin"));
-    fs::write(&back, &content[..100_001]).unwrap();
+    fs::write(format!("{back}.part"), &content[..100_001]).unwrap();
     device.type_in(&format!("fetch {id} {back}"));
     let fetched = device.until("file-fetched", 1).remove(0);
     assert_eq!((&fetched["path"], &fetched["size"]), (&back.clone().into(), &content.len().into()));
     assert!(fs::read(&back).unwrap() == content);
-    // What was there before is another file: the digest says so.
-    fs::write(&back, [1; 1000]).unwrap();
+    // All of it was there; then more than all of it.
+    for extra in [&[][..], b"more"] {
+        fs::write(format!("{back}.part"), [&content, extra].concat()).unwrap();
+        fs::remove_file(&back).unwrap();
+        device.type_in(&format!("fetch {id} {back}"));
+        device.until("file-fetched", if extra.is_empty() { 2 } else { 3 });
+        assert!(fs::read(&back).unwrap() == content);
+    }
+    // What was there before is another file: the digest says so, and what was there under the name stays.
+    fs::write(format!("{back}.part"), [1; 1000]).unwrap();
     device.type_in(&format!("fetch {id} {back}"));
     device.until("file-failed", 1);
+    assert!(fs::read(&back).unwrap() == content && !fs::exists(format!("{back}.part")).unwrap());
     device.type_in(&format!("fetch {} {back}", "00".repeat(16)));
     device.type_in(&format!("bring {clip}.not"));
     let failed = device.until("file-failed", 3);

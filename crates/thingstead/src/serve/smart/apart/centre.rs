@@ -15,7 +15,6 @@ use osap_front::das::{DasCommand, DasEvent};
 use osap_front::link::{FromCentre, FromService, Hello, WhyNot};
 use osap_proto::ServerId;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -24,6 +23,7 @@ use super::super::fleet::{Fleet, Member, Place};
 use super::super::{Ground, LINE_LENGTH, bind, internal, keys};
 use super::link::{FramesIn, FramesOut, frames};
 use super::pass::{Pass, secret_of};
+use super::strangers::{self, Strangers};
 use crate::failure::{Failure, Outcome};
 use crate::files;
 use crate::serve::config::Centre as Section;
@@ -31,9 +31,6 @@ use crate::serve::platform_keys;
 
 /// A stranger has so long to show its pass.
 const PROOF_TIME: Duration = Duration::from_secs(10);
-
-/// Connections at once, those of strangers included.
-const CONNECTIONS_MAX: usize = 64;
 
 /// What takes access services in.
 struct Centre {
@@ -82,7 +79,7 @@ pub(in super::super) async fn open(
 impl Centre {
     async fn run(self: Arc<Self>, listener: TcpListener) {
         let stop = self.ground.stop.clone();
-        let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let strangers = Strangers::default();
         let mut links = JoinSet::new();
         loop {
             tokio::select! {
@@ -90,15 +87,12 @@ impl Centre {
                 _ = links.join_next(), if !links.is_empty() => {}
                 taken = listener.accept() => match taken {
                     Ok((socket, from)) => {
-                        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
-                            tracing::warn!(%from, "too many connections of access services");
+                        let Some(place) = strangers.take_in(from.ip()) else {
+                            tracing::warn!(%from, "too many connections that show no pass");
                             continue;
                         };
                         let centre = Arc::clone(&self);
-                        links.spawn(async move {
-                            centre.meet(socket, from).await;
-                            drop(place);
-                        });
+                        links.spawn(async move { centre.meet(socket, from, place).await });
                     }
                     Err(error) => {
                         tracing::warn!(%error, "cannot take a connection");
@@ -110,7 +104,8 @@ impl Centre {
         while links.join_next().await.is_some() {}
     }
 
-    async fn meet(&self, socket: TcpStream, from: SocketAddr) {
+    /// Who has shown its pass gives its place among strangers back: there is one of each name at most.
+    async fn meet(&self, socket: TcpStream, from: SocketAddr, place: strangers::Place) {
         let met = timeout(PROOF_TIME, self.hello(socket)).await.ok().flatten();
         let Some((hello, exporter, input, mut output)) = met else {
             tracing::debug!(%from, "a connection said nothing that an access service says");
@@ -123,6 +118,7 @@ impl Centre {
             }
             return;
         }
+        drop(place);
         let Ok(welcome) = FromCentre::Welcome.to_frame(self.ground.clock.now().moment) else { return };
         if output.send(&welcome).await {
             tracing::info!(%from, ?hello, "an access service of another process is there");

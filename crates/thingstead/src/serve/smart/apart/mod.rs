@@ -10,3 +10,4 @@ pub(super) mod centre;
 mod link;
 pub(super) mod pass;
 pub(super) mod service;
+mod strangers;

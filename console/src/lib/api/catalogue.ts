@@ -123,6 +123,11 @@ export const TEXTS: Readonly<Record<string, Entry>> = {
     why: 'The digest of what arrived is another; all of it was thrown away.',
     attempts: ['Send the file again from its first byte: three tries are given', 'Announce it anew with the digest it has now'],
   },
+  'file-lent-out': {
+    title: 'Too many may fetch this file already',
+    why: '64 grants to fetch it hold, each for the time it was asked for.',
+    attempts: ['Use one of them', 'Wait until some have ended'],
+  },
   'file-name-refused': {
     title: 'A file cannot have this name',
     why: 'Names have 1 to 128 bytes, and neither control characters nor / or \\.',

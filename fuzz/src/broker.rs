@@ -36,6 +36,9 @@ const FILTERS: [&str; 12] =
     ["t", "t/#", "+/u", "#", "t/+/v", "$share/g/t/#", "+", "x/u", "things/#", "/iot/#", "$SYS/#", "t/#/u"];
 const EXPIRY_SECS: u32 = 600;
 
+/// What one will counts at most.
+const WILL_SIZE_MAX: usize = 200;
+
 fn limits() -> Limits {
     Limits {
         session_count_max: 5,
@@ -45,7 +48,9 @@ fn limits() -> Limits {
         filter_bytes_max: 12,
         level_count_max: 3,
         queue_bytes_max: 1200,
+        queue_bytes_account_max: 1800,
         queue_bytes_total_max: 2400,
+        will_bytes_max: 400,
         retained_count_max: 3,
         retained_bytes_max: 600,
         unstored_bytes_max: 4000,
@@ -198,7 +203,12 @@ impl Run {
                 };
                 self.lines.insert(client, line);
             }
-            Err(NotJoined::Quota) => assert!(self.broker.gauges().sessions >= limits().session_count_max),
+            Err(NotJoined::Quota) => {
+                let (gauges, limits) = (self.broker.gauges(), limits());
+                let are_wills_full =
+                    will.is_some() && gauges.will_bytes + WILL_SIZE_MAX > limits.will_bytes_max;
+                assert!(gauges.sessions >= limits.session_count_max || are_wills_full, "{gauges:?}");
+            }
             Err(other) => panic!("a client that may join does not: {other:?}"),
         }
     }
@@ -440,6 +450,7 @@ impl Run {
         let (gauges, limits) = (self.broker.gauges(), limits());
         assert!(gauges.sessions <= limits.session_count_max && gauges.connected == self.lines.len());
         assert!(gauges.queue_bytes <= limits.queue_bytes_total_max, "{gauges:?}");
+        assert!(gauges.will_bytes <= limits.will_bytes_max, "{gauges:?}");
         assert!(gauges.retained_count <= limits.retained_count_max, "{gauges:?}");
         assert!(gauges.retained_bytes <= limits.retained_bytes_max, "{gauges:?}");
     }

@@ -59,6 +59,8 @@ struct House {
     /// Calls by number, with who asked.
     calls: BTreeMap<u64, usize>,
     withdrawn: BTreeSet<u64>,
+    /// Who wanted which version of a value.
+    writers: BTreeMap<u64, usize>,
     events: BTreeSet<u8>,
     /// A success without being the owner.
     was_allowed: bool,
@@ -98,6 +100,7 @@ fn commands(input: &[u8]) -> Reached {
         versions: BTreeMap::new(),
         calls: BTreeMap::new(),
         withdrawn: BTreeSet::new(),
+        writers: BTreeMap::new(),
         events: BTreeSet::new(),
         was_allowed: false,
     };
@@ -190,6 +193,7 @@ impl House {
         self.versions.clear();
         self.calls.clear();
         self.withdrawn.clear();
+        self.writers.clear();
         self.events.clear();
         self.add();
     }
@@ -263,9 +267,10 @@ impl House {
         let write = Write { thing: LOCK, name: name.into(), value: json!(value), asked };
         let done = self.commit(&write);
         match done.reply {
-            Ok(_) => {
+            Ok(written) => {
                 assert!(self.may(who, Act::Write, name), "written without right");
                 assert!(name == "volume" && value <= 10, "{name} takes no {value}");
+                self.writers.insert(written.version, who);
                 self.was_allowed |= who > 0;
             }
             Err(refusal) => {
@@ -406,11 +411,15 @@ impl House {
                 assert_eq!(name, "ring");
                 assert!(self.left.insert(number), "call {number} leaves twice");
                 assert!(!self.withdrawn.contains(&number), "a call that was taken back leaves");
+                let caller = self.calls[&number];
+                assert!(self.may(caller, Act::Call, "ring"), "who asked may not any more");
                 assert!(order.deadline.as_unix_millis() > self.millis, "nobody waits for it any more");
             }
             (OrderKind::Set, What::Set { name, value, version, .. }) => {
                 assert_eq!(name, "volume");
                 assert!(value.as_u64().is_some_and(|value| value <= 10));
+                let writer = self.writers[&version];
+                assert!(self.may(writer, Act::Write, "volume"), "who wanted it may not any more");
                 let last = self.versions.entry(name).or_default();
                 assert!(version > *last || (is_anew && version == *last), "an older value is wanted again");
                 *last = version;

@@ -291,7 +291,8 @@ impl Run {
 
     fn command(&mut self, device: usize, choice: u8) {
         let command = match choice >> 3 & 3 {
-            0 => DasCommand::Close { serial: serial(device) },
+            0 if choice & 4 == 0 => DasCommand::Close { serial: serial(device) },
+            0 => DasCommand::Forget { serial: serial(device), node: Node::Device },
             1 => DasCommand::Withdraw { serial: serial(device), id: self.orders },
             2 => DasCommand::CouldNotLookUp { line: self.asked.pop().unwrap_or(LineId(1)) },
             _ => {

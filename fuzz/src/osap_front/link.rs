@@ -105,6 +105,7 @@ fn seeds() -> Vec<Vec<u8>> {
         FromCentre::Refused(WhyNot::NameTaken),
         FromCentre::Command(DasCommand::Order(Box::new(order))),
         FromCentre::Command(DasCommand::Replaced { devid, issued: 1, epoch: 2 }),
+        FromCentre::Command(DasCommand::Forget { serial: serial.clone(), node: Node::Device }),
         FromCentre::Command(DasCommand::Close { serial }),
     ];
     let mut frames: Vec<Vec<u8>> = said.iter().filter_map(|said| said.to_frame().ok()).collect();

@@ -42,7 +42,6 @@ pub struct Broker {
     pub(crate) last_retained: u64,
     pub(crate) retained_count: usize,
     pub(crate) retained_bytes: usize,
-    pub(crate) queue_bytes: usize,
     pub(crate) holders: Holders,
     will_bytes: usize,
     pub(crate) absences: Deadlines<u32>,
@@ -69,6 +68,13 @@ pub struct Joining<'a> {
     pub session_expiry_secs: u32,
     /// What is published if it leaves without farewell.
     pub will: Option<&'a LastWill>,
+}
+
+impl Joining<'_> {
+    /// What its will counts.
+    fn will_bytes(&self) -> usize {
+        self.will.map_or(0, |will| size_of(&will.publication))
+    }
 }
 
 /// A session that has a connection.
@@ -110,7 +116,6 @@ impl Broker {
             last_retained: 0,
             retained_count: 0,
             retained_bytes: 0,
-            queue_bytes: 0,
             holders: Holders::default(),
             will_bytes: 0,
             absences: Deadlines::new(),
@@ -134,7 +139,7 @@ impl Broker {
         Gauges {
             sessions: self.session_count,
             connected: self.sessions.iter().flatten().filter(|session| session.link.is_some()).count(),
-            queue_bytes: self.queue_bytes,
+            queue_bytes: self.holders.in_all(),
             will_bytes: self.will_bytes,
             retained_count: self.retained_count,
             retained_bytes: self.retained_bytes,
@@ -186,13 +191,17 @@ impl Broker {
             self.counters.refused_topic += 1;
             return Err(NotJoined::WillTopic);
         }
-        if !self.has_room_for_will(&who) {
+        let realm = self.realm(who.namespace);
+        let slot = self.realms[realm as usize].sessions.get(who.client_id).copied();
+        let before = slot.and_then(|slot| self.sessions[slot as usize].as_deref());
+        let will_before = before.map_or(0, |known| known.will_bytes);
+        let before = before.map(|known| known.key);
+        // The will of an earlier connection, in whose place this one comes, does not count.
+        if who.will.is_some() && self.will_bytes - will_before + who.will_bytes() > self.limits.will_bytes_max
+        {
             self.counters.refused_wills += 1;
             return Err(NotJoined::Quota);
         }
-        let realm = self.realm(who.namespace);
-        let slot = self.realms[realm as usize].sessions.get(who.client_id).copied();
-        let before = slot.and_then(|slot| self.sessions[slot as usize].as_deref()).map(|known| known.key);
         let mut discarded = false;
         if let Some(key) = before {
             if let Some(holder) = self.session(key).and_then(|session| session.link) {
@@ -219,16 +228,6 @@ impl Broker {
             self.depend(key, open);
         }
         Ok(Joined { key, session: None })
-    }
-
-    /// Whether the will may be kept; that of an earlier connection, in whose place it comes, does not count.
-    fn has_room_for_will(&self, who: &Joining<'_>) -> bool {
-        let Some(will) = who.will else { return true };
-        let realm = self.realm_of.get(who.namespace).map(|realm| &self.realms[*realm as usize]);
-        let slot = realm.and_then(|realm| realm.sessions.get(who.client_id));
-        let before = slot.and_then(|slot| self.sessions[*slot as usize].as_deref());
-        let others = self.will_bytes - before.map_or(0, |session| session.will_bytes);
-        others + size_of(&will.publication) <= self.limits.will_bytes_max
     }
 
     /// Takes note of how much the will of a session counts.
@@ -271,6 +270,7 @@ impl Broker {
     fn join(&mut self, key: SessionKey, link: Link, who: &Joining<'_>, now: Now) {
         let expiry_secs = who.session_expiry_secs.min(self.limits.session_expiry_max_secs);
         let may_store = self.limits.is_durable;
+        self.weigh_will(key, who.will_bytes());
         let Some(session) = self.session_mut(key) else { return };
         session.link = Some(link);
         session.version = who.version;
@@ -280,9 +280,7 @@ impl Broker {
         session.is_durable = may_store && expiry_secs > 0;
         let is_waiting = !session.queue.is_empty() && !session.is_ready;
         session.is_ready |= is_waiting;
-        let is_durable = session.is_durable;
-        self.weigh_will(key, who.will.map_or(0, |will| size_of(&will.publication)));
-        if is_durable {
+        if session.is_durable {
             self.put_record(key, now);
             // A client keeps what it sends in this session: the session must not be gone after CONNACK.
             self.depend(key, self.writing.open);
@@ -361,7 +359,6 @@ impl Broker {
         self.free.push(key.slot);
         self.session_count -= 1;
         self.absences.clear(&key.slot);
-        self.queue_bytes -= session.queue_bytes;
         self.holders.take(session.holder, session.queue_bytes);
         self.will_bytes -= session.will_bytes;
         let waiting = session.queue.len() + session.flying.len();

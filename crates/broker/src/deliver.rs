@@ -105,7 +105,6 @@ impl Broker {
         session.queue_bytes -= bytes;
         session.release(item.batch);
         let holder = session.holder;
-        self.queue_bytes -= bytes;
         self.holders.take(holder, bytes);
         if item.batch > 0 {
             self.note(key);
@@ -138,7 +137,7 @@ impl Broker {
     /// Writes what waits longest once more when the journal holds much that nobody needs, so that it can be
     /// trimmed.
     pub(crate) fn renew(&mut self) {
-        let live = self.queue_bytes as u64;
+        let live = self.holders.in_all() as u64;
         if self.writing.journal_bytes <= live * JOURNAL_FACTOR_MAX + JOURNAL_SLACK {
             return;
         }

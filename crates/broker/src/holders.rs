@@ -1,4 +1,4 @@
-//! What waits for the sessions of one account.
+//! What waits for sessions: for those of one account, and in all.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 pub(crate) struct Holders {
     numbers: HashMap<Arc<str>, u32>,
     queue_bytes: Vec<usize>,
+    in_all: usize,
 }
 
 impl Holders {
@@ -23,15 +24,21 @@ impl Holders {
         number
     }
 
+    pub(crate) const fn in_all(&self) -> usize {
+        self.in_all
+    }
+
     pub(crate) fn bytes(&self, holder: u32) -> usize {
         self.queue_bytes[holder as usize]
     }
 
     pub(crate) fn add(&mut self, holder: u32, bytes: usize) {
         self.queue_bytes[holder as usize] += bytes;
+        self.in_all += bytes;
     }
 
     pub(crate) fn take(&mut self, holder: u32, bytes: usize) {
         self.queue_bytes[holder as usize] -= bytes;
+        self.in_all -= bytes;
     }
 }

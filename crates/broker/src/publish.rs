@@ -271,13 +271,12 @@ impl Broker {
 
     /// Whether the queue takes so many bytes more; what is dropped is counted.
     fn has_room(&mut self, key: SessionKey, bytes: usize, now: Now) -> bool {
-        let limits = self.limits;
         for is_last in [false, true] {
-            let Some(session) = self.session(key) else { return false };
+            let (limits, Some(session)) = (&self.limits, self.session(key)) else { return false };
             let of_account = self.holders.bytes(session.holder);
             let is_session_full = session.queue_bytes + bytes > limits.queue_bytes_max;
             let is_account_full = of_account + bytes > limits.queue_bytes_account_max;
-            let are_all_full = self.queue_bytes + bytes > limits.queue_bytes_total_max;
+            let are_all_full = self.holders.in_all() + bytes > limits.queue_bytes_total_max;
             if !is_session_full && !is_account_full && !are_all_full {
                 return true;
             }
@@ -320,7 +319,6 @@ impl Broker {
             session.is_ready = true;
             self.ready.push_back(key);
         }
-        self.queue_bytes += bytes;
         self.holders.add(holder, bytes);
         if batch > 0 {
             self.note(key);

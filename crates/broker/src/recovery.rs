@@ -256,7 +256,6 @@ impl Broker {
             }
         }
         let is_durable = self.limits.is_durable;
-        self.queue_bytes += bytes;
         if let Some(holder) = self.session(key).map(|session| session.holder) {
             self.holders.add(holder, bytes);
         }

@@ -64,6 +64,16 @@ impl Standing {
     }
 }
 
+/// What `party` may do with `thing` now; [`consent::reads`] must be in the snapshot.
+pub(crate) fn standing(
+    snapshot: &Snapshot,
+    party: &Party,
+    thing: Uuid,
+    now: Now,
+) -> Result<Standing, BadRecord> {
+    Ok(Standing { party: party.clone(), grants: consent::standing(snapshot, party, thing, now)? })
+}
+
 /// A thing that the caller sees.
 pub(crate) struct Admitted {
     pub(crate) thing: Thing,
@@ -79,10 +89,10 @@ pub(crate) fn admit_reads(party: &Party, thing: Uuid) -> ReadSet {
 
 /// The thing, if it exists and the caller is the owner or was granted anything with it that holds now.
 pub(crate) fn admit(snapshot: &Snapshot, party: &Party, thing: Uuid, now: Now) -> Result<Admitted, Refusal> {
-    let grants = consent::standing(snapshot, party, thing, now)?;
-    let is_seen = *party == Party::Owner || !grants.is_empty();
+    let standing = standing(snapshot, party, thing, now)?;
+    let is_seen = standing.is_owner() || !standing.grants.is_empty();
     match Thing::read(snapshot, thing)? {
-        Some(thing) if is_seen => Ok(Admitted { thing, standing: Standing { party: party.clone(), grants } }),
+        Some(thing) if is_seen => Ok(Admitted { thing, standing }),
         Some(_) | None => Err(Refusal::NotHere),
     }
 }

@@ -3,13 +3,15 @@
 //! Whoever asked for something is judged again when it goes out, which may be long after: what it may not ask for any
 //! more is withdrawn. Source: ADR 0430.
 
+use std::collections::BTreeMap;
+
 use clock::{Now, Timestamp};
 use consent::{Act, Party};
 use ledger::BadRecord;
 use model::Uuid;
 use store::{Batch, Decision, Key, Operation, Range, ReadSet, Snapshot, decided};
 
-use crate::access::affordance;
+use crate::access::{Standing, affordance, standing};
 use crate::adding::PROPERTY_COUNT_MAX;
 use crate::desired::Desired;
 use crate::model::{AffordanceKind, Place};
@@ -26,6 +28,8 @@ struct View<'a> {
     now: Now,
     at: Timestamp,
     missing: ReadSet,
+    /// Of each party that waits for something, looked up once.
+    standings: BTreeMap<Party, Standing>,
 }
 
 /// Values that are wanted.
@@ -38,7 +42,7 @@ struct Wanted {
 
 impl<'a> View<'a> {
     fn new(snapshot: &'a Snapshot, thing: Uuid, now: Now, at: Timestamp) -> Self {
-        Self { snapshot, thing, now, at, missing: ReadSet::default() }
+        Self { snapshot, thing, now, at, missing: ReadSet::default(), standings: BTreeMap::new() }
     }
 
     /// The place of an affordance that still exists; `None` also while its record is missing.
@@ -52,8 +56,11 @@ impl<'a> View<'a> {
     }
 
     /// Whether `party` may still do what it asked for; also while a record of that is missing.
-    fn may_still(&mut self, party: &Party, act: Act, name: &str) -> Result<bool, BadRecord> {
-        let mut missing = consent::reads(party, self.thing);
+    fn may_still(&mut self, party: Party, act: Act, name: &str) -> Result<bool, BadRecord> {
+        if let Some(standing) = self.standings.get(&party) {
+            return Ok(standing.may(act, name));
+        }
+        let mut missing = consent::reads(&party, self.thing);
         missing.keys.retain(|key| !self.snapshot.covers(key));
         missing.ranges.retain(|range| !self.snapshot.covers_range(range));
         if missing != ReadSet::default() {
@@ -61,7 +68,10 @@ impl<'a> View<'a> {
             self.missing.extend(missing);
             return Ok(true);
         }
-        Ok(consent::decide(self.snapshot, party, self.thing, act, name, self.now)?.is_allowed)
+        let standing = standing(self.snapshot, &party, self.thing, self.now)?;
+        let may = standing.may(act, name);
+        self.standings.insert(party, standing);
+        Ok(may)
     }
 
     /// `found`, or what must be read first.
@@ -79,7 +89,7 @@ impl<'a> View<'a> {
             }
             let name = name_of(key).ok_or(BadRecord)?;
             let place = self.place(AffordanceKind::Property, name)?;
-            if !self.may_still(&desired.party()?, Act::Write, name)? {
+            if !self.may_still(desired.party()?, Act::Write, name)? {
                 barred.push((key.clone(), desired));
             } else if let Some(place) = place {
                 orders.push(desired.order(self.thing, name, place, self.at)?);
@@ -155,7 +165,7 @@ impl TakePending {
                 continue;
             }
             let place = view.place(AffordanceKind::Action, &call.name)?;
-            if !view.may_still(&call.party()?, Act::Call, &call.name)? {
+            if !view.may_still(call.party()?, Act::Call, &call.name)? {
                 call.withdraw(view.at);
                 batch.put(numbered_key(OPERATION, self.thing, number), call.to_value());
             } else if let Some(place) = place {

@@ -79,13 +79,12 @@ impl MqttFace {
             });
         }
         let Some(conn) = self.line(slot).map(|line| line.conn) else { return };
+        // What ends a filter must not come after what begins it anew.
+        let is_behind = self.unsaid.iter().any(|event| event.conn() == conn);
         let Some(things) = self.things_of(slot) else { return };
         let (id, client) = (request.id, Arc::clone(&things.client));
         let asked = AskedFilters { request, reasons };
         let is_too_much = things.asked_bytes + asked.size() > ASKED_BYTES_MAX;
-        // What ends a filter must not come after what begins it anew.
-        let is_behind = self.unsaid.iter().any(|event| event.conn() == conn);
-        let Some(things) = self.things_of(slot) else { return };
         things.asked_bytes += asked.size();
         things.asked.insert(id, asked);
         match wants.is_empty() {

@@ -187,7 +187,7 @@ pub async fn serve(
                         connections.spawn(Arc::clone(&server).connection(socket, address, place));
                     }
                     Err(Full::InAll) => tally.refused_in_all += 1,
-                    Err(Full::ForAddress) => tally.refused_for_source += 1,
+                    Err(Full::ForSource) => tally.refused_for_source += 1,
                 },
                 Err(error) => {
                     tally.accept_failed += 1;

@@ -3,6 +3,7 @@
 //! This is the only crate of the product that reads clocks and draws entropy; everything under it takes both
 //! as arguments.
 
+pub mod admission;
 pub mod executor;
 pub mod https_client;
 pub mod https_server;
@@ -16,6 +17,5 @@ pub mod tls;
 pub mod udp;
 pub mod x509_path;
 
-mod admission;
 mod datagrams;
 mod stall;

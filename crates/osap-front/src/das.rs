@@ -37,7 +37,6 @@ use osap_proto::{
     Admitted, ConnectRefusal, ConnectTable, Devid, General, Serial, ServerId, TicketKeyRing, greet,
     greeting_topic,
 };
-
 use osap_things::Node;
 
 use crate::{LineId, Output};

@@ -183,9 +183,11 @@ async fn fetch_on(
         let next = tokio::time::timeout(PIECE_TIME, pieces.next()).await;
         match next.unwrap_or(Err(CallError::Late { sent: true })) {
             Ok(None) => return Ok(Ok(tag)),
-            Ok(Some(piece)) => file.write_all(&piece).map_err(failed)?,
+            Ok(Some(piece)) => {
+                file.write_all(&piece).map_err(failed)?;
+                at += piece.len() as u64;
+            }
             Err(error) => return Ok(Err(error)),
         }
-        at = file.metadata().map_err(failed)?.len();
     }
 }

@@ -90,9 +90,7 @@ impl OperatorClient {
     /// A client of the server at `server`.
     pub(crate) fn new(server: &str, ca: &[u8], identity: &TlsIdentity) -> Outcome<Self> {
         let limits = CallLimits { body_size_max: ANSWER_SIZE_MAX, ..CallLimits::default() };
-        let client = Client::new(&[ca.to_vec()], Some(identity), limits)
-            .map_err(|error| Failure::new("internal", "TLS set-up").because(format!("{error:?}")))?;
-        Ok(Self { client, endpoint: config::endpoint(server)? })
+        Self::within(server, ca, identity, limits)
     }
 
     /// The same for answers of up to so many bytes.
@@ -102,7 +100,10 @@ impl OperatorClient {
         identity: &TlsIdentity,
         body_size_max: usize,
     ) -> Outcome<Self> {
-        let limits = CallLimits { body_size_max, time_max: LONG_CALL };
+        Self::within(server, ca, identity, CallLimits { body_size_max, time_max: LONG_CALL })
+    }
+
+    fn within(server: &str, ca: &[u8], identity: &TlsIdentity, limits: CallLimits) -> Outcome<Self> {
         let client = Client::new(&[ca.to_vec()], Some(identity), limits)
             .map_err(|error| Failure::new("internal", "TLS set-up").because(format!("{error:?}")))?;
         Ok(Self { client, endpoint: config::endpoint(server)? })

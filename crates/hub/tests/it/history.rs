@@ -1,7 +1,7 @@
 //! What a property was.
 
 use hub::{Act, Party, ReadSeries, Refusal, ReplaceModel, SAMPLE_SIZE_MAX, SAMPLES_MAX, Series, ThingModel};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::house::{House, LOCK, NOON, birch, lock_json, named};
 
@@ -11,6 +11,18 @@ fn series(house: &House, party: Party, name: &str, after: u64) -> Result<Series,
 
 fn values(series: &Series) -> Vec<(u64, i64)> {
     series.readings.iter().map(|one| (one.version, one.value.as_i64().unwrap())).collect()
+}
+
+/// The lock with one property more.
+fn lock_with_note() -> Value {
+    let mut model = lock_json();
+    model["properties"]["note"] = json!({"type": "string"});
+    model
+}
+
+fn replace(house: &House, model: Value) {
+    let model = ThingModel::new(model).unwrap();
+    house.run(&ReplaceModel { thing: LOCK, model, origin: house.origin() }).unwrap();
 }
 
 // verifies: OSAP-2.1.6-02
@@ -55,11 +67,7 @@ fn who_was_granted_reading_sees_what_came_since_and_nothing_before() {
 #[test]
 fn a_value_that_is_too_large_takes_the_place_of_an_older_one() {
     let house = House::new();
-    let mut model = lock_json();
-    model["properties"]["note"] = json!({"type": "string"});
-    let replace =
-        ReplaceModel { thing: LOCK, model: ThingModel::new(model).unwrap(), origin: house.origin() };
-    house.run(&replace).unwrap();
+    replace(&house, lock_with_note());
     let report = |text: String| house.report(vec![(named("note"), json!(text))]);
     (0..SAMPLES_MAX).for_each(|_| drop(report("short".into())));
     report("x".repeat(SAMPLE_SIZE_MAX));
@@ -72,11 +80,7 @@ fn a_value_that_is_too_large_takes_the_place_of_an_older_one() {
 #[test]
 fn a_value_that_is_too_large_is_missing_and_a_property_that_is_no_more_is_erased() {
     let house = House::new();
-    let mut model = lock_json();
-    model["properties"]["note"] = json!({"type": "string"});
-    let replace =
-        |model| ReplaceModel { thing: LOCK, model: ThingModel::new(model).unwrap(), origin: house.origin() };
-    house.run(&replace(model)).unwrap();
+    replace(&house, lock_with_note());
     for text in ["a".to_owned(), "b".repeat(SAMPLE_SIZE_MAX - 1), "c".repeat(SAMPLE_SIZE_MAX - 2)] {
         house.report(vec![(named("note"), json!(text))]);
     }
@@ -84,11 +88,9 @@ fn a_value_that_is_too_large_is_missing_and_a_property_that_is_no_more_is_erased
     let versions: Vec<u64> = seen.readings.iter().map(|one| one.version).collect();
     assert_eq!((versions, seen.gap), (vec![1, 3], 1), "with its quotes the second has 257 bytes");
     house.report(vec![(named("battery"), json!(5))]);
-    house.run(&replace(lock_json())).unwrap();
+    replace(&house, lock_json());
     assert_eq!(series(&house, Party::Owner, "note", 0), Err(Refusal::NoSuchName));
     assert_eq!(values(&series(&house, Party::Owner, "battery", 0).unwrap()), [(1, 5)]);
-    let mut again = lock_json();
-    again["properties"]["note"] = json!({"type": "string"});
-    house.run(&replace(again)).unwrap();
+    replace(&house, lock_with_note());
     assert_eq!(series(&house, Party::Owner, "note", 0).unwrap().readings, [], "it was erased");
 }

@@ -91,7 +91,7 @@ pub(super) async fn keep(door: Door, number: usize, porch: Porch) {
                         openings.spawn(porch.clone().open(entry, door.mode.clone()));
                     }
                     Err(Full::InAll) => count(&porch.counts.refused_in_all),
-                    Err(Full::ForAddress) => count(&porch.counts.refused_for_source),
+                    Err(Full::ForSource) => count(&porch.counts.refused_for_source),
                 },
                 Err(error) => {
                     count(&porch.counts.accept_failed);

@@ -216,7 +216,7 @@ impl DasFace {
                 live.expiry = now.moment;
                 return self.due.set(Due::Line(line), now.moment);
             };
-            let (id, seq, node) = (kept.id, kept.general.seq, node_of(&kept.message).clone());
+            let (id, seq) = (kept.id, kept.general.seq);
             let publication = Publication::new(&topic, &payload, QoS::AtLeastOnce).map_err(NotSent::Invalid);
             match publication.and_then(|publication| open.mqtt.publish(publication)) {
                 Ok(Some(packet)) => {
@@ -229,6 +229,7 @@ impl DasFace {
                 Ok(None) | Err(NotSent::NotConnected | NotSent::NoQuota) => break,
                 // This device does not take it, now or later, and others wait behind it.
                 Err(_) => {
+                    let node = node_of(&kept.message).clone();
                     device.answered(seq);
                     let (serial, why) = (serial.clone(), OrderFailure::TooLarge);
                     self.outputs.tell(DasEvent::OrderFailed { serial, node, id, why });

@@ -76,7 +76,8 @@ impl DeviceLine {
             {
                 self.ask(question, &mut open).await;
             }
-            let (has_room, full_until) = (open.has_room(), open.next_deadline());
+            let has_room = open.has_room();
+            let full_until = if has_room { None } else { open.next_deadline() };
             tokio::select! {
                 count = words.recv_many(&mut batch, VALUES_PER_REPORT_MAX) => {
                     if count == 0 {
@@ -93,7 +94,7 @@ impl DeviceLine {
                         self.order(node, order, &mut open).await;
                     }
                 }
-                () = self.reached(full_until), if !has_room => {}
+                () = self.reached(full_until) => {}
                 () = family.changed() => {
                     questions.extend(self.family_changed(&mut family, &mut open).await);
                 }
@@ -111,7 +112,7 @@ impl DeviceLine {
         }
     }
 
-    /// Ends when it is so late.
+    /// Ends when it is so late; never without a time.
     async fn reached(&self, at: Option<Moment>) {
         let Some(at) = at else { return std::future::pending().await };
         tokio::time::sleep(at - self.clock.now().moment).await;

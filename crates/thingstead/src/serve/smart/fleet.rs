@@ -176,25 +176,23 @@ impl Fleet {
 
     /// Ends the session of a device wherever it is.
     pub(super) async fn close(&self, serial: &Serial) {
-        for member in self.members() {
-            // One that is gone has no session to end.
-            member.commands.send(DasCommand::Close { serial: serial.clone() }).await.ok();
-        }
+        self.tell(|_| true, &DasCommand::Close { serial: serial.clone() }).await;
     }
 
     /// The thing of a device is no more: its session ends wherever it is, and what it was to do is dropped.
     pub(super) async fn forget(&self, serial: &Serial) {
-        for member in self.members() {
-            let forget = DasCommand::Forget { serial: serial.clone(), node: Node::Device };
-            // One that is gone has lost it.
-            member.commands.send(forget).await.ok();
-        }
+        self.tell(|_| true, &DasCommand::Forget { serial: serial.clone(), node: Node::Device }).await;
     }
 
     /// Ends what a device has at other access services than this one.
     pub(super) async fn close_elsewhere(&self, serial: &Serial, id: &ServerId) {
-        for member in self.members().iter().filter(|member| member.id != *id) {
-            member.commands.send(DasCommand::Close { serial: serial.clone() }).await.ok();
+        self.tell(|member| member.id != *id, &DasCommand::Close { serial: serial.clone() }).await;
+    }
+
+    async fn tell(&self, is_meant: impl Fn(&Member) -> bool, command: &DasCommand) {
+        for member in self.members().iter().filter(|member| is_meant(member)) {
+            // One that is gone has neither session nor orders.
+            member.commands.send(command.clone()).await.ok();
         }
     }
 

@@ -13,7 +13,7 @@ use net::stream_server;
 use net::tls::{DeviceTls, device_config};
 use osap_front::das::{DasCommand, DasEvent};
 use osap_front::link::{FromCentre, FromService, Hello, WhyNot};
-use osap_proto::ServerId;
+use osap_proto::{AddressPrefix, ServerId};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
@@ -23,7 +23,7 @@ use super::super::fleet::{Fleet, Member, Place};
 use super::super::{Ground, LINE_LENGTH, bind, internal, keys};
 use super::link::{FramesIn, FramesOut, frames};
 use super::pass::{Pass, secret_of};
-use super::strangers::{self, Strangers};
+use super::strangers;
 use crate::failure::{Failure, Outcome};
 use crate::files;
 use crate::serve::config::Centre as Section;
@@ -79,7 +79,7 @@ pub(in super::super) async fn open(
 impl Centre {
     async fn run(self: Arc<Self>, listener: TcpListener) {
         let stop = self.ground.stop.clone();
-        let strangers = Strangers::default();
+        let strangers = strangers::places();
         let mut links = JoinSet::new();
         loop {
             tokio::select! {
@@ -87,7 +87,7 @@ impl Centre {
                 _ = links.join_next(), if !links.is_empty() => {}
                 taken = listener.accept() => match taken {
                     Ok((socket, from)) => {
-                        let Some(place) = strangers.take_in(from.ip()) else {
+                        let Ok(place) = strangers.enter_as(AddressPrefix::of(from.ip())) else {
                             tracing::warn!(%from, "too many connections that show no pass");
                             continue;
                         };
